@@ -1,0 +1,65 @@
+"""Snapshots as JSON that a browser reads: arrays as base64 of their bytes, never a NaN in the text."""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import json
+import math
+from typing import Any
+
+import numpy as np
+import torch
+
+from models.core import device
+
+# dtypes with a typed array of the same bytes in every browser
+_WIRE = {
+    "float32": "<f4",
+    "float64": "<f8",
+    "uint8": "|u1",
+    "int8": "|i1",
+    "int16": "<i2",
+    "int32": "<i4",
+}
+
+
+def dumps(value: Any) -> bytes:
+    """JSON text of numbers, texts, lists, dicts, dataclasses, arrays and tensors.
+
+    An array becomes {"dtype", "shape", "data"} with its little-endian bytes in base64, so that
+    NaN and infinity survive; a bare float that is not finite becomes null.
+    """
+    return json.dumps(_plain(value), separators=(",", ":"), allow_nan=False).encode()
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, (np.bool_, np.integer, np.floating)):
+        value = value.item()
+    if value is None or isinstance(value, (bool, int, str)):
+        return value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, torch.Tensor):
+        value = device.to_numpy(value)
+    if isinstance(value, np.ndarray):
+        return _array(value)
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {f.name: _plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
+    if isinstance(value, dict):
+        return {str(k): _plain(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(v) for v in value]
+    raise TypeError(f"a snapshot cannot carry a {type(value).__name__}")
+
+
+def _array(value: np.ndarray) -> dict[str, Any]:
+    name = value.dtype.name
+    if name == "bool":
+        name, value = "uint8", value.astype(np.uint8)
+    elif name == "int64":
+        name, value = "int32", value.astype(np.int32)
+    elif name == "float16":
+        name, value = "float32", value.astype(np.float32)
+    raw = np.ascontiguousarray(value, dtype=_WIRE[name]).tobytes()
+    return {"dtype": name, "shape": list(value.shape), "data": base64.b64encode(raw).decode()}
