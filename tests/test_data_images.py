@@ -121,7 +121,7 @@ def test_the_largest_picture_is_checked_before_it_is_decoded(monkeypatch):
 
 @pytest.mark.parametrize("name", images.BUNDLED)
 def test_bundled_pictures_are_real(name):
-    pixels = images.bundled(name)
+    pixels = images.to_tensor(images.bundled(name))
     assert pixels.ndim == 3
     assert float(pixels.std()) > 0.1
     assert 0 <= float(pixels.min()) <= float(pixels.max()) <= 1

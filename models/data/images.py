@@ -95,40 +95,39 @@ def _decode(image: Image.Image, name: str, gray: bool, longest: int) -> Picture:
     frames = getattr(image, "n_frames", 1)
     if frames > 1:
         notes.append(f"The first of {frames} frames is shown.")
-    if longest:
-        image.draft("RGB", (longest, longest))  # a JPEG decodes at an eighth, quarter or half
-    image.load()
     if image.getexif().get(_ORIENTATION, 1) != 1:
-        image = ImageOps.exif_transpose(image)
         notes.append("Turned upright as the camera noted.")
     if mode.startswith("I") or mode == "F":
-        image, note = _stretched(image)
-        notes.append(note)
-    elif "A" in mode or "transparency" in image.info:
-        image = image.convert("RGBA")
-        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+        notes.append(f"Its {mode} values are stretched to 0 to 1.")
+    elif image.has_transparency_data:
         notes.append("Transparent parts are laid over white.")
-    image = image.convert("L" if gray else "RGB")
-    if longest and max(image.size) > longest:
-        scale = longest / max(image.size)
-        shape = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
-        image = image.resize(shape, Image.Resampling.BILINEAR, reducing_gap=2.0)
-        notes.append(f"Reduced from {width} × {height} to {shape[0]} × {shape[1]} pixels.")
-    pixels = torch.from_numpy(np.array(image, dtype=np.uint8)).float().div_(255)
-    pixels = pixels[None] if pixels.ndim == 2 else pixels.permute(2, 0, 1).contiguous()
+    pixels = to_tensor(image, gray, longest)
+    if max(pixels.shape[1:]) < max(width, height):
+        notes.append(f"Reduced from {width} × {height}; its longer side is {longest} pixels now.")
     return Picture(pixels, mode, (width, height), tuple(notes))
 
 
-def _stretched(image: Image.Image) -> tuple[Image.Image, str]:
-    """16-bit pictures by their full range, 32-bit and float ones by their own minimum and maximum."""
-    values = np.nan_to_num(np.asarray(image, dtype=np.float64), nan=0.0, posinf=0.0, neginf=0.0)
-    if image.mode.startswith("I;16") or (values.min() >= 0 and 255 < values.max() <= 65_535):
-        low, high, note = 0.0, 65_535.0, "16-bit values 0 to 65535 are shown as 0 to 1."
-    else:
-        low, high = float(values.min()), float(values.max())
-        note = f"Values {low:g} to {high:g} are stretched to 0 to 1."
-    scaled = (values - low) / (high - low or 1.0) * 255
-    return Image.fromarray(scaled.round().astype(np.uint8)), note
+def to_tensor(image, gray=False, longest=0):
+    """A PIL image of any mode, upright, as a (3, H, W) or (1, H, W) float tensor in [0, 1]."""
+    if longest:
+        image.draft("RGB", (longest, longest))  # a JPEG decodes at an eighth, quarter or half
+    image = ImageOps.exif_transpose(image)
+    if image.mode.startswith("I") or image.mode == "F":  # 16-bit by its range, others by their own
+        values = np.nan_to_num(np.asarray(image, dtype=np.float64), posinf=0.0, neginf=0.0)
+        low, high = values.min(), values.max()
+        if image.mode.startswith("I;16") or (low >= 0 and 255 < high <= 65_535):
+            low, high = 0.0, 65_535.0
+        image = Image.fromarray(((values - low) / (high - low or 1) * 255).round().astype(np.uint8))
+    elif image.has_transparency_data:
+        image = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+    image = image.convert("L" if gray else "RGB")
+    if longest and max(image.size) > longest:
+        scale = longest / max(image.size)
+        size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
+        image = image.resize(size, Image.Resampling.BILINEAR, reducing_gap=2.0)
+    x = torch.from_numpy(np.array(image)).float() / 255
+    return x[None] if x.ndim == 2 else x.permute(2, 0, 1).contiguous()
 
 
 def to_png(pixels: Tensor) -> bytes:
@@ -141,8 +140,8 @@ def to_png(pixels: Tensor) -> bytes:
 
 
 @cache
-def bundled(name: str) -> Tensor:
-    """A bundled picture by its name in BUNDLED. Shape: (3, H, W) or (1, H, W) float32 in [0, 1]."""
+def bundled(name: str) -> Image.Image:
+    """A bundled picture by its name in BUNDLED."""
     return BUNDLED[name]()
 
 
@@ -151,16 +150,17 @@ def _beginning(data: bytes) -> str:
     return repr(head) if head.isascii() and head.isprintable() else data[:12].hex(" ")
 
 
-def _photograph(name: str) -> Tensor:
+def _photograph(name: str) -> Image.Image:
     from sklearn.datasets import load_sample_image  # slow to import, needed only here
 
-    return torch.from_numpy(load_sample_image(name).copy()).permute(2, 0, 1).float() / 255
+    return Image.fromarray(load_sample_image(name))
 
 
-def _digit() -> Tensor:
+def _digit() -> Image.Image:
     from sklearn.datasets import load_digits
 
-    return torch.from_numpy(load_digits(return_X_y=True)[0][0].reshape(8, 8)).float()[None] / 16
+    cells = load_digits(return_X_y=True)[0][0].reshape(8, 8)  # 0 to 16
+    return Image.fromarray((cells * 255 / 16).round().astype(np.uint8))
 
 
 _ORIENTATION = 0x0112  # the EXIF tag
@@ -169,4 +169,13 @@ BUNDLED = {
     "china": lambda: _photograph("china.jpg"),
     "flower": lambda: _photograph("flower.jpg"),
     "digit": _digit,
+}
+BUNDLED_CODE = {
+    "china": "from sklearn.datasets import load_sample_image\n\nimage = Image.fromarray(load_sample_image('china.jpg'))",
+    "flower": "from sklearn.datasets import load_sample_image\n\nimage = Image.fromarray(load_sample_image('flower.jpg'))",
+    "digit": (
+        "from sklearn.datasets import load_digits\n\n"
+        "cells = load_digits(return_X_y=True)[0][0].reshape(8, 8)  # 0 to 16\n"
+        "image = Image.fromarray((cells * 255 / 16).round().astype(np.uint8))"
+    ),
 }
