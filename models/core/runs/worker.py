@@ -216,8 +216,9 @@ class WorkerControl(Control):
     def _park(self) -> None:
         if self._announced != self._orders or not self._parked:
             self._parked, self._announced = True, self._orders
-            self._announce(True, self._orders)
-        self._wait(None)
+            self._announce(True, self._orders)  # which may be answered by an order at once
+        else:
+            self._wait(None)
 
     def _wait(self, seconds: float | None) -> None:
         start = self._clock()
