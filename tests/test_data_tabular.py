@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
-import pandas as pd
 import pytest
 import torch
 
 from models.core import export
-from models.core.spec import SpecError
-from models.data import bundled, tabular, toy
+from models.data import tabular, toy
 from models.data.tabular import TableSpec, prepare
 
 NAMES = ("x_train", "y_train", "x_val", "y_val", "x_test", "y_test")
