@@ -1,0 +1,1 @@
+"""Parts of a page: widgets, views that draw in the browser, figures."""
