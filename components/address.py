@@ -13,7 +13,31 @@ from models.core import spec as specs
 _HERE = "address:page"  # name of the page of the last run
 _NEW = "address:arriving"  # prefixes that still have to look at the address after a page switch
 _KEPT = "address:kept"  # per prefix: the bound values of its last run
-_SHARED = ("hide",)  # parameters of no page's own, dropped when another page opens
+_SHARED = ("hide", "run")  # parameters of no page's own, dropped when another page opens
+
+# What the script writes into the address (a run's id, a fix) replaces the entry it stands on, as moving a
+# slider does; otherwise Back would have to be pressed once for every such change to leave a page.
+_TIDY = st.components.v2.component(
+    "tidy_history",
+    html="<i hidden></i>",
+    js="""
+export default function () {
+  const history = window.history;
+  if (history.tidy) return;
+  const push = history.pushState.bind(history);
+  history.tidy = true;
+  history.pushState = (state, title, url) => {
+    const here = url && new URL(url, location.href).pathname === location.pathname;
+    here ? history.replaceState(state, title, url) : push(state, title, url);
+  };
+}
+""",
+)
+
+
+def tidy() -> None:
+    """One history entry per page visited; call once per page."""
+    _TIDY(key="tidy", height=1)
 
 
 def arrive(page: str) -> None:

@@ -14,6 +14,7 @@ from components import address
 # left out: a bound widget that is not drawn would lose its value from the address.
 _CSS = """<style>
 .stMainBlockContainer { padding: 3.2rem 2rem 2rem; }
+.st-key-tidy { display: none; }
 .st-key-lesson-head { margin-bottom: -0.5rem; }
 .st-key-lesson-head h2 { padding: 0; }
 .st-key-lesson-head p { margin: 0; }
@@ -51,6 +52,7 @@ def page(name: str, title: str, lead: str = "") -> bool:
             bind="query-params",
             help="Large text and thick lines, only the picture and its transport.",
         )
+    address.tidy()
     if projector:
         st.html(_PROJECTOR)
     return projector
