@@ -1,5 +1,1 @@
-<<<<<<< .merge_file_m5a3CU
-"""Parts of a page: widgets, views that draw in the browser, figures."""
-=======
-"""What pages are made of: controls, pickers, panels and browser views."""
->>>>>>> .merge_file_tp3NZT
+"""What pages are made of: controls, pickers, panels, figures and browser views."""
