@@ -47,20 +47,9 @@ def version() -> str:
 def address(name: str) -> str:
     """Where the browser finds the module of the view `name`.
 
-    The version is a folder of the address, so that what the module imports from `../shared/` is of
-    the same version.
+    What the module imports from `../shared/` has no version in its address: the browser asks whether it changed.
     """
-    return f"{ROUTE}/@{version()}/{name}/{name}.js"
-
-
-def asset(path: str) -> Path | None:
-    """The file behind `ROUTE/path`, or None: only .js files inside `FOLDER`, with or without a version."""
-    parts = path.split("/")
-    if parts[0].startswith("@"):
-        parts = parts[1:]
-    file = FOLDER.joinpath(*parts).resolve()
-    inside = file.is_relative_to(FOLDER) and file.suffix == ".js"
-    return file if inside and file.is_file() else None
+    return f"{ROUTE}/{name}/{name}.js?v={version()}"
 
 
 def view(

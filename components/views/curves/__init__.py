@@ -45,6 +45,7 @@ METRIC = Panel(
 LR = Panel("learning rate", (Series("lr", "learning rate"),), first=4)
 GRAD_NORM = Panel("gradient norm", (Series("grad_norm", "gradient norm"),), log=True, first=3)
 RATIO = Panel("update / weight", (Series("ratio/*"),), log=True)
+R2 = Panel("R²", METRIC.series, range=(0, 1))
 TRAINING = (LOSS, METRIC, PENALTY, LR, GRAD_NORM, RATIO)
 
 

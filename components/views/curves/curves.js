@@ -8,7 +8,8 @@ const CSS = `
 .panels { display: grid; gap: 0.5rem 1rem; flex: 1 1 0; min-height: 0; grid-auto-rows: 1fr; }
 .panel { display: flex; flex-direction: column; min-width: 0; min-height: 0; }
 .panel .title { font-weight: 600; }
-.panel .bar button { margin-left: auto; }
+.head { display: flex; align-items: flex-start; gap: 0.5em; }
+.head .bar { flex: 1 1 0; min-width: 0; }
 `;
 
 export default define({
@@ -107,7 +108,7 @@ class Panel {
     this.legend = make("div", { class: "bar" });
     const area = make("div", { class: "fill" }, this.canvas);
     this.tip = new Tip(area);
-    this.element = make("div", { class: "panel" }, this.legend, area);
+    this.element = make("div", { class: "panel" }, make("div", { class: "head" }, this.legend, this.toggle), area);
     this.canvas.onpointermove = (e) => this.point(e.offsetX);
     this.canvas.onpointerdown = (e) => this.point(e.offsetX);
     this.canvas.onpointerleave = () => view.setHover(null);
@@ -153,7 +154,6 @@ class Panel {
     this.legend.replaceChildren(
       make("span", { class: "title" }, this.spec.title),
       ...(lone ? [] : items),
-      this.toggle,
     );
   }
 

@@ -1,6 +1,6 @@
 // The plane of two inputs: what the model says everywhere, and the points it learns from.
 
-import { SHAPES, axes, fit, margins, picture, pixel, shape, swatch, table, tickValues } from "../shared/canvas.js";
+import { DASHES, SHAPES, axes, fit, margins, picture, pixel, shape, swatch, table, tickValues } from "../shared/canvas.js";
 import { number, rgb, scale } from "../shared/scale.js";
 import { css } from "../shared/theme.js";
 import { Tip, define, make } from "../shared/view.js";
@@ -95,6 +95,23 @@ export default define({
       picture(values, p.values, n, m, (i, b) => colors[b[i]]);
     }
 
+    /** One input column: the model's answer as a line, one per class where there are classes. */
+    function paintLine(g) {
+      const { x: xs, values: ys } = shown.line;
+      const outputs = ys.length / xs.length;
+      const top = isClasses() ? Math.max(1, classes().length - 1) : 1; // a probability of 1 stands at the last class
+      g.lineWidth = ctx.theme.line * 1.4;
+      for (let o = 0; o < outputs; o++) {
+        if (isClasses() && outputs === 2 && o === 0) continue; // the other one mirrors it
+        g.strokeStyle = isClasses() ? ofClass(outputs === 1 ? 1 : o) : ctx.theme.primary;
+        g.setLineDash(DASHES[outputs > 2 ? o % DASHES.length : 0].map((d) => d * ctx.theme.line));
+        g.beginPath();
+        for (let i = 0; i < xs.length; i++) g.lineTo(x(xs[i]), y(ys[i * outputs + o] * top));
+        g.stroke();
+      }
+      g.setLineDash([]);
+    }
+
     function paintDots(width, height) {
       const key = [width, height, ctx.theme.key, x.domain, y.domain, range(), devicePixelRatio].join("|");
       if (dotsKey === key && dots.scene === scene) return;
@@ -161,6 +178,7 @@ export default define({
         g.imageSmoothingQuality = "high";
         g.drawImage(values, left, m.top, w, h);
       }
+      if (shown?.line) paintLine(g);
       paintDots(width, height);
       g.drawImage(dots, 0, 0, width, height);
       const count = scene?.points?.y.length ?? 0;

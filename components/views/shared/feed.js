@@ -77,7 +77,7 @@ class Feed {
   }
 
   #clear() {
-    this.cursor = 0;
+    this.cursor = "";
     this.table = new Table();
     this.events = [];
     this.scene = null;
@@ -135,7 +135,7 @@ class Feed {
         if (!answer.ok) continue;
         const body = decode(await answer.json());
         const frame = body?.frame ?? body;
-        if (!frame || typeof frame !== "object") continue;
+        if (!frame || typeof frame !== "object" || frame.error) continue;
         this.#past.set(epoch, frame);
         if (this.#past.size > KEPT) this.#past.delete(this.#past.keys().next().value);
         if (this.epoch !== null && (this.#wanted === null || this.pastFrame === null)) this.#arrive(epoch, frame);
@@ -162,7 +162,7 @@ class Feed {
     while (this.#listeners.size > 0) {
       const start = performance.now();
       try {
-        const answer = await fetch(address(`api/runs/${encodeURIComponent(this.run)}?since=${this.cursor}`), {
+        const answer = await fetch(address(`api/runs/${encodeURIComponent(this.run)}?since=${encodeURIComponent(this.cursor)}`), {
           cache: "no-store",
         });
         if (answer.status === 404) this.#missing();
@@ -184,7 +184,7 @@ class Feed {
     this.#failures = 0;
     if (this.status.state === "unknown") return;
     this.reconnecting = false;
-    this.status = { state: "unknown", message: "This run is not on this server any more. Start a new one." };
+    this.status = { state: "unknown", known: false, message: "This run is not on this server any more. Start a new one." };
     this.#changed();
   }
 
@@ -231,7 +231,8 @@ class Feed {
   #delay(took) {
     if (this.#failures) return Math.min(5000, 250 * 2 ** this.#failures);
     if (document.hidden) return HIDDEN;
-    const eager = performance.now() - touched < EAGER && this.status.state !== "unknown";
+    if (this.status.known === false) return SLOW.unknown;
+    const eager = performance.now() - touched < EAGER;
     const rest = eager ? FAST : (SLOW[this.status.state] ?? IDLE);
     return Math.max(rest, 2 * took); // a busy server is asked less often
   }

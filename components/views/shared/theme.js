@@ -14,7 +14,8 @@ const DIVERGING = {
   dark: ["#ffb45c", "#d9780f", "#8f4a0c", "#4a2c12", "#22252b", "#133a57", "#1a649b", "#3d97d6", "#8ccbf5"],
 };
 
-const SEQUENTIAL = ["#440154", "#482878", "#3e4a89", "#31688e", "#26828e", "#1f9e89", "#35b779", "#6ece58", "#fde725"];
+const VIRIDIS = ["#440154", "#482878", "#3e4a89", "#31688e", "#26828e", "#1f9e89", "#35b779", "#6ece58", "#fde725"];
+const SEQUENTIAL = { light: VIRIDIS.toReversed(), dark: VIRIDIS }; // small values fade into the page
 
 /** Everything a view needs to draw in the current theme; read once per change, not per frame. */
 export function readTheme(host) {
@@ -34,7 +35,8 @@ export function readTheme(host) {
   const given = value("--st-chart-categorical-colors", "").split(/,(?![^(]*\))/).filter(Boolean);
   const categorical = given.length === 10 ? given.map((c) => c.trim()) : CATEGORICAL[mode];
   const diverging = DIVERGING[mode].map(rgb);
-  const sequential = SEQUENTIAL.map(rgb);
+  const steps = value("--st-chart-sequential-colors", "").split(/,(?![^(]*\))/).filter(Boolean);
+  const sequential = (steps.length > 2 ? steps : SEQUENTIAL[mode]).map(rgb);
   const family = value("--st-font", "sans-serif");
   const small = Math.max(12, 0.8125 * rem);
   return {
@@ -57,7 +59,7 @@ export function readTheme(host) {
     sequential: (t) => ramp(sequential, t), // t in [0, 1]
     positive: css(ramp(diverging, 0.92)),
     negative: css(ramp(diverging, 0.08)),
-    key: [background, text, rem, family, categorical.join()].join("|"),
+    key: [background, text, rem, family, categorical.join(), steps.join()].join("|"),
   };
 }
 

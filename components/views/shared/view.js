@@ -17,9 +17,9 @@ const CSS = `
 .fill > canvas { position: absolute; inset: 0; width: 100%; height: 100%; }
 .view :focus-visible { outline: 2px solid var(--st-primary-color); outline-offset: 2px; border-radius: 2px; }
 .view button, .view input, .view select { font: inherit; color: inherit; }
-.view button { background: var(--st-background-color); border: 1px solid var(--st-border-color); padding: 0.1em 0.6em;
+.view button:not(.modebar-btn) { background: var(--st-background-color); border: 1px solid var(--st-border-color); padding: 0.1em 0.6em;
   border-radius: var(--st-button-radius, 0.5rem); cursor: pointer; }
-.view button:hover { border-color: var(--st-primary-color); }
+.view button:not(.modebar-btn):hover { border-color: var(--st-primary-color); }
 .view button[aria-pressed="true"] { background: var(--st-secondary-background-color); border-color: var(--st-primary-color); }
 .view button[hidden], .view [hidden] { display: none; }
 .bar { display: flex; flex-wrap: wrap; align-items: center; gap: 0.15em 0.9em; min-height: 1.6em; }

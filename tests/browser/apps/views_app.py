@@ -155,8 +155,10 @@ def row(epoch: int) -> dict:
 
 
 async def asset(request: Request) -> Response:
-    file = mount.asset(request.path_params["path"])
-    return FileResponse(file, media_type="text/javascript") if file else Response(status_code=404)
+    headers = {"Cache-Control": "no-cache"}
+    return FileResponse(
+        mount.FOLDER / request.path_params["path"], media_type="text/javascript", headers=headers
+    )
 
 
 async def plotly_js(request: Request) -> Response:
@@ -171,7 +173,7 @@ def kind_of(run: str) -> tuple[str, int]:
 
 async def poll(request: Request) -> Response:
     run = request.path_params["run"]
-    since = int(request.query_params["since"])
+    since = int(request.query_params["since"] or 0)
     if run.startswith("gone"):
         return Response(status_code=404)
     polls[run] = polls.get(run, 0) + 1

@@ -6,9 +6,12 @@ import math
 import sys
 
 import numpy as np
+import numpy as np
+import plotly.graph_objects as go
 import streamlit as st
 
-from components.views import curves, plane
+from components.figures import matrix
+from components.views import curves, figure, histograms, network, plane, transportbar
 
 sys.path.append(__file__.rpartition("/")[0])
 import views_app as made_up  # noqa: E402 - beside this file
@@ -62,6 +65,39 @@ elif show == "plane":
         frame=made_up.frame(number, *args),
         editable="edit" in st.query_params,
     )
+elif show == "network":
+    told = network.network(
+        run, key="view", scene=made_up.scene(), frame=made_up.frame(number), editable=True
+    )
+elif show == "histograms":
+    histograms.histograms(run, key="view", frame=made_up.frame(number))
+elif show == "transportbar":
+    told = transportbar.transportbar(run, key="view")
+elif show == "confusion":
+    counts = np.array([[50, 2, 0], [1, 40 + number, 5], [0, 7, 43]])
+    fig = matrix.confusion(counts, ["setosa", "versicolor", "virginica"])
+    told = figure.figure(fig, key="view", alt="A confusion matrix.", clickable=True)
+elif show == "matrix":
+    numbers = np.random.default_rng(0).normal(0, number, (8, 12))
+    told = figure.figure(matrix.values(numbers, title="weights"), key="view", alt="Numbers.")
+elif show == "figure":
+    x = np.linspace(0, 6, 60)
+    fig = go.Figure()
+    fig.add_scatter(x=x, y=np.sin(x * number / 6), name="sine", mode="lines+markers")
+    fig.add_scatter(
+        x=x, y=[None if i % 9 == 0 else math.cos(v) for i, v in enumerate(x)], name="cosine"
+    )
+    fig.update_layout(title="two waves", xaxis_title="time (s)", yaxis_title="value")
+    told = figure.figure(fig, key="view", alt="Two waves.", clickable=True)
+elif show == "page":
+    transportbar.transportbar(run, key="bar")
+    left, right = st.columns(2)
+    with left:
+        plane.plane(run, key="plane", height=380)
+    with right:
+        network.network(run, key="network", height=380)
+    curves.curves(run, key="curves", height=400)
+    histograms.histograms(run, key="histograms")
 if told is not None:
     st.session_state["told"] = repr(told)
 st.write("told:", st.session_state.get("told", "nothing"))
