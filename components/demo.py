@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import threading
 
 import streamlit as st
@@ -9,7 +10,7 @@ import streamlit as st
 from components import session
 from models.core.spec import Spec
 
-_OWNER = "everybody"  # nobody's cookie: so nobody steers it
+_OWNER = secrets.token_urlsafe()  # nobody's cookie: so nobody steers it
 _LOCK = threading.Lock()
 
 

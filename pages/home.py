@@ -1,7 +1,8 @@
 """Home: a network that has just learned, and the way to every page."""
 
+from pathlib import Path
+
 import streamlit as st
-from streamlit.errors import StreamlitAPIException
 
 from components import demo, lesson
 from components.views.curves import LOSS, METRIC, curves
@@ -9,6 +10,7 @@ from components.views.plane import plane
 from models.core import device
 from models.training import Spec
 
+HERE = Path(__file__).parent
 CARDS = {
     "training": ("🏋️ Training", "Watch a network learn your own table or a bundled one, live."),
     "tensor_ops": ("🧊 Tensors", "Shapes, strides and broadcasting, cell by cell."),
@@ -38,7 +40,7 @@ with words:
     )
     curves(run, key="home-curves", panels=(LOSS, METRIC), height=220)
     st.page_link(
-        "pages/training.py",
+        HERE / "training.py",
         label="**Train it yourself, step by step, on your own data**",
         icon=":material/play_arrow:",
         query_params={f"training-{k}": str(v) for k, v in SHOWN.changed().items()},
@@ -48,12 +50,11 @@ with lesson.details():
     st.markdown("##### All pages")
     with st.container(horizontal=True, gap="medium"):
         for name, (title, about) in CARDS.items():
-            with st.container(border=True, width=250):
-                try:
-                    st.page_link(f"pages/{name}.py", label=f"**{title}**")
-                except StreamlitAPIException:  # not part of this server's menu
-                    st.markdown(f"**{title}**")
-                st.caption(about)
+            page = HERE / f"{name}.py"
+            if page.exists():
+                with st.container(border=True, width=250):
+                    st.page_link(page, label=f"**{title}**")
+                    st.caption(about)
     found = device.available()
     with st.expander(f"This machine: {', '.join(d.name for d in found)}"):
         for one in found:
