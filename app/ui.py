@@ -35,5 +35,6 @@ st.navigation(
             for name, title, icon in pages
         ]
         for section, pages in PAGES.items()
-    }
+    },
+    position="top",  # the sidebar is for the controls of a page
 ).run()
