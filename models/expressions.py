@@ -192,7 +192,8 @@ def evaluate(
     text: str = "",
     limits: Limits = LIMITS,
     attributes: frozenset[str] = frozenset(),
-    seed: int = 0,
+    functions: Mapping[str, Callable[..., Any]] | None = None,
+    seed: int | None = 0,
     trace: bool = True,
 ) -> Evaluation:
     """The value of one expression over named tensors, with its intermediate steps.
@@ -201,7 +202,8 @@ def evaluate(
         source: the text, or a tree that `check` has passed (then `text` is its line, for positions).
         names: what the expression may use; tensors are used as they are, so an in-place method changes them.
         attributes: further attributes and methods of a tensor to allow (a gradient lesson allows "grad").
-        seed: for expressions that draw random numbers.
+        functions: further functions to allow, by name.
+        seed: for expressions that draw random numbers; None leaves the generator as the caller set it.
         trace: keep the steps.
 
     Raises:
@@ -212,9 +214,10 @@ def evaluate(
     else:
         tree = source
         check(tree, text, limits)
-    random = any(isinstance(n, ast.Attribute) and n.attr in _RANDOM for n in ast.walk(tree))
+    random = seed is not None and any(isinstance(n, ast.Attribute) and n.attr in RANDOM for n in ast.walk(tree))
     evaluator = _Evaluator(names, text, limits, attributes, trace, _writes(tree))
-    with seeding.seeded(seed) if random else nullcontext():
+    evaluator.functions.update(functions or {})
+    with seeding.seeded(seed) if random and seed is not None else nullcontext():
         value = evaluator.eval(text, tree)
     return Evaluation(value, tuple(evaluator.steps))
 
@@ -1002,7 +1005,7 @@ _GROWING = _FACTORIES | frozenset(
         "conv_transpose1d conv_transpose2d max_pool1d max_pool2d avg_pool1d avg_pool2d block_diag"
     )
 )
-_RANDOM = frozenset(
+RANDOM = frozenset(
     _words(
         "rand randn randint randperm rand_like randn_like randint_like normal bernoulli multinomial poisson dropout gumbel_softmax "
         "normal_ uniform_ random_ bernoulli_ scaled_dot_product_attention"
