@@ -1,0 +1,1 @@
+"""Data a learner trains on: bundled, made, or their own."""
