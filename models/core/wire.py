@@ -60,6 +60,18 @@ def _array(value: np.ndarray) -> dict[str, Any]:
     return {"dtype": name, "shape": list(value.shape), "data": base64.b64encode(raw).decode()}
 
 
+def loads(text: bytes) -> Any:
+    """The value of JSON text that `dumps` wrote; arrays come back as NumPy arrays."""
+    return json.loads(text, object_hook=_unpack)
+
+
+def _unpack(value: dict[str, Any]) -> Any:
+    if value.keys() != {"dtype", "shape", "data"} or value["dtype"] not in _WIRE:
+        return value
+    raw = base64.b64decode(value["data"])
+    return np.frombuffer(raw, _WIRE[value["dtype"]]).reshape(value["shape"])
+
+
 def _wire_name(value: np.ndarray) -> str:
     """The dtype of a browser that holds every value of this array."""
     name = value.dtype.name
