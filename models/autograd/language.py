@@ -121,6 +121,7 @@ class Interpreter:
         self._named = named
         self._bytes_kept = bytes_kept
         self._statements = 0
+        self._loops: list[int] = []  # lines of the loops that are open
         self._lines: list[str] = []
         self._field = "program"
 
@@ -154,9 +155,9 @@ class Interpreter:
             case ast.If(test=test, body=body, orelse=orelse):
                 self._block(body if self._truth(test) else orelse)
             case ast.While(test=test, body=body):
-                self._loop(self._turns(statement, test), body)
+                self._loop(statement.lineno, self._turns(statement, test), body)
             case ast.For(target=target, iter=iterable, body=body):
-                self._loop(self._range(statement, target, iterable), body)
+                self._loop(statement.lineno, self._range(statement, target, iterable), body)
             case ast.With(items=items, body=body):
                 with ExitStack() as stack:
                     for item in items:
@@ -167,14 +168,16 @@ class Interpreter:
             case ast.Continue():
                 raise _Continue
 
-    def _loop(self, turns: Iterator[None], body: list[ast.stmt]) -> None:
+    def _loop(self, line: int, turns: Iterator[None], body: list[ast.stmt]) -> None:
+        self._loops.append(line)
         for _ in turns:
             try:
                 self._block(body)
             except _Continue:
                 continue
             except _Break:
-                return
+                break
+        self._loops.pop()
 
     def _turns(self, statement: ast.stmt, test: ast.expr) -> Iterator[None]:
         while self._truth(test):
@@ -200,6 +203,7 @@ class Interpreter:
         self._statements += 1
         self._started(self.line)
         if self._statements > MAX_STATEMENTS or time.monotonic() > self._until:
+            self.line = self._loops[-1] if self._loops else self.line
             raise self._error(
                 f"{self._statements - 1} statements have run; a program may run {MAX_STATEMENTS} of them, for "
                 f"{MAX_SECONDS:g} seconds. Does this loop ever end? Let it run fewer times."
