@@ -65,7 +65,8 @@ def show_cells() -> None:
     panel.complain()
     spec = panel.spec
     result = convolution.run(spec)
-    cells(spec, result, key="convolution-cells", height=430)
+    with lesson.stage():
+        cells(spec, result, key="convolution-cells", height=430)
     made = " → ".join(call.code() for call in convolution.calls(spec))
     st.markdown(f"`{made}`")
     _sizes(spec, result)
@@ -182,15 +183,16 @@ def show_picture() -> None:
         index = ("red", "green", "blue").index(channel)
         before, after = before[index : index + 1], after[index : index + 1]
     low, high = float(after.min()), float(after.max())
-    compare(
-        images.to_png(before),
-        images.to_png(images.SCALES[scale](after)),
-        key="filters-compare",
-        values=after,
-        labels=("input", f"after layer {layer}: {low:.3g} to {high:.3g}"),
-        height=440,
-        alt=f"The picture before and after {spec.kernel}; values {low:.3g} to {high:.3g}.",
-    )
+    with lesson.stage():
+        compare(
+            images.to_png(before),
+            images.to_png(images.SCALES[scale](after)),
+            key="filters-compare",
+            values=after,
+            labels=("input", f"after layer {layer}: {low:.3g} to {high:.3g}"),
+            height=440,
+            alt=f"The picture before and after {spec.kernel}; values {low:.3g} to {high:.3g}.",
+        )
     field = result.receptive_field[layer - 1]
     st.markdown(
         f"Values run from **{low:.3g}** to **{high:.3g}**, shown as {SAID[scale]}. "

@@ -4,7 +4,7 @@ import { clip, fit } from "../shared/canvas.js";
 import { inkOn, number } from "../shared/scale.js";
 import { css } from "../shared/theme.js";
 import { define, make } from "../shared/view.js";
-import { cell3, filters, gridOf, reached, terms, touched, weightAt } from "./geometry.js";
+import { BELOW, SIDE, cell3, filters, largestCell, reached, terms, touched, weightAt } from "./geometry.js";
 
 const SHOWN_TERMS = 25;
 const SPEEDS = [1, 2, 4, 8, 16, 32]; // cells a second
@@ -94,20 +94,15 @@ export default define({
       }
       const [co, oh, ow] = data.y.shape;
       kinds.push({ kind: "y", count: co, rows: oh, columns: ow, title: `output ${data.oneRow ? `${co} × ${ow}` : `${co} × ${oh} × ${ow}`}` });
-      const head = theme.small * 1.7;
-      for (const k of kinds) {
-        [k.gridRows, k.gridColumns] = gridOf(k.count, k.rows, k.columns);
-        k.wide = k.gridColumns * k.columns + (k.gridColumns - 1) * 0.6;
-        k.high = k.gridRows * k.rows + (k.gridRows - 1) * 0.9;
-      }
+      const head = theme.small * 1.9;
       const gap = theme.small * 2.4;
-      // titles must fit too: a narrow group takes at least their width
-      const least = theme.small * 6;
       const room = width - gap * (kinds.length - 1) - 4;
-      let cell = Math.min((height - head - 6) / Math.max(...kinds.map((k) => k.high)), theme.rem * 3.2);
-      const total = () => kinds.reduce((sum, k) => sum + Math.max(least, k.wide * cell), 0);
-      for (let n = 0; n < 60 && total() > room; n++) cell *= 0.95;
-      cell = Math.max(1.2, cell > 6 ? Math.floor(cell) : cell);
+      const cell = largestCell(kinds, room, height - head - 6, theme.rem * 3.2, theme.small * 6);
+      for (const k of kinds) {
+        k.wide = k.gridColumns * k.columns + (k.gridColumns - 1) * SIDE;
+        k.high = k.gridRows * k.rows + (k.gridRows - 1) * BELOW;
+      }
+      const least = theme.small * 6; // a title must fit too
       let x = 2;
       for (const k of kinds) {
         k.cell = cell;
@@ -115,8 +110,8 @@ export default define({
         k.top = head;
         k.planes = Array.from({ length: k.count }, (_, n) => ({
           n,
-          left: x + (n % k.gridColumns) * (k.columns + 0.6) * cell,
-          top: head + Math.floor(n / k.gridColumns) * (k.rows + 0.9) * cell,
+          left: x + (n % k.gridColumns) * (k.columns + SIDE) * cell,
+          top: head + Math.floor(n / k.gridColumns) * (k.rows + BELOW) * cell,
         }));
         x += Math.max(least, k.wide * cell) + gap;
       }

@@ -87,14 +87,23 @@ export function touched(data, p, q) {
   return rows.flatMap((i) => columns.map((j) => [i, j]));
 }
 
-/** Rows and columns of small multiples for `n` planes of h × w cells, as square as can be. */
-export function gridOf(n, h, w) {
-  let best = [n, 1];
-  let size = Infinity;
-  for (let columns = 1; columns <= n; columns++) {
-    const rows = Math.ceil(n / columns);
-    const side = Math.max(rows * (h + 1.2), columns * (w + 0.6));
-    if (side < size) [best, size] = [[rows, columns], side];
+export const SIDE = 0.6; // cells between two planes side by side
+export const BELOW = 0.8; // and one below the other
+
+/**
+ * The largest cell (pixels) at which all groups of planes fit side by side; sets each group's `gridRows` and `gridColumns`.
+ * A group has `count` planes of `rows` × `columns` cells and is at least `least` pixels wide.
+ */
+export function largestCell(groups, width, height, most, least) {
+  for (let cell = Math.floor(most); ; cell = cell > 6 ? cell - 1 : cell * 0.9) {
+    let wide = 0;
+    for (const k of groups) {
+      const fits = Math.max(1, Math.floor((height / cell + BELOW) / (k.rows + BELOW)));
+      k.gridColumns = Math.ceil(k.count / Math.min(fits, k.count));
+      k.gridRows = Math.ceil(k.count / k.gridColumns);
+      wide += Math.max(least, cell * (k.gridColumns * (k.columns + SIDE) - SIDE));
+    }
+    const high = Math.max(...groups.map((k) => cell * (k.gridRows * (k.rows + BELOW) - BELOW)));
+    if ((wide <= width && high <= height) || cell < 1) return cell;
   }
-  return best;
 }
