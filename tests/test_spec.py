@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -47,7 +48,7 @@ def test_the_default_is_valid_and_differs_from_itself_in_nothing() -> None:
         ("anything", -1e300),
     ],
 )
-def test_the_outermost_valid_values_are_taken(field: str, value: Value) -> None:
+def test_the_outermost_valid_values_are_taken(field: str, value: Any) -> None:
     assert Kernel(**{field: value}).changed() == {field: value}
 
 
@@ -73,7 +74,7 @@ def test_the_outermost_valid_values_are_taken(field: str, value: Value) -> None:
     ],
 )
 def test_a_value_just_outside_is_refused_with_its_name_and_what_is_allowed(
-    field: str, value: object, words: str
+    field: str, value: Any, words: str
 ) -> None:
     with pytest.raises(SpecError, match=words) as caught:
         Kernel(**{field: value})

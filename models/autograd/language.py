@@ -28,7 +28,9 @@ class ProgramError(SpecError):
         line: the line it is about; text: that line as written.
     """
 
-    def __init__(self, message: str, line: int, text: str = "", detail: str = "", field: str = "program") -> None:
+    def __init__(
+        self, message: str, line: int, text: str = "", detail: str = "", field: str = "program"
+    ) -> None:
         super().__init__(f"Line {line}: {message}" if line else message, field, detail)
         self.line = line
         self.text = text
@@ -87,7 +89,9 @@ def parse(text: str, field: str = "program") -> Program:
             line, shown, str(error), field,
         ) from None  # fmt: skip
     except (ValueError, MemoryError, RecursionError) as error:
-        raise ProgramError("this cannot be read as a program.", 1, detail=str(error), field=field) from None
+        raise ProgramError(
+            "this cannot be read as a program.", 1, detail=str(error), field=field
+        ) from None
     checker = _Checker(lines, field)
     checker.block(tree.body, 0)
     return Program(text, tuple(tree.body), tuple(dict.fromkeys(checker.assigned)))
@@ -121,6 +125,7 @@ class Interpreter:
         self._named = named
         self._bytes_kept = bytes_kept
         self._statements = 0
+        self._loops: list[int] = []  # lines of the loops that are open
         self._lines: list[str] = []
         self._field = "program"
 
@@ -154,9 +159,9 @@ class Interpreter:
             case ast.If(test=test, body=body, orelse=orelse):
                 self._block(body if self._truth(test) else orelse)
             case ast.While(test=test, body=body):
-                self._loop(self._turns(statement, test), body)
+                self._loop(statement.lineno, self._turns(statement, test), body)
             case ast.For(target=target, iter=iterable, body=body):
-                self._loop(self._range(statement, target, iterable), body)
+                self._loop(statement.lineno, self._range(statement, target, iterable), body)
             case ast.With(items=items, body=body):
                 with ExitStack() as stack:
                     for item in items:
@@ -167,14 +172,16 @@ class Interpreter:
             case ast.Continue():
                 raise _Continue
 
-    def _loop(self, turns: Iterator[None], body: list[ast.stmt]) -> None:
+    def _loop(self, line: int, turns: Iterator[None], body: list[ast.stmt]) -> None:
+        self._loops.append(line)
         for _ in turns:
             try:
                 self._block(body)
             except _Continue:
                 continue
             except _Break:
-                return
+                break
+        self._loops.pop()
 
     def _turns(self, statement: ast.stmt, test: ast.expr) -> Iterator[None]:
         while self._truth(test):
@@ -200,6 +207,7 @@ class Interpreter:
         self._statements += 1
         self._started(self.line)
         if self._statements > MAX_STATEMENTS or time.monotonic() > self._until:
+            self.line = self._loops[-1] if self._loops else self.line
             raise self._error(
                 f"{self._statements - 1} statements have run; a program may run {MAX_STATEMENTS} of them, for "
                 f"{MAX_SECONDS:g} seconds. Does this loop ever end? Let it run fewer times."
@@ -241,7 +249,9 @@ class Interpreter:
                 try:
                     values = list(value)
                 except TypeError:
-                    raise self._error(f"a single value cannot be taken apart into {len(parts)} names.") from None
+                    raise self._error(
+                        f"a single value cannot be taken apart into {len(parts)} names."
+                    ) from None
                 if len(values) != len(parts):
                     raise self._error(f"{len(values)} values do not fit into {len(parts)} names.")
                 for part, one in zip(parts, values, strict=True):
@@ -313,7 +323,9 @@ class _Checker:
 
     def block(self, body: list[ast.stmt], depth: int, loop: bool = False) -> None:
         if depth > MAX_DEPTH:
-            raise self.error(body[0], f"blocks are nested more than {MAX_DEPTH} deep. Flatten them.")
+            raise self.error(
+                body[0], f"blocks are nested more than {MAX_DEPTH} deep. Flatten them."
+            )
         for statement in body:
             self.statement(statement, depth, loop)
 
@@ -345,7 +357,11 @@ class _Checker:
                 self.no_else(orelse)
             case ast.With(items=items, body=body):
                 for item in items:
-                    name = _dotted(item.context_expr.func) if isinstance(item.context_expr, ast.Call) else ""
+                    name = (
+                        _dotted(item.context_expr.func)
+                        if isinstance(item.context_expr, ast.Call)
+                        else ""
+                    )
                     if name not in CONTEXTS or item.context_expr.args or item.optional_vars:  # type: ignore[attr-defined]  # a call, by its name
                         known = ", ".join(f"{n}()" for n in CONTEXTS)
                         raise self.error(statement, f"with works here with one of: {known}.")
@@ -363,7 +379,11 @@ class _Checker:
             raise self.error(orelse[0], "else after a loop is not offered here.")
 
     def loop(self, iterable: ast.expr) -> None:
-        if not (isinstance(iterable, ast.Call) and _dotted(iterable.func) == "range" and not iterable.keywords):
+        if not (
+            isinstance(iterable, ast.Call)
+            and _dotted(iterable.func) == "range"
+            and not iterable.keywords
+        ):
             raise self.error(iterable, "a for loop counts here: for i in range(n):.")
         for argument in iterable.args:
             self.expression(argument)
@@ -381,7 +401,11 @@ class _Checker:
                 self.expression(value)
                 self.expression(index)
             case ast.Attribute(attr=attr):
-                hint = "Set the gradient box, or use detach() and no_grad()." if attr in ("grad", "data") else ""
+                hint = (
+                    "Set the gradient box, or use detach() and no_grad()."
+                    if attr in ("grad", "data")
+                    else ""
+                )
                 raise self.error(target, f".{attr} cannot be assigned here. {hint}".strip())
             case _:
                 raise self.error(target, "this cannot be assigned to.")
@@ -431,7 +455,9 @@ def _dotted(node: ast.AST) -> str:
     return ".".join([node.id, *reversed(parts)]) if isinstance(node, ast.Name) else ""
 
 
-_RESERVED = frozenset({"torch", "F", "nn", "math", "range", "abs", "len", "float", "int", "bool", "ctx"})
+_RESERVED = frozenset(
+    {"torch", "F", "nn", "math", "range", "abs", "len", "float", "int", "bool", "ctx"}
+)
 _BACKWARD = frozenset({"backward", "zero_grad", "register_hook", "step"})
 _IN_PLACE: dict[type, str] = {
     ast.Add: "__iadd__",

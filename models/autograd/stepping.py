@@ -219,9 +219,7 @@ def reduce_to(grad: Tensor, shape: torch.Size) -> tuple[Tensor, tuple[int, ...]]
     if grad.shape == shape:
         return grad, ()
     extra = grad.dim() - len(shape)
-    wide = [
-        i + extra for i, n in enumerate(shape) if n == 1 and grad.shape[i + extra] != 1
-    ]
+    wide = [i + extra for i, n in enumerate(shape) if n == 1 and grad.shape[i + extra] != 1]
     return grad.sum_to_size(shape), (*range(extra), *wide)
 
 
@@ -243,14 +241,18 @@ def _ask_products(
         if all(g is None for g in about.asked):
             continue
         try:
-            about.products = [None if p is None else p.detach() for p in vjp(node, about.asked)]
+            products = [None if p is None else p.detach() for p in vjp(node, about.asked)]
+            reduced = {
+                slot: reduce_to(product, shape)[0]
+                for slot, shape in about.targets()
+                if slot < len(products) and (product := products[slot]) is not None
+            }
         except (RuntimeError, TypeError, ValueError):
-            continue  # overwritten, freed or callable only by the engine: the pass itself will say so
-        for slot, shape in about.targets():
-            product = about.products[slot] if slot < len(about.products) else None
-            if product is not None:
-                grad, key = reduce_to(product, shape)[0], node.next_functions[slot]
-                sums[key] = sums[key] + grad if key in sums else grad  # type: ignore[index]  # targets() has only edges with a node
+            continue  # overwritten, freed, of a wrong shape or only for the engine: the pass itself will say so
+        about.products = products
+        for slot, grad in reduced.items():
+            key = node.next_functions[slot]
+            sums[key] = sums[key] + grad if key in sums else grad  # type: ignore[index]  # targets() has only edges with a node
 
 
 def sum_terms(terms: list[Tensor]) -> Tensor:
@@ -298,17 +300,17 @@ class _Local:
                     torch.zeros(m.shape, dtype=m.dtype, device=m.device) for m in metadata
                 ]
                 grads[out_nr] = unit.reshape(torch.Size(about.shape))
+                used += 1
                 try:
                     products = vjp(self.node, grads)
+                    for slot, shape in small:
+                        product = products[slot] if slot < len(products) else None
+                        if product is None or product.is_sparse:
+                            rows.pop(slot, None)
+                        elif slot in rows:
+                            rows[slot].append(reduce_to(product, shape)[0].detach().reshape(-1))
                 except (RuntimeError, TypeError, ValueError):
-                    return used  # overwritten or freed: the pass itself will say so
-                used += 1
-                for slot, shape in small:
-                    product = products[slot] if slot < len(products) else None
-                    if product is None or product.is_sparse:
-                        rows.pop(slot, None)
-                    elif slot in rows:
-                        rows[slot].append(reduce_to(product, shape)[0].detach().reshape(-1))
+                    return used  # overwritten, freed or of a wrong shape: the pass itself will say so
             for slot, found in rows.items():
                 if len(found) == size:
                     self.jacobians[out_nr, slot] = torch.stack(found)
@@ -377,7 +379,9 @@ def _steps(graph: Graph, log: list[_Note], local: Mapping[Node, _Local]) -> tupl
         node, about = note.node, local[note.node]
         incoming = tuple(
             Incoming(
-                i, tuple(arrived.get((node, i), [])) or ((Term(-1, 0, g),) if number == 0 else ()), g
+                i,
+                tuple(arrived.get((node, i), [])) or ((Term(-1, 0, g),) if number == 0 else ()),
+                g,
             )
             for i, g in enumerate(note.incoming)
             if g is not None
@@ -391,8 +395,14 @@ def _steps(graph: Graph, log: list[_Note], local: Mapping[Node, _Local]) -> tupl
             jacobians = {o: j for (o, s), j in about.jacobians.items() if s == slot}
             if following is None:
                 continue
-            if product is None and grad is not None and jacobians.keys() >= {i.out_nr for i in incoming}:
-                product = sum_terms([i.total.flatten() @ jacobians[i.out_nr] for i in incoming]).reshape(shape)
+            if (
+                product is None
+                and grad is not None
+                and jacobians.keys() >= {i.out_nr for i in incoming}
+            ):
+                product = sum_terms(
+                    [i.total.flatten() @ jacobians[i.out_nr] for i in incoming]
+                ).reshape(shape)
             outgoing.append(
                 Outgoing(slot, graph.vertex_of(following), nr, jacobians, product, summed, grad)
             )

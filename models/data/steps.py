@@ -35,7 +35,8 @@ def split(groups: Tensor, val: float, test: float, seed: int) -> tuple[Tensor, T
 
     Every group gives the same share to each part; a plain split has a single group.
     """
-    chance = torch.rand(len(groups), generator=torch.Generator().manual_seed(seed))
+    # not the seed itself: made points come from that stream, and the split would follow their places
+    chance = torch.rand(len(groups), generator=torch.Generator().manual_seed(seed + 1_000_003))
     parts: list[list[Tensor]] = [[], [], []]
     for group in groups.unique():
         rows = (groups == group).nonzero().flatten()
