@@ -386,10 +386,8 @@ def _useless(about: tables.Column, chosen: bool) -> str:
 def _prepare_toy(spec: TableSpec) -> Prepared:
     about = toy.TOYS[spec.data]
     said = []
-    points, y = about.make(spec.points, spec.noise, spec.data_seed)
-    added, removed = parse_edits(spec.edits)
+    points, y, added, removed = _points(spec)
     if added:
-        points, y = steps.append_points(points, y, added)
         said.append(f"{count(len(added), 'point')} added by hand")
     inputs = tables.comma_list(spec.inputs)
     x = toy.expand(points, inputs)
@@ -414,6 +412,15 @@ def _prepare_toy(spec: TableSpec) -> Prepared:
         values={},
         fill=torch.zeros(len(inputs)),
     )
+
+
+def _points(spec: TableSpec) -> tuple[Tensor, Tensor, list[tuple[float, float, float]], list[int]]:
+    """A made set with the points added to it, and which were added and removed."""
+    points, y = toy.TOYS[spec.data].make(spec.points, spec.noise, spec.data_seed)
+    added, removed = parse_edits(spec.edits)
+    if added:
+        points, y = steps.append_points(points, y, added)
+    return points, y, added, removed
 
 
 def _prepare_table(spec: TableSpec) -> Prepared:
@@ -651,6 +658,28 @@ def _numbers(column: pd.Series) -> pd.Series:
             f"Column {shown(str(column.name))} holds numbers, but row {bad[0] + 1} says {shown(str(column.iloc[bad[0]]))}."
         )
     return numbers
+
+
+def rows(spec: TableSpec, numbers: Sequence[int]) -> pd.DataFrame:
+    """These rows of the original data, all columns, by the numbers of `Prepared.rows_*`; dates as dates.
+
+    Raises:
+        SpecError: the data is not on this server.
+    """
+    wanted = np.asarray(numbers, dtype=np.int64)
+    if spec.data in toy.TOYS:
+        points, y = _points(spec)[:2]
+        table = pd.DataFrame(points[wanted].numpy(), columns=["x1", "x2"], index=pd.Index(wanted))
+        return table.assign(y=y[wanted].numpy())
+    if spec.data in bundled.BUNDLED:
+        return bundled.table(spec.data).iloc[wanted]
+    found = _profile(spec)
+    kept = [c.name for c in found.columns if c.is_number or c.distinct <= decoded.MAX_WORDS]
+    table = decoded.load(spec.upload, spec.csv, kept, wanted)
+    for name in found.dates:
+        days = table[name].to_numpy("float64") * 86_400
+        table[name] = pd.to_datetime(pd.Series(days, index=table.index), unit="s")
+    return table
 
 
 def parse_edits(text: str) -> tuple[list[tuple[float, float, float]], list[int]]:
