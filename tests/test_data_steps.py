@@ -62,7 +62,7 @@ def test_one_hot_is_scikit_learns() -> None:
     values = steps.common_values(column, 10)
     assert values == ["a", "b", "c"]
     encoded = steps.encode(
-        pd.DataFrame({"w": column, "n": np.float32([1, 2, NAN, 4, 5])}), {"w": values}
+        pd.DataFrame({"w": column, "n": np.array([1, 2, NAN, 4, 5], "float32")}), {"w": values}
     )
     words = column.astype("object").to_numpy()[:4].reshape(-1, 1)
     expected = torch.tensor(OneHotEncoder(sparse_output=False).fit_transform(words)).float()
@@ -81,10 +81,10 @@ def test_only_the_most_frequent_words_get_a_column_and_ties_go_by_alphabet() -> 
 @given(st.lists(st.sampled_from(["yes", "no", "Zürich", "zz"]), min_size=1))
 def test_classes_are_numbered_as_scikit_learn_does(words: list[str]) -> None:
     encoder = LabelEncoder()
-    expected = encoder.fit_transform(words)
+    expected = np.asarray(encoder.fit_transform(words))
     for kind in ("object", "category", "str"):
         names, y = steps.class_numbers(pd.Series(words, dtype=kind))
-        assert names == list(encoder.classes_)
+        assert names == np.asarray(encoder.classes_).tolist()
         assert y.tolist() == expected.tolist()
 
 
@@ -142,7 +142,7 @@ def test_added_points_stand_behind_and_keep_the_types() -> None:
 def test_numbers_and_dates_written_as_words() -> None:
     words = pd.Series(["1,5", None, "x", "-2e3", "1,5"], index=[5, 6, 7, 8, 9])
     numbers = steps.words_to_numbers(words, ",")
-    np.testing.assert_array_equal(numbers, np.float32([1.5, NAN, NAN, -2000, 1.5]))
+    np.testing.assert_array_equal(numbers, np.array([1.5, NAN, NAN, -2000, 1.5], "float32"))
     assert list(numbers.index) == [5, 6, 7, 8, 9]
     days = steps.days_since_1970(pd.Series(["02.01.1970", None, "31.12.1969", "never"]), "%d.%m.%Y")
-    np.testing.assert_array_equal(days, np.float32([1, NAN, -1, NAN]))
+    np.testing.assert_array_equal(days, np.array([1, NAN, -1, NAN], "float32"))

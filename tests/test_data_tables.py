@@ -16,7 +16,7 @@ from models.data.tables import comma_list, comma_text
 
 
 def test_a_number_column_is_described_as_numpy_does() -> None:
-    values = np.float32([3, np.nan, -1, np.inf, 3, 2.5])
+    values = np.array([3, np.nan, -1, np.inf, 3, 2.5], "float32")
     (about,) = tables.describe(pd.DataFrame({"a": values}))
     finite = values[np.isfinite(values)]
     assert (about.kind, about.rows, about.missing, about.infinite, about.distinct) == (
@@ -53,7 +53,7 @@ def test_words_are_a_category_until_they_are_too_many(values: list, kind: str) -
 )
 def test_counting_numbers_are_an_id_only_by_name(name: str, kind: str) -> None:
     assert tables.describe_column(name, pd.Series(np.arange(9, dtype="float32"))).kind == kind
-    assert tables.describe_column(name, pd.Series(np.float32([1, 3, 2]))).kind == "number"
+    assert tables.describe_column(name, pd.Series(np.array([1, 3, 2], "float32"))).kind == "number"
 
 
 def test_a_kind_set_by_hand_stands_but_nothing_can_fill_an_empty_column() -> None:
@@ -61,7 +61,10 @@ def test_a_kind_set_by_hand_stands_but_nothing_can_fill_an_empty_column() -> Non
         tables.describe_column("id", pd.Series(np.arange(9, dtype="float32")), "number").kind
         == "number"
     )
-    assert tables.describe_column("a", pd.Series(np.float32([np.nan])), "number").kind == "empty"
+    assert (
+        tables.describe_column("a", pd.Series(np.array([np.nan], "float32")), "number").kind
+        == "empty"
+    )
 
 
 @pytest.mark.parametrize("name", bundled.BUNDLED)

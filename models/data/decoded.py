@@ -49,12 +49,12 @@ def remembered(id: str, options: CsvOptions = AUTO) -> Profile | None:
     """
     try:
         known = json.loads((_cache(id, options) / "profile.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        columns = tuple(Column(**{**c, "examples": tuple(c["examples"])}) for c in known["columns"])
+        tuples = {name: tuple(known[name]) for name in ("named", "mended", "notes")}
+        head = tuple(map(tuple, known["head"]))
+        return Profile(**{**known, **tuples, "columns": columns, "head": head})
+    except (OSError, ValueError, KeyError, TypeError):  # not there, or damaged from outside
         return None
-    columns = tuple(Column(**{**c, "examples": tuple(c["examples"])}) for c in known["columns"])
-    tuples = {name: tuple(known[name]) for name in ("named", "mended", "notes")}
-    head = tuple(map(tuple, known["head"]))
-    return Profile(**{**known, **tuples, "columns": columns, "head": head})
 
 
 def load(
