@@ -158,7 +158,9 @@ def test_a_preset_starts_fresh_and_own_text_wins() -> None:
 
 def test_random_leaves_follow_the_seed_and_leave_the_generator_alone() -> None:
     state = torch.random.get_rng_state()
-    one, same, other = (autograd.numbers(autograd.run(Spec(preset="conv", seed=s))) for s in (1, 1, 2))
+    one, same, other = (
+        autograd.numbers(autograd.run(Spec(preset="conv", seed=s))) for s in (1, 1, 2)
+    )
     assert one == same
     assert one != other
     assert torch.equal(state, torch.random.get_rng_state())
