@@ -23,7 +23,7 @@ _PROJECTOR = """<style>
 [data-testid="stSidebar"], [data-testid="stExpandSidebarButton"], [data-testid="stSidebarCollapsedControl"],
 .st-key-controls, .st-key-details, .st-key-lesson-foot, [class*="st-key-detail-"] { display: none !important; }
 .stMainBlockContainer { padding: 4rem 1.5rem 1rem; max-width: none; }
-.st-key-lesson-head p { display: none; }
+.st-key-lesson-head [data-testid="stCaptionContainer"] { display: none; }
 .st-key-stage { --stage-height: max(16rem, calc(100vh - 11.5rem)); }
 .stMain p, .stMain label, .stMain span, .stMain button, .stMain input { font-size: max(1em, 18px); }
 </style>"""
