@@ -133,5 +133,3 @@ def _qr(path: str) -> None:
         st.caption(
             "This address works on this computer only; start the server with --host to share it in a class."
         )
-
-
