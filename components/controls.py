@@ -83,7 +83,7 @@ class Panel(Generic[S]):
             key=key,
             help=f"{about.help}\n\n{why}" if why else about.help,
             disabled=disabled,
-            bind="query-params",
+            **_binding(about, key, default),
         )
 
 
@@ -124,6 +124,7 @@ def panel(
         prefix,
         {f"{prefix}-{n}": v for n, v in values.items() if n not in fixed and v != defaults[n]},
     )
+    address.tidy_defaults({f"{prefix}-{n}": defaults[n] for n in values if n not in fixed})
     for name in [n for n in notes if n in values and _touched(prefix, n, values[n])]:
         del notes[name]
     hidden = frozenset(filter(None, st.query_params.get("hide", "").split(",")))
@@ -228,6 +229,13 @@ def _fit(prefix: str, name: str, offered: Sequence[Value] | None, notes: dict[st
         st.session_state[key] = offered[0]
         st.session_state[f"untouched:{key}"] = offered[0]
         notes[name] = f"{name} = {value} does not fit here; {offered[0]} is used instead."
+
+
+def _binding(about: Knob, key: str, default: Value) -> dict[str, Any]:
+    """Streamlit's binding writes a menu's shown words into the address; values with names need another one."""
+    return (
+        {"on_change": address.follow(key, default)} if about.names else {"bind": "query-params"}
+    )
 
 
 def _touched(prefix: str, name: str, value: Value) -> bool:
