@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from urllib.parse import urlencode
 
 import streamlit as st
+from streamlit.components import v2
 from streamlit.errors import StreamlitAPIException
 
 from models.core import spec as specs
@@ -17,7 +18,7 @@ _SHARED = ("hide", "run")  # parameters of no page's own, dropped when another p
 
 # What the script writes into the address (a run's id, a fix) replaces the entry it stands on, as moving a
 # slider does; otherwise Back would have to be pressed once for every such change to leave a page.
-_TIDY = st.components.v2.component(
+_TIDY = v2.component(
     "tidy_history",
     html="<i hidden></i>",
     js="""

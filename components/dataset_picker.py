@@ -6,7 +6,7 @@ import streamlit as st
 
 from components import address, controls, session
 from components.controls import Panel
-from models.core.spec import SpecError, Value
+from models.core.spec import SpecError
 from models.data import bundled, tables, toy, workspace
 
 UPLOAD = "upload:"
@@ -21,7 +21,7 @@ def pick(panel: Panel) -> None:
         "Data",
         list(titles),
         list(titles).index("iris"),
-        format_func=lambda value: titles.get(value, value),
+        format_func=lambda value: titles.get(str(value), str(value)),
         key=key,
         on_change=address.follow(key, "iris"),
         help="Made sets, real sets that come with scikit-learn, and your own tables.",
@@ -33,8 +33,8 @@ def pick(panel: Panel) -> None:
         _made(panel)
 
 
-def _titles(chosen: str) -> dict[Value, str]:
-    titles: dict[Value, str] = {name: about.title for name, about in bundled.BUNDLED.items()}
+def _titles(chosen: str) -> dict[str, str]:
+    titles: dict[str, str] = {name: about.title for name, about in bundled.BUNDLED.items()}
     titles |= {name: f"{about.title} (made)" for name, about in toy.TOYS.items()}
     for upload in workspace.listing(session.owner()):
         titles[UPLOAD + upload.id] = workspace.display_name(upload.name)
@@ -101,5 +101,3 @@ def _made(panel: Panel) -> None:
     )
     if panel.error is not None and panel.error.field == "inputs":
         controls.explain(panel.error)
-
-

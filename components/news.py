@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -59,8 +60,6 @@ def of(run: str) -> News:
             kept.pop(next(iter(kept)))
         kept[run] = News(run)
     news = kept[run]
-    try:
+    with contextlib.suppress(runs.RunError):  # the transport bar says so
         news.take(wire.loads(session.client().poll(run, news.cursor, session.owner())))
-    except runs.RunError:
-        pass  # the status in the transport bar says so
     return news

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from models.core.spec import Spec
 
 S = TypeVar("S", bound=Spec)
 
-SPEEDS = ("0.2", "0.5", "1", "2", "5", "10", "30", "100", "max")
+SPEEDS = ("0.2/s", "0.5/s", "1/s", "2/s", "5/s", "10/s", "30/s", "100/s", "max speed")
 
 
 @dataclass(frozen=True)
@@ -137,9 +138,7 @@ def command(followed: Followed[Any], name: str, timeout: float = 5.0, **args: An
     if followed.run is None:
         raise RunError("There is no run yet. Press Play.")
     try:
-        answer = client.reply(
-            followed.run, client.send(followed.run, me, name, **args), timeout
-        )
+        answer = client.reply(followed.run, client.send(followed.run, me, name, **args), timeout)
     except PermissionError:
         raise RunError(_NOT_MINE) from None
     except TimeoutError as error:
@@ -161,12 +160,13 @@ def _bar(topic: Topic[Any], run: str | None, spec: Any, device: str) -> None:
         mind.moved = False
         st.rerun()
     client, me = session.client(), session.owner()
+    id = run or ""
     status = client.status(run, me) if run else Status("", "failed", known=False)
     mine = status.mine or run is None
 
     def press(order: Callable[..., Any], *args: Any) -> None:
         try:
-            order(run, me, *args)
+            order(id, me, *args)
         except (RunError, PermissionError) as error:
             mind.say(str(error) if isinstance(error, RunError) else _NOT_MINE)
             mind.moved = True
@@ -177,7 +177,7 @@ def _bar(topic: Topic[Any], run: str | None, spec: Any, device: str) -> None:
             again()
         else:
             if now.state == "done":
-                press(lambda *who: client.send(*who, "extend", epochs=spec.epochs))
+                press(lambda id, me: client.send(id, me, "extend", epochs=spec.epochs))
             press(client.resume)
 
     def again(paused: bool = False) -> None:
@@ -191,7 +191,7 @@ def _bar(topic: Topic[Any], run: str | None, spec: Any, device: str) -> None:
 
     def seek(epoch: float) -> None:
         try:
-            client.send(run, me, "seek", epoch=int(epoch))
+            client.send(id, me, "seek", epoch=int(epoch))
             mind.say(
                 f"Training stands at the end of epoch {epoch:g} again. Change something, then press Play: "
                 "from here on it takes a new course."
@@ -218,7 +218,13 @@ def _bar(topic: Topic[Any], run: str | None, spec: Any, device: str) -> None:
         for label, icon, action, args, help in (
             ("Pause", "pause", press, (client.pause,), "Stop after this batch."),
             ("Batch", "skip_next", press, (client.step_batch,), "Train on one batch, then pause."),
-            ("Epoch", "fast_forward", press, (client.step_epoch,), "Train to the end of the epoch."),
+            (
+                "Epoch",
+                "fast_forward",
+                press,
+                (client.step_epoch,),
+                "Train to the end of the epoch.",
+            ),
             ("Reset", "restart_alt", again, (True,), "Back to the same initial weights."),
             ("New seed", "casino", seed, (), "Other initial weights and batch order."),
         ):
@@ -231,15 +237,17 @@ def _bar(topic: Topic[Any], run: str | None, spec: Any, device: str) -> None:
                 disabled=not mine,
                 help=help if mine else _NOT_MINE,
             )
-        st.select_slider(
-            "Speed (epochs/s)",
+        st.selectbox(
+            "Speed, epochs per second",
             SPEEDS,
-            "max",
+            len(SPEEDS) - 1,
             key=f"{topic.page}-speed",
             bind="query-params",
             on_change=lambda: press(client.speed, speed(topic.page)),
             disabled=not mine,
-            width=180,
+            label_visibility="collapsed",
+            help="Slow motion to as fast as it goes, in epochs per second.",
+            width=140,
         )
     transportbar(
         run,
@@ -255,8 +263,10 @@ def _bar(topic: Topic[Any], run: str | None, spec: Any, device: str) -> None:
 
 def speed(page: str) -> float | None:
     """The chosen speed in epochs per second; None is as fast as it goes."""
-    chosen = st.session_state.get(f"{page}-speed") or st.query_params.get(f"{page}-speed", "max")
-    return float(chosen) if chosen in SPEEDS[:-1] else None
+    chosen = st.session_state.get(f"{page}-speed") or st.query_params.get(
+        f"{page}-speed", SPEEDS[-1]
+    )
+    return float(chosen.removesuffix("/s")) if chosen in SPEEDS[:-1] else None
 
 
 _NOT_MINE = "You are watching someone else's run. Change any setting to get your own."
@@ -294,7 +304,7 @@ class _Mind:
 
 def _plain(topic: Topic[Any], spec: Any) -> dict[str, Any]:
     """The ignored fields at their defaults: what was changed on the way belongs to the old run."""
-    names = set(topic.ignored) & {f for f in spec.__dataclass_fields__}
+    names = set(topic.ignored) & set(spec.__dataclass_fields__)
     return {name: spec.__dataclass_fields__[name].default for name in names}
 
 
@@ -306,9 +316,7 @@ def _changes(topic: Topic[Any], before: Any, after: Any) -> list[str]:
     ]
 
 
-def _start(
-    topic: Topic[Any], mind: _Mind, spec: Any, device: str, *, paused: bool = False
-) -> None:
+def _start(topic: Topic[Any], mind: _Mind, spec: Any, device: str, *, paused: bool = False) -> None:
     client, me = session.client(), session.owner()
     old = mind.run
     mind.run = client.start(
@@ -316,10 +324,8 @@ def _start(
     )
     mind.base = spec
     if old:
-        try:
+        with contextlib.suppress(RunError, PermissionError):  # it had ended, or is someone else's
             client.stop(old, me)
-        except (RunError, PermissionError):
-            pass  # it had ended, or is someone else's
 
 
 def _adopt(topic: Topic[Any], mind: _Mind, run: str, spec: Any, device: str) -> None:
@@ -360,7 +366,9 @@ def _change(
     _start(topic, mind, spec, device, paused=paused)
     address.put(f"{topic.page}-changes", None)
     if not status.mine:
-        mind.say("You changed a setting of someone else's run, so from here on this is your own run.")
+        mind.say(
+            "You changed a setting of someone else's run, so from here on this is your own run."
+        )
     elif under_way and status.epoch > 0:
         mind.say(
             f"{', '.join(changes)} cannot change in a trained network, so training began again from new weights. "

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from components import code_panel, controls, lesson, news, transport
+from components import code_panel, controls, lesson, transport
 from components.training import charts, data, doctor, evaluate, files, model, steer, table
 from models.training import Spec, to_code
 from models.training.changes import LIVE
@@ -14,14 +14,14 @@ projector = lesson.page(
 )
 panel = controls.panel(Spec, TOPIC.page, choices=steer.fitting(TOPIC.page))
 with lesson.controls():
-    steer.sidebar(panel)
+    beside_data = steer.sidebar(panel)
 panel.complain()
 
 run = transport.follow(TOPIC, panel.spec)
 for note in run.notes:
     st.info(note, icon=":material/info:")
 transport.bar(TOPIC, run, panel.spec)
-charts.pictures(TOPIC, run, panel.spec, projector)
+charts.pictures(TOPIC, run, panel.spec, projector, beside_data)
 
 with lesson.details():
     doctor.findings(TOPIC, run)
@@ -39,7 +39,5 @@ with lesson.details():
     if tabs[-1].open and run.run:
         with tabs[-1]:
             spec = model.as_it_ran(run)
-            code_panel.show(
-                to_code(spec), name="training", spec=spec, params={"run": run.run}
-            )
+            code_panel.show(to_code(spec), name="training", spec=spec, params={"run": run.run})
 lesson.footer()

@@ -24,9 +24,7 @@ def _page() -> None:
 
 
 def link(at: AppTest) -> str:
-    [found] = [
-        e for e in at.get("bidi_component") if e.proto.component_name.endswith("copy_link")
-    ]
+    [found] = [e for e in at.get("bidi_component") if e.proto.component_name.endswith("copy_link")]
     return json.loads(found.proto.json)["path"]
 
 

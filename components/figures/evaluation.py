@@ -24,7 +24,12 @@ def threshold_curve(curve: Mapping[str, Any], roc: bool, name: str) -> go.Figure
     )
     if roc:
         figure.add_scatter(
-            x=[0, 1], y=[0, 1], mode="lines", line={"dash": "dot"}, name="guessing", hoverinfo="skip"
+            x=[0, 1],
+            y=[0, 1],
+            mode="lines",
+            line={"dash": "dot"},
+            name="guessing",
+            hoverinfo="skip",
         )
     figure.update_xaxes(title="false positive rate" if roc else "recall", range=[-0.02, 1.02])
     figure.update_yaxes(title="true positive rate" if roc else "precision", range=[-0.02, 1.02])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
@@ -116,12 +117,12 @@ def _finite(value: float) -> float | None:
     return value if math.isfinite(value) else None
 
 
-def example_rows(spec: Spec, scene: dict[str, Any]) -> pd.DataFrame:
+def example_rows(spec: Spec, scene: Mapping[str, Any]) -> pd.DataFrame:
     """Two rows of the data without the target, to start typing from."""
     first = scene["points"]["row"][:2]
     table = rows.original(spec, [int(row) for row in first])
     if spec.data in toy.TOYS:
-        return table[["x1", "x2"]].reset_index(drop=True)
+        return table.loc[:, ["x1", "x2"]].reset_index(drop=True)
     return table.drop(columns=[scene["target"]]).reset_index(drop=True)
 
 

@@ -29,7 +29,8 @@ def _show(topic: Topic[Any], run: str) -> None:
     if stopped := known.latest("stop"):
         st.info(str(stopped["text"]), icon=":material/flag:")
     found = known.latest("doctor")
-    for i, finding in enumerate(found["findings"] if found else ()):
+    listed: list[Mapping[str, Any]] = found["findings"] if found else []
+    for i, finding in enumerate(listed):
         with st.container(border=True, horizontal=True, vertical_alignment="center"):
             st.markdown(f":material/stethoscope: {_plain(finding['text'])}", width="stretch")
             fix = finding["fix"]

@@ -45,7 +45,9 @@ def tab(topic: Topic[Spec], run: Followed[Spec], spec: Spec) -> None:
         _show(topic, spec, reports[run.run, "test"][1])
         return
     if not run.mine:
-        st.caption("Only the owner of a run can question it. Change any setting to get your own run.")
+        st.caption(
+            "Only the owner of a run can question it. Change any setting to get your own run."
+        )
         return
     try:
         _show(topic, spec, transport.command(run, "evaluate", split=_SPLITS[str(split)]))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pandas as pd
@@ -130,7 +130,7 @@ def _predict(topic: Topic[Spec], run: Followed[Spec], spec: Spec) -> None:
     st.dataframe(_answers(rows, answer, known.scene), hide_index=True, alt="Predictions")
 
 
-def _answers(rows: pd.DataFrame, answer: dict[str, Any], scene: dict[str, Any]) -> pd.DataFrame:
+def _answers(rows: pd.DataFrame, answer: dict[str, Any], scene: Mapping[str, Any]) -> pd.DataFrame:
     table = rows.reset_index(drop=True)
     if answer["probabilities"] is not None:
         for i, name in reversed(list(enumerate(scene["classes"]))):
@@ -139,7 +139,7 @@ def _answers(rows: pd.DataFrame, answer: dict[str, Any], scene: dict[str, Any]) 
     return table
 
 
-def _own_rows(spec: Spec, scene: dict[str, Any]) -> pd.DataFrame | None:
+def _own_rows(spec: Spec, scene: Mapping[str, Any]) -> pd.DataFrame | None:
     from components.training import data
 
     source = st.segmented_control(

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from components import controls, dataset_picker
 from components.controls import Panel
 from models.core import spec as specs
 from models.core.spec import SpecError, Value
-from models.data import tabular, toy
+from models.data import tabular
 from models.training import losses, network
 from models.training.spec import Spec
 
@@ -34,7 +36,7 @@ def fitting(page: str) -> dict[str, Sequence[Value]]:
     return {"loss": ("auto", *fit)}
 
 
-def task_of(values: dict[str, Value]) -> str | None:
+def task_of(values: Mapping[str, Any]) -> str | None:
     """The task that these settings pose; None while the data cannot be read."""
     names = specs.knobs(tabular.TableSpec)
     try:
@@ -43,11 +45,11 @@ def task_of(values: dict[str, Value]) -> str | None:
         return None
 
 
-def sidebar(panel: Panel[Spec]) -> None:
-    """Every control of the page, the ones that move while a run lives first."""
+def sidebar(panel: Panel[Spec]) -> DeltaGenerator:
+    """Every control of the page; returns a place beside the data for what is known only later."""
     spec = panel.spec
-    with st.container(key="controls-data", gap="small"):
-        dataset_picker.pick(panel)
+    dataset_picker.pick(panel)
+    later = st.container()
     st.markdown("**Network**")
     panel.draw("layers")
     with st.expander("Layers one by one", key="training-open-layers", on_change="rerun") as box:
@@ -66,7 +68,7 @@ def sidebar(panel: Panel[Spec]) -> None:
         panel.draw("nesterov")
     panel.draw("scheduler", *SCHEDULED.get(spec.scheduler, ()))
     panel.draw("loss")
-    if task_of(dict(panel.values)) == "classification":
+    if task_of(panel.values) == "classification":
         panel.draw("class_weights")
         if spec.loss in ("auto", "cross_entropy"):
             panel.draw("label_smoothing")
@@ -74,6 +76,7 @@ def sidebar(panel: Panel[Spec]) -> None:
     with st.expander("Stop early"):
         panel.draw("patience", "stop_at")
         st.caption("A loss that is no number any more always stops the run.")
+    return later
 
 
 def _layer_editor(panel: Panel[Spec]) -> None:

@@ -53,7 +53,9 @@ def tab(topic: Topic[Spec], run: Followed[Spec], spec: Spec) -> None:
     rows = picked["selection"]["rows"]
     chosen = [kept[len(kept) - 1 - i] for i in rows if i < len(kept)]
     if not chosen:
-        st.caption("Select runs to overlay their curves, compare two, take settings over, or export.")
+        st.caption(
+            "Select runs to overlay their curves, compare two, take settings over, or export."
+        )
     else:
         _compare(topic, run, chosen)
     st.markdown("##### Race")
@@ -242,6 +244,4 @@ def _start_race(
             continue
     lanes.clear()
     for label, one in specs.items():
-        lanes[label] = client.start(
-            topic.module, one, owner=me, speed=transport.speed(topic.page)
-        )
+        lanes[label] = client.start(topic.module, one, owner=me, speed=transport.speed(topic.page))
