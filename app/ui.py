@@ -18,6 +18,7 @@ PAGES = {
     ],
     "Learn": [
         ("training", "Training", "🏋️"),
+        ("convolution", "Convolution", "🔲"),
     ],
 }
 

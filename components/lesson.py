@@ -27,6 +27,7 @@ _PROJECTOR = """<style>
 [data-testid="stSidebar"], [data-testid="stExpandSidebarButton"], [data-testid="stSidebarCollapsedControl"],
 .st-key-controls, .st-key-details, .st-key-lesson-foot, .st-key-lesson-head .stCaptionContainer, [class*="st-key-detail-"] { display: none !important; }
 .stMainBlockContainer { padding: 3.2rem 1.5rem 1rem; max-width: none; }
+.st-key-stage { --stage-height: max(16rem, calc(100vh - 11.5rem)); }
 .stMain p, .stMain label, .stMain span, .stMain button, .stMain input { font-size: max(1em, 18px); }
 </style>"""
 
@@ -72,6 +73,13 @@ def controls() -> Iterator[None]:
 def details() -> Iterator[None]:
     """Where tables, code and explanations go: below the picture; hidden in projector mode."""
     with st.container(key="details"):
+        yield
+
+
+@contextmanager
+def stage() -> Iterator[None]:
+    """Where the one picture of a page goes: it fills the screen in projector mode."""
+    with st.container(key="stage"):
         yield
 
 

@@ -21,12 +21,12 @@ def append_points(
 
 def class_numbers(column: pd.Series) -> tuple[list[str], Tensor]:
     """The names of the classes in a column, and every row's class as a number from 0."""
-    if column.dtype == "category":
-        column = column.cat.remove_unused_categories()
-        names, codes = list(column.cat.categories), column.cat.codes
-    else:
+    if pd.api.types.is_numeric_dtype(column):
         values, codes = np.unique(column, return_inverse=True)
         names = [np.format_float_positional(value, trim="-") for value in values]
+    else:
+        words = column.astype("category").cat.remove_unused_categories()
+        names, codes = list(words.cat.categories), words.cat.codes
     return names, torch.tensor(np.asarray(codes), dtype=torch.int64)
 
 
@@ -92,8 +92,8 @@ def standard(x: Tensor) -> tuple[Tensor, Tensor]:
     A column that never changes has deviation 1, so that it becomes 0 and not NaN.
     """
     changes = x.amax(dim=0) > x.amin(dim=0)
-    deviation = x.double().std(dim=0, correction=0).float()
-    return x.double().mean(dim=0).float(), torch.where(changes, deviation, 1.0)
+    deviation, mean = torch.std_mean(x.double(), dim=0, correction=0)
+    return mean.float(), torch.where(changes, deviation.float(), 1.0)
 
 
 def min_max(x: Tensor) -> tuple[Tensor, Tensor]:

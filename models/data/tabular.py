@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
@@ -16,7 +17,8 @@ from torch import Tensor
 
 from models.core import export
 from models.core.spec import Spec, SpecError, knob
-from models.data import bundled, steps, tables, toy
+from models.data import bundled, steps, tables, toy, workspace
+from models.data.wording import count, literal, names_text, shown
 
 MAX_CLASSES = 100
 MAX_CELLS = 100_000_000  # rows × input columns of float32: 400 MB
@@ -96,6 +98,18 @@ class TableSpec(Spec):
     data_seed: int = knob(
         0, "Seed of the made points and of the split.", minimum=0, maximum=2**31 - 1
     )
+
+    @property
+    def upload(self) -> str:
+        """The workspace id of an uploaded table; "" for made and bundled sets."""
+        return self.data.removeprefix("upload:") if self.data.startswith("upload:") else ""
+
+    @property
+    def csv(self) -> tables.CsvOptions:
+        """How to read an uploaded table."""
+        return tables.CsvOptions(
+            self.separator, self.encoding, self.header, self.decimal, self.column_kinds
+        )
 
     def check(self) -> None:
         if not (
@@ -704,12 +718,12 @@ def _table_cells(spec: TableSpec) -> list[str]:
     head, functions, lines = _read_lines(spec, [*known.features, known.target])
     if spec.missing == "drop":
         lines += [
-            f"features = {_literal(known.features)}",
+            f"features = {literal(known.features)}",
             f"table = table.dropna(subset=[*features, {known.target!r}])",
         ]
     else:
         lines += [
-            f"features = {_literal(known.features)}",
+            f"features = {literal(known.features)}",
             f"table = table.dropna(subset=[{known.target!r}])",
         ]
     encoding = []
@@ -745,16 +759,28 @@ def _table_cells(spec: TableSpec) -> list[str]:
 def _read_lines(
     spec: TableSpec, used: list[str]
 ) -> tuple[str, list[Callable[..., Any]], list[str]]:
+    head = "import numpy as np\nimport pandas as pd\nimport torch\n"
+    if spec.data not in bundled.BUNDLED:
+        functions, lines = tables.code(tables.profile(spec.upload, spec.csv), used)
+        return head + "from torch import Tensor", functions, lines
     about = bundled.BUNDLED[spec.data]
-    head = (
-        "import numpy as np\nimport pandas as pd\nimport torch\n"
-        f"from sklearn.datasets import {about.loader}\nfrom sklearn.utils import Bunch\nfrom torch import Tensor"
-    )
+    head += f"from sklearn.datasets import {about.loader}\nfrom sklearn.utils import Bunch\nfrom torch import Tensor"
     return (
         head,
         [about.build],
         [f"table = {about.build.__name__}({about.call()}, {about.target!r})"],
     )
+
+
+def files(spec: TableSpec) -> dict[str, Path]:
+    """The files an exported script expects in its own folder, by the name it uses.
+
+    Raises:
+        SpecError: the upload is not on this server.
+    """
+    if not spec.upload:
+        return {}
+    return {workspace.file_name(workspace.about(spec.upload).name): workspace.get(spec.upload)}
 
 
 def _split_lines(spec: TableSpec, task: str) -> list[str]:
@@ -793,44 +819,25 @@ def _finish_lines(spec: TableSpec, task: str) -> list[str]:
     ]
 
 
-def _literal(names: Sequence[str]) -> str:
-    """A list of names as source text, one a line where one line would be too long."""
-    flat = repr(list(names))
-    return flat if len(flat) < 90 else "[\n" + "".join(f"    {name!r},\n" for name in names) + "]"
-
-
 @cache
 def _bundled_columns(name: str) -> tuple[tables.Column, ...]:
     return tables.describe(bundled.table(name))
 
 
 def _columns(spec: TableSpec) -> tuple[tables.Column, ...]:
-    return _bundled_columns(spec.data)
+    if spec.data in bundled.BUNDLED:
+        return _bundled_columns(spec.data)
+    return tables.profile(spec.upload, spec.csv).columns
 
 
 def _table(spec: TableSpec, used: list[str]) -> pd.DataFrame:
-    return bundled.table(spec.data).loc[:, used]
+    if spec.data in bundled.BUNDLED:
+        return bundled.table(spec.data).loc[:, used]
+    return tables.load(spec.upload, spec.csv, used)
 
 
 def _file_notes(spec: TableSpec) -> tuple[str, ...]:
-    return ()
-
-
-def shown(name: str) -> str:
-    """A learner's word in quotes, short enough for a sentence."""
-    return repr(name if len(name) <= 40 else f"{name[:37]}…")
-
-
-def names_text(names: Iterable[str]) -> str:
-    """A list of a learner's names for a sentence, the first ten in full."""
-    all_names = list(names)
-    more = f" and {len(all_names) - 10} more" if len(all_names) > 10 else ""
-    return ", ".join(map(shown, all_names[:10])) + more
-
-
-def count(n: int, one: str, many: str = "") -> str:
-    """A number with its noun: "1 row", "3 rows"."""
-    return f"{n} {one if n == 1 else many or one + 's'}"
+    return () if spec.data in bundled.BUNDLED else tables.profile(spec.upload, spec.csv).notes
 
 
 _UPLOAD = re.compile(r"upload:[0-9a-f]{64}")

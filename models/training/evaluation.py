@@ -138,8 +138,9 @@ def classes_report(
     """From the truth (N,) and the probabilities (N, C)."""
     predicted = probabilities.argmax(axis=1)
     labels = np.arange(len(names))
+    never: Any = 0.0  # a class that is never predicted has precision 0, without a warning
     scores: Any = metrics.precision_recall_fscore_support(
-        truth, predicted, labels=labels, zero_division=0.0
+        truth, predicted, labels=labels, zero_division=never
     )
     confusion = metrics.confusion_matrix(truth, predicted, labels=labels)
     cells = {

@@ -127,13 +127,15 @@ class _Session:
             return ANSWERS[command.name](self, **command.args)
         except SpecError as error:
             return {"error": str(error), "field": error.field}
-        except TypeError as error:
+        except (TypeError, ValueError, KeyError, IndexError, OverflowError) as error:
             return {"error": f"{command.name} was asked wrongly: {error}.", "field": ""}
 
     # one method per command ---------------------------------------------------------------------
 
     def set(self, **fields: float) -> Mapping[str, Any]:
         """Live settings: {"lr": 0.01}. Answers with the spec's new `changes`."""
+        for name, value in fields.items():  # all or none
+            self.run.check_change(name, value)
         for name, value in fields.items():
             self.run.change(name, value)
         return {"changes": self.run.spec.changes}

@@ -42,7 +42,7 @@ def parse(text: str, activation: str = "ReLU") -> tuple[Layer, ...]:
     Raises:
         SpecError: a layer cannot be read, or is outside 1 to 512 units, or there are more than 8.
     """
-    parts = [part.strip() for part in re.split(r"[,;\n]", text)]
+    parts = [part.strip() for part in re.split(r"[,;]\s*|\n\s*", text.strip())]
     if len(parts) > 1 and not parts[-1]:
         parts.pop()  # a comma at the end
     if parts == [""]:

@@ -91,7 +91,7 @@ class Run:
         self.stop: dict[str, Any] = {"best": math.inf, "best_epoch": 0, "bad": 0, "why": ""}
         self.planned = list(changes.parse(spec.changes))
         for change in self.planned:
-            self._check_change(change.name, change.value)
+            self.check_change(change.name, change.value)
         self.seconds = 0.0
         self.rows: list[dict[str, Any]] = []
         self.course: list[dict[str, Any]] = []
@@ -160,11 +160,13 @@ class Run:
         weights = [layer.weight for layer in self.linears]
         before = [w.detach().clone() for w in weights]
         # clip = inf multiplies every gradient by exactly 1 and returns the norm
-        norm = train_batch(self.model, self.loss_fn, self.optimizer, x, y, l1, clip or math.inf)
+        total: Any = train_batch(
+            self.model, self.loss_fn, self.optimizer, x, y, l1, clip or math.inf
+        )
         with torch.no_grad():
-            moved = torch._foreach_norm(torch._foreach_sub(weights, before))
-            sizes = torch._foreach_norm(before)
-            values = torch.stack([norm, *moved, *sizes]).tolist()
+            moved = [(w - old).norm() for w, old in zip(weights, before, strict=True)]
+            sizes = [old.norm() for old in before]
+            values = torch.stack([total, *moved, *sizes]).tolist()
         count = len(weights)
         self.statistics = {"grad_norm": values[0]}
         for i in range(count):
@@ -297,7 +299,7 @@ class Run:
         Raises:
             SpecError: the name cannot change while a run lives, or the value is outside its range.
         """
-        self._check_change(name, value)
+        self.check_change(name, value)
         value = changes.checked(name, value)
         if name == "epochs" and value < self.epoch + (self.position > 0):
             raise SpecError(
@@ -320,7 +322,8 @@ class Run:
             self.rows = [row for row in self.rows if row["step"] <= self.step]
         self._apply(change)
 
-    def _check_change(self, name: str, value: float) -> None:
+    def check_change(self, name: str, value: float) -> None:
+        """Whether `change` would take this; raises its `SpecError`."""
         changes.parse(f"{self.step}:{name}={value}")
         if name.startswith(("weight.", "bias.")):
             kind, layer, *index = name.split(".")

@@ -52,7 +52,13 @@ def train(
             replies = {c.id: answer(c) for c in commands if c.name != "silence"}
             picture = frame(step) if control.due() else None
             yield Snapshot(
-                step, step / spec.batches, tuple(rows), scene, picture, replies=replies, final=step >= last
+                step,
+                step / spec.batches,
+                tuple(rows),
+                scene,
+                picture,
+                replies=replies,
+                final=step >= last,
             )
             rows, scene = [], None
         if step >= last:

@@ -6,7 +6,6 @@ import math
 import sys
 
 import numpy as np
-import numpy as np
 import plotly.graph_objects as go
 import streamlit as st
 
@@ -14,7 +13,7 @@ from components.figures import matrix
 from components.views import curves, figure, histograms, network, plane, transportbar
 
 sys.path.append(__file__.rpartition("/")[0])
-import views_app as made_up  # noqa: E402 - beside this file
+import views_app as made_up
 
 st.set_page_config(page_icon="🔥", layout="wide")
 show = st.query_params.get("show", "curves")
