@@ -214,7 +214,9 @@ def evaluate(
     else:
         tree = source
         check(tree, text, limits)
-    random = seed is not None and any(isinstance(n, ast.Attribute) and n.attr in RANDOM for n in ast.walk(tree))
+    random = seed is not None and any(
+        isinstance(n, ast.Attribute) and n.attr in RANDOM for n in ast.walk(tree)
+    )
     evaluator = _Evaluator(names, text, limits, attributes, trace, _writes(tree))
     evaluator.functions.update(functions or {})
     with seeding.seeded(seed) if random and seed is not None else nullcontext():

@@ -26,7 +26,9 @@ class Spec(_Spec):
 
     preset: str = knob("chain", "A program to start from.", choices=tuple(PRESETS),
                        names={k: p.title for k, p in PRESETS.items()})  # fmt: skip
-    leaves: str = knob("", "Leaf tensors, one assignment per line; empty: the preset's.", max_chars=8000)
+    leaves: str = knob(
+        "", "Leaf tensors, one assignment per line; empty: the preset's.", max_chars=8000
+    )
     program: str = knob("", "The program; empty: the preset's.", max_chars=4000)
     gradient: str = knob("", "The gradient argument of backward, for a result that is not a scalar.",
                          max_chars=1000)  # fmt: skip
@@ -116,7 +118,7 @@ def run(spec: Spec, *, device: str = "cpu", jacobians: bool = True) -> Result:
     program = language.parse(spec.program_text)
     preset = spec.chosen
     random = leaves_program.random or program.random or bool(preset.preamble)
-    with (seeding.seeded(spec.seed) if random else nullcontext()), _on(device):
+    with seeding.seeded(spec.seed) if random else nullcontext(), _on(device):
         functions = preset.functions()
         leaves = language.Interpreter().run(leaves_program, "leaves")
         _check_leaves(leaves, leaves_program)
@@ -139,7 +141,9 @@ def run(spec: Spec, *, device: str = "cpu", jacobians: bool = True) -> Result:
         gradient = _gradient(spec, names, value, name)
         backward, problem = _backward(graph, name, value, gradient, jacobians, module is None)
     tensors = {k: v for k, v in leaves.items() if isinstance(v, Tensor)}
-    return Result(tensors, name, value, graph, backward, problem or _strange(graph, backward, tensors))
+    return Result(
+        tensors, name, value, graph, backward, problem or _strange(graph, backward, tensors)
+    )
 
 
 def leaves(text: str) -> list[Leaf]:
@@ -194,7 +198,9 @@ def to_code(spec: Spec) -> str:
     if not result.backward.steps and result.problem is not None:
         call = f"# no backward pass: {result.problem.message}"
     elif result.backward.failure is not None:
-        call = f'try:\n    {call}\nexcept RuntimeError as error:\n    print("PyTorch refused:", error)'
+        call = (
+            f'try:\n    {call}\nexcept RuntimeError as error:\n    print("PyTorch refused:", error)'
+        )
     shown = ", ".join(f'"{n}": {n}' for n in names)
     report = f"""
         tensors = {{"{result.name}": {result.name}}}
@@ -237,7 +243,10 @@ def _failure(graph: Graph, backward: Backward) -> Problem | None:
         return None
     if not failure.culprits:
         first = failure.message.split("\n")[0]
-        return Problem(f"the backward pass stopped after {len(backward.steps)} steps: {first}", detail=failure.message)
+        return Problem(
+            f"the backward pass stopped after {len(backward.steps)} steps: {first}",
+            detail=failure.message,
+        )
     victim, culprit = graph.vertices[failure.victim], failure.culprits[0]
     what = culprit.op.removeprefix("aten.").split(".")[0]
     of = f" of {culprit.label}" if culprit.label else ""

@@ -28,7 +28,9 @@ class ProgramError(SpecError):
         line: the line it is about; text: that line as written.
     """
 
-    def __init__(self, message: str, line: int, text: str = "", detail: str = "", field: str = "program") -> None:
+    def __init__(
+        self, message: str, line: int, text: str = "", detail: str = "", field: str = "program"
+    ) -> None:
         super().__init__(f"Line {line}: {message}" if line else message, field, detail)
         self.line = line
         self.text = text
@@ -87,7 +89,9 @@ def parse(text: str, field: str = "program") -> Program:
             line, shown, str(error), field,
         ) from None  # fmt: skip
     except (ValueError, MemoryError, RecursionError) as error:
-        raise ProgramError("this cannot be read as a program.", 1, detail=str(error), field=field) from None
+        raise ProgramError(
+            "this cannot be read as a program.", 1, detail=str(error), field=field
+        ) from None
     checker = _Checker(lines, field)
     checker.block(tree.body, 0)
     return Program(text, tuple(tree.body), tuple(dict.fromkeys(checker.assigned)))
@@ -245,7 +249,9 @@ class Interpreter:
                 try:
                     values = list(value)
                 except TypeError:
-                    raise self._error(f"a single value cannot be taken apart into {len(parts)} names.") from None
+                    raise self._error(
+                        f"a single value cannot be taken apart into {len(parts)} names."
+                    ) from None
                 if len(values) != len(parts):
                     raise self._error(f"{len(values)} values do not fit into {len(parts)} names.")
                 for part, one in zip(parts, values, strict=True):
@@ -317,7 +323,9 @@ class _Checker:
 
     def block(self, body: list[ast.stmt], depth: int, loop: bool = False) -> None:
         if depth > MAX_DEPTH:
-            raise self.error(body[0], f"blocks are nested more than {MAX_DEPTH} deep. Flatten them.")
+            raise self.error(
+                body[0], f"blocks are nested more than {MAX_DEPTH} deep. Flatten them."
+            )
         for statement in body:
             self.statement(statement, depth, loop)
 
@@ -349,7 +357,11 @@ class _Checker:
                 self.no_else(orelse)
             case ast.With(items=items, body=body):
                 for item in items:
-                    name = _dotted(item.context_expr.func) if isinstance(item.context_expr, ast.Call) else ""
+                    name = (
+                        _dotted(item.context_expr.func)
+                        if isinstance(item.context_expr, ast.Call)
+                        else ""
+                    )
                     if name not in CONTEXTS or item.context_expr.args or item.optional_vars:  # type: ignore[attr-defined]  # a call, by its name
                         known = ", ".join(f"{n}()" for n in CONTEXTS)
                         raise self.error(statement, f"with works here with one of: {known}.")
@@ -367,7 +379,11 @@ class _Checker:
             raise self.error(orelse[0], "else after a loop is not offered here.")
 
     def loop(self, iterable: ast.expr) -> None:
-        if not (isinstance(iterable, ast.Call) and _dotted(iterable.func) == "range" and not iterable.keywords):
+        if not (
+            isinstance(iterable, ast.Call)
+            and _dotted(iterable.func) == "range"
+            and not iterable.keywords
+        ):
             raise self.error(iterable, "a for loop counts here: for i in range(n):.")
         for argument in iterable.args:
             self.expression(argument)
@@ -385,7 +401,11 @@ class _Checker:
                 self.expression(value)
                 self.expression(index)
             case ast.Attribute(attr=attr):
-                hint = "Set the gradient box, or use detach() and no_grad()." if attr in ("grad", "data") else ""
+                hint = (
+                    "Set the gradient box, or use detach() and no_grad()."
+                    if attr in ("grad", "data")
+                    else ""
+                )
                 raise self.error(target, f".{attr} cannot be assigned here. {hint}".strip())
             case _:
                 raise self.error(target, "this cannot be assigned to.")
@@ -435,7 +455,9 @@ def _dotted(node: ast.AST) -> str:
     return ".".join([node.id, *reversed(parts)]) if isinstance(node, ast.Name) else ""
 
 
-_RESERVED = frozenset({"torch", "F", "nn", "math", "range", "abs", "len", "float", "int", "bool", "ctx"})
+_RESERVED = frozenset(
+    {"torch", "F", "nn", "math", "range", "abs", "len", "float", "int", "bool", "ctx"}
+)
 _BACKWARD = frozenset({"backward", "zero_grad", "register_hook", "step"})
 _IN_PLACE: dict[type, str] = {
     ast.Add: "__iadd__",

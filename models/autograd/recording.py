@@ -361,9 +361,7 @@ class _Builder:
         root, root_out = self.root(result)
         self.label(result)
         self.marks(root, order)
-        missing = tuple(
-            n.name() for n in order if not self.vertices[self.index[n]]["values"]
-        )
+        missing = tuple(n.name() for n in order if not self.vertices[self.index[n]]["values"])
         names = {id(t): label for label, t, _, _ in recorder.names} | {
             id(t): label for label, t in recorder.leaves.items()
         }
@@ -377,7 +375,15 @@ class _Builder:
         )
         edges = tuple(sorted(self.edges.values(), key=lambda e: (e.target, e.slot, e.source)))
         return Graph(
-            vertices, edges, tuple(self.nodes), root, root_out, writes, missing, self.index, self.inputs
+            vertices,
+            edges,
+            tuple(self.nodes),
+            root,
+            root_out,
+            writes,
+            missing,
+            self.index,
+            self.inputs,
         )
 
     def add(self, node: Node | None, **about: Any) -> int:
@@ -389,9 +395,7 @@ class _Builder:
         return at
 
     def edge(self, source: int, target: int, out_nr: int, slot: int) -> None:
-        self.edges.setdefault(
-            (source, target, out_nr, slot), Edge(source, target, out_nr, slot)
-        )
+        self.edges.setdefault((source, target, out_nr, slot), Edge(source, target, out_nr, slot))
 
     def leaf(self, tensor: Tensor, name: str) -> int:
         known = self.leaves.get(id(tensor))

@@ -219,9 +219,7 @@ def reduce_to(grad: Tensor, shape: torch.Size) -> tuple[Tensor, tuple[int, ...]]
     if grad.shape == shape:
         return grad, ()
     extra = grad.dim() - len(shape)
-    wide = [
-        i + extra for i, n in enumerate(shape) if n == 1 and grad.shape[i + extra] != 1
-    ]
+    wide = [i + extra for i, n in enumerate(shape) if n == 1 and grad.shape[i + extra] != 1]
     return grad.sum_to_size(shape), (*range(extra), *wide)
 
 
@@ -381,7 +379,9 @@ def _steps(graph: Graph, log: list[_Note], local: Mapping[Node, _Local]) -> tupl
         node, about = note.node, local[note.node]
         incoming = tuple(
             Incoming(
-                i, tuple(arrived.get((node, i), [])) or ((Term(-1, 0, g),) if number == 0 else ()), g
+                i,
+                tuple(arrived.get((node, i), [])) or ((Term(-1, 0, g),) if number == 0 else ()),
+                g,
             )
             for i, g in enumerate(note.incoming)
             if g is not None
@@ -395,8 +395,14 @@ def _steps(graph: Graph, log: list[_Note], local: Mapping[Node, _Local]) -> tupl
             jacobians = {o: j for (o, s), j in about.jacobians.items() if s == slot}
             if following is None:
                 continue
-            if product is None and grad is not None and jacobians.keys() >= {i.out_nr for i in incoming}:
-                product = sum_terms([i.total.flatten() @ jacobians[i.out_nr] for i in incoming]).reshape(shape)
+            if (
+                product is None
+                and grad is not None
+                and jacobians.keys() >= {i.out_nr for i in incoming}
+            ):
+                product = sum_terms(
+                    [i.total.flatten() @ jacobians[i.out_nr] for i in incoming]
+                ).reshape(shape)
             outgoing.append(
                 Outgoing(slot, graph.vertex_of(following), nr, jacobians, product, summed, grad)
             )
