@@ -69,7 +69,7 @@ def _readable(code: str, leaves: list[str], tracked: list[str], constants: dict[
     code = re.sub(r";\s+\w+(?: = \w+)* = None", "", code)  # fx frees names early; that is noise here
     code = code.replace(", pin_memory = False, memory_format = torch.preserve_format", "")
     for i, name in enumerate(leaves):
-        code = re.sub(rf"\b{re.escape(name)}\b(?=[ ,)\]]|$)(?! = torch\.ops\.\w+\.{re.escape(name)}\()", f"{name}_", code, flags=re.M) if re.search(rf"^    {re.escape(name)} = ", code, re.M) else code
+        code = re.sub(rf"(?<![.\w]){re.escape(name)}(?!\w)", f"{name}_value", code)  # a traced name like a leaf's
         code = re.sub(rf"\barg{i}_1\b", name, code)
     for name, value in constants.items():
         code = code.replace(f"self.{name}", f"torch.tensor({value.tolist()}, dtype={value.dtype})")
