@@ -562,10 +562,10 @@ class _Evaluator(simpleeval.SimpleEval):
             raise
         except Exception as error:  # PyTorch raises many kinds; each becomes a sentence here
             raise self._torch_error(node, error, tensors) from None
-        known = {t.untyped_storage()._cdata for t in tensors}
+        known = {_memory(t)[0] for t in tensors}
         for made in tree_flatten(value)[0]:
-            if isinstance(made, torch.Tensor) and made.untyped_storage()._cdata not in known:
-                self.spent += made.untyped_storage().nbytes()
+            if isinstance(made, torch.Tensor) and _memory(made)[0] not in known:
+                self.spent += _memory(made)[1]
         if self.spent > self.limits.total_bytes:
             raise self._over(node, self.spent)
         if isinstance(value, (list, tuple)) and len(value) > self.limits.items:
@@ -634,6 +634,15 @@ class _Evaluator(simpleeval.SimpleEval):
     ) -> ExpressionError:
         given = [t for t in tensors if isinstance(t, torch.Tensor)]
         return self._error(node, torch_errors.explain(error, given), detail=str(error))
+
+
+def _memory(tensor: torch.Tensor) -> tuple[int, int]:
+    """Which memory a tensor stands on, and its bytes; inside torch.func a wrapped tensor shows none of its own."""
+    try:
+        storage = tensor.untyped_storage()
+    except NotImplementedError:
+        return id(tensor), tensor.numel() * tensor.element_size()
+    return storage._cdata, storage.nbytes()
 
 
 def _error(node: ast.AST, text: str, message: str, detail: str = "") -> ExpressionError:
