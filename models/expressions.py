@@ -17,6 +17,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import simpleeval
 import torch
 from torch.nn import functional as F
@@ -192,7 +193,8 @@ def evaluate(
     text: str = "",
     limits: Limits = LIMITS,
     attributes: frozenset[str] = frozenset(),
-    seed: int = 0,
+    functions: Mapping[str, Callable[..., Any]] | None = None,
+    seed: int | None = 0,
     trace: bool = True,
 ) -> Evaluation:
     """The value of one expression over named tensors, with its intermediate steps.
@@ -201,7 +203,8 @@ def evaluate(
         source: the text, or a tree that `check` has passed (then `text` is its line, for positions).
         names: what the expression may use; tensors are used as they are, so an in-place method changes them.
         attributes: further attributes and methods of a tensor to allow (a gradient lesson allows "grad").
-        seed: for expressions that draw random numbers.
+        functions: further functions by the (dotted) name they are called with.
+        seed: for expressions that draw random numbers; None when the caller has seeded.
         trace: keep the steps.
 
     Raises:
@@ -212,11 +215,15 @@ def evaluate(
     else:
         tree = source
         check(tree, text, limits)
-    random = any(isinstance(n, ast.Attribute) and n.attr in _RANDOM for n in ast.walk(tree))
-    evaluator = _Evaluator(names, text, limits, attributes, trace, _writes(tree))
-    with seeding.seeded(seed) if random else nullcontext():
+    evaluator = _Evaluator(names, text, limits, attributes, trace, _writes(tree), functions)
+    with nullcontext() if seed is None or not is_random(tree) else seeding.seeded(seed):
         value = evaluator.eval(text, tree)
     return Evaluation(value, tuple(evaluator.steps))
+
+
+def is_random(tree: ast.AST) -> bool:
+    """Whether a function that draws random numbers stands in it."""
+    return any(isinstance(n, ast.Attribute) and n.attr in _RANDOM for n in ast.walk(tree))
 
 
 def function(source: str | ast.expr, text: str = "") -> Callable[[Mapping[str, Any]], Any]:
@@ -342,6 +349,7 @@ class _Evaluator(simpleeval.SimpleEval):
         attributes: frozenset[str],
         trace: bool,
         writes: bool,
+        functions: Mapping[str, Callable[..., Any]] | None = None,
     ) -> None:
         allowed: dict[type, Any] = {
             torch.Tensor: ATTRIBUTES | attributes,
@@ -351,7 +359,7 @@ class _Evaluator(simpleeval.SimpleEval):
         }
         super().__init__(
             operators=_OPERATORS,
-            functions=dict(FUNCTIONS),
+            functions={**FUNCTIONS, **(functions or {})},
             names=dict(names),
             allowed_attrs=allowed,
         )
@@ -498,7 +506,9 @@ class _Evaluator(simpleeval.SimpleEval):
         try:
             value = super()._eval_attribute(node)
         except simpleeval.InvalidExpression as error:
-            owner = str(error).partition("attribute access not allowed on '<class '")[2].split("'")[0]
+            owner = (
+                str(error).partition("attribute access not allowed on '<class '")[2].split("'")[0]
+            )
             if owner and node.attr in ATTRIBUTES:
                 raise self._error(
                     node,
@@ -840,6 +850,7 @@ _VALUES = (
     torch.dtype,
     torch.device,
     torch.layout,
+    np.ndarray,  # only where a caller offers functions that make one; nothing of it can be called
     bool,
     int,
     float,

@@ -169,7 +169,9 @@ _PATTERNS: tuple[tuple[str, Callable[[re.Match[str], Sequence[torch.Tensor]], st
     ),
     (
         r"bincount only supports 1-d non-negative integral inputs",
-        lambda m, t: "bincount counts whole numbers from 0 upwards in a 1-D tensor. Change the values or flatten it.",
+        lambda m, t: (
+            "bincount counts whole numbers from 0 upwards in a 1-D tensor. Change the values or flatten it."
+        ),
     ),
     (
         r"maximum size for tensor at dimension (-?\d+) is (\d+) but size is (\d+)",

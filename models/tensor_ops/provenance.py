@@ -181,7 +181,7 @@ def _outputs(
     flat = [
         (torch.view_as_real(m).sum(-1) if m.is_complex() else m).double().reshape(-1) for m in made
     ]
-    return flat[0] if len(flat) == 1 else torch.cat(flat)
+    return flat[0] if len(flat) == 1 else torch.cat([torch.zeros(0), *flat])
 
 
 def _bases(
@@ -192,14 +192,11 @@ def _bases(
     plain = {n: t.detach().clone().contiguous() for n, t in tensors.items()}
     fills: list[Callable[[Tensor, random.Random, int], Tensor]] = [_spread]
     if varied not in selectors:
-        fills += [_positive, _same, _unlike]
+        fills += [_positive, _same, _unlike, _rising]
     bases = [plain]
     for fill in fills:
         bases.append(
-            {
-                n: t if n in selectors else fill(t, dice, i)
-                for i, (n, t) in enumerate(plain.items())
-            }
+            {n: t if n in selectors else fill(t, dice, i) for i, (n, t) in enumerate(plain.items())}
         )
     return bases
 
@@ -231,6 +228,12 @@ def _same(t: Tensor, dice: random.Random, place: int) -> Tensor:
 def _unlike(t: Tensor, dice: random.Random, place: int) -> Tensor:
     """All equal, but unlike the other tensors; True for a mask."""
     return torch.full_like(t, 1 + place)
+
+
+def _rising(t: Tensor, dice: random.Random, place: int) -> Tensor:
+    """In order, for operations that search in borders."""
+    low = 0.1 * place
+    return torch.linspace(low - 1, low + 1, t.numel()).mul(3).to(t.dtype).reshape(t.shape)
 
 
 def _candidates(
@@ -314,9 +317,7 @@ def _scattered(
     grid = list(torch.meshgrid(*(torch.arange(n) for n in index.shape), indexing="ij"))
     grid[dim] = index
     flat = torch.arange(out.numel()).reshape(out.shape)[tuple(grid)]
-    return {
-        params["index"]: _pairs(out.numel(), index.numel(), flat, torch.arange(index.numel()))
-    }
+    return {params["index"]: _pairs(out.numel(), index.numel(), flat, torch.arange(index.numel()))}
 
 
 def _rowwise(
@@ -339,6 +340,8 @@ def _counted(
     made = {}
     for name, t in tensors.items():
         cells = t.reshape(-1)
+        if not t.numel():
+            continue
         if t.is_floating_point():
             low, high = float(params["min"]), float(params["max"])
             low, high = (low, high) if low != high else (float(t.min()), float(t.max()))

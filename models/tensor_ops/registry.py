@@ -7,7 +7,6 @@ value a parameter takes follows from its name (`KINDS`), so that one line gives 
 from __future__ import annotations
 
 import ast
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -68,6 +67,7 @@ class Op:
         function: "torch.sum", "Tensor.view", "F.pad", or an operator or index form's nearest relative.
         example: parameter values, as `name=value, …`, of the default example; `shelf`: its tensors.
         writes: changes its first tensor in place.
+        triangle: reads only the lower triangle of its matrix, taking the upper one as its mirror.
     """
 
     name: str
@@ -80,6 +80,7 @@ class Op:
     fails: Failure
     form: str = ""
     writes: bool = False
+    triangle: bool = False
 
     @property
     def docs(self) -> str:
@@ -253,13 +254,15 @@ def _entry(
 def _build(name: str, entry: tuple) -> Op:
     family, signature, sentence, shelf, example, fails, form, kinds = entry
     call = ast.parse(signature, mode="eval").body
-    assert isinstance(call, ast.Call)  # noqa: S101  # written in this file, tested
+    assert isinstance(call, ast.Call)  # written in this file, tested
     params = []
-    asked = [(a, None) for a in call.args] + [(ast.Name(k.arg or ""), k.value) for k in call.keywords]
+    asked = [(a, None) for a in call.args] + [
+        (ast.Name(k.arg or ""), k.value) for k in call.keywords
+    ]
     for node, default in asked:
         star = isinstance(node, ast.Starred)
         inner = node.value if isinstance(node, ast.Starred) else node
-        assert isinstance(inner, ast.Name)  # noqa: S101  # written in this file, tested
+        assert isinstance(inner, ast.Name)  # written in this file, tested
         kind, help, *choices = kinds.get(inner.id) or KINDS[inner.id]
         params.append(
             Param(
@@ -281,7 +284,8 @@ def _build(name: str, entry: tuple) -> Op:
         example,
         Failure(*fails),
         form,
-        ast.unparse(call.func).endswith("_"),
+        writes=ast.unparse(call.func).endswith("_"),
+        triangle=name in ("cholesky", "eigvalsh"),
     )
 
 
@@ -401,9 +405,27 @@ _LIST = ("input=[1.0, 2.0]", "not a list")
 _FAR = ("dim=3", "dim 3 does not exist")
 _LONG = ("", "don't broadcast", "b = torch.ones(4)")
 
-_ARITHMETIC, _MATHS, _COMPARE, _LOGIC, _ROUND = "arithmetic", "maths", "comparison", "logic", "rounding"
-_MATMUL, _REDUCE, _CUMULATE, _SHAPE, _JOIN = "matrix products", "reductions", "running totals", "shape", "joining and splitting"
-_INDEX, _SORT, _LINALG, _ACTIVATE, _PAD = "indexing", "sorting and searching", "linear algebra", "softmax family", "padding and windows"
+_ARITHMETIC, _MATHS, _COMPARE, _LOGIC, _ROUND = (
+    "arithmetic",
+    "maths",
+    "comparison",
+    "logic",
+    "rounding",
+)
+_MATMUL, _REDUCE, _CUMULATE, _SHAPE, _JOIN = (
+    "matrix products",
+    "reductions",
+    "running totals",
+    "shape",
+    "joining and splitting",
+)
+_INDEX, _SORT, _LINALG, _ACTIVATE, _PAD = (
+    "indexing",
+    "sorting and searching",
+    "linear algebra",
+    "softmax family",
+    "padding and windows",
+)
 _INPLACE, _CAST = "in-place", "dtypes"
 
 _ENTRIES = {
