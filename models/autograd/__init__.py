@@ -32,7 +32,9 @@ class Spec(_Spec):
     program: str = knob("", "The program; empty: the preset's.", max_chars=4000)
     gradient: str = knob("", "The gradient argument of backward, for a result that is not a scalar.",
                          max_chars=1000)  # fmt: skip
-    order: int = knob(1, "1: gradients; 2: gradients of the gradients' sum (double backward).", choices=(1, 2))
+    order: int = knob(
+        1, "1: gradients; 2: gradients of the gradients' sum (double backward).", choices=(1, 2)
+    )
     seed: int = knob(0, "Seed of everything random.", minimum=0, maximum=9999)
 
     def check(self) -> None:
@@ -137,7 +139,9 @@ def run(spec: Spec, *, device: str = "cpu", jacobians: bool = True) -> Result:
             names = interpreter.run(program)
             name = "loss" if isinstance(names.get("loss"), Tensor) else interpreter.last
             if not name:
-                raise ProgramError("no line assigns a tensor; write one, such as loss = x.sum().", 1)
+                raise ProgramError(
+                    "no line assigns a tensor; write one, such as loss = x.sum().", 1
+                )
             source, value = name, names[name]
             gradient = _gradient(spec, names, value, name)
             if spec.order == 2:
@@ -225,17 +229,30 @@ def to_code(spec: Spec) -> str:
 
 
 def _second_order(
-    recorder: Recorder, leaves: Mapping[str, object], value: Tensor, gradient: Tensor | None, name: str
+    recorder: Recorder,
+    leaves: Mapping[str, object],
+    value: Tensor,
+    gradient: Tensor | None,
+    name: str,
 ) -> Tensor:
     """The sum of all gradients' cells, with the graph that their computation left."""
     tracked = [t for t in leaves.values() if isinstance(t, Tensor) and t.requires_grad]
     if not value.requires_grad or not tracked or (value.numel() != 1 and gradient is None):
-        raise SpecError(f"A second derivative needs a first one: {name} must be a scalar that depends on a leaf with requires_grad.", "order")
+        raise SpecError(
+            f"A second derivative needs a first one: {name} must be a scalar that depends on a leaf with requires_grad.",
+            "order",
+        )
     with recorder.first_order(value):
         try:
-            grads = torch.autograd.grad(value, tracked, gradient, create_graph=True, allow_unused=True)
+            grads = torch.autograd.grad(
+                value, tracked, gradient, create_graph=True, allow_unused=True
+            )
         except RuntimeError as error:
-            raise SpecError(f"The first backward pass fails already: {str(error).splitlines()[0]}", "order", str(error)) from None
+            raise SpecError(
+                f"The first backward pass fails already: {str(error).splitlines()[0]}",
+                "order",
+                str(error),
+            ) from None
     sums = [g.sum() for g in grads if g is not None]
     return stepping.sum_terms(sums)
 

@@ -36,7 +36,9 @@ class Spec(_Spec):
     expression: str = knob("", "A function of x.", max_chars=500)
     point: str = knob("", "Where: the numbers of x.", max_chars=500)
     derivative: str = knob("", "Your formula for the gradient of its sum.", max_chars=500)
-    eps: float = knob(1e-6, "Half the step of the finite differences.", minimum=1e-12, maximum=1.0, log=True)
+    eps: float = knob(
+        1e-6, "Half the step of the finite differences.", minimum=1e-12, maximum=1.0, log=True
+    )
 
     def check(self) -> None:
         for name in ("expression", "point", "derivative"):
@@ -44,8 +46,14 @@ class Spec(_Spec):
                 tree = expressions.parse(self.text(name))
             except SpecError as error:
                 raise SpecError(str(error), name, error.detail) from None
-            if any(isinstance(n, ast.Attribute) and n.attr in expressions.RANDOM for n in ast.walk(tree)):
-                raise SpecError("A function that draws random numbers has another value at every call, so no derivative.", name)
+            if any(
+                isinstance(n, ast.Attribute) and n.attr in expressions.RANDOM
+                for n in ast.walk(tree)
+            ):
+                raise SpecError(
+                    "A function that draws random numbers has another value at every call, so no derivative.",
+                    name,
+                )
 
     def text(self, name: str) -> str:
         """One of the three texts, the preset's where the learner's is empty."""
@@ -101,21 +109,32 @@ def run(spec: Spec, *, device: str = "cpu") -> Result:
     """
     x = _tensor(spec, "point", {}).double().to(device)
     if not 0 < x.numel() <= MAX_NUMBERS:
-        raise SpecError(f"x holds {x.numel()} numbers; use 1 to {MAX_NUMBERS}, so that every cell can be shown.", "point")
+        raise SpecError(
+            f"x holds {x.numel()} numbers; use 1 to {MAX_NUMBERS}, so that every cell can be shown.",
+            "point",
+        )
 
     def f(x: Tensor) -> Tensor:
         return _tensor(spec, "expression", {"x": x})
 
     value = f(x)
     if not value.is_floating_point():
-        raise SpecError(f"f(x) holds {value.dtype} numbers, which have no derivative.", "expression")
+        raise SpecError(
+            f"f(x) holds {value.dtype} numbers, which have no derivative.", "expression"
+        )
     if value.numel() > MAX_NUMBERS:
-        raise SpecError(f"f(x) holds {value.numel()} numbers; the most is {MAX_NUMBERS}. Reduce it.", "expression")
+        raise SpecError(
+            f"f(x) holds {value.numel()} numbers; the most is {MAX_NUMBERS}. Reduce it.",
+            "expression",
+        )
     total: Callable[[Tensor], Tensor] = lambda t: f(t).sum()  # noqa: E731  # a name for the sum, nothing more
     gradients = (
         _way("torch.autograd.grad", lambda: _reverse(f, x)),
         _way("torch.func.grad", lambda: func.grad(total)(x)),
-        _way("finite differences", lambda: numerical(f, x, spec.eps).reshape(-1, x.numel()).sum(0).reshape(x.shape)),
+        _way(
+            "finite differences",
+            lambda: numerical(f, x, spec.eps).reshape(-1, x.numel()).sum(0).reshape(x.shape),
+        ),
     )
     jacobians = (
         _way("torch.func.jacrev", lambda: func.jacrev(f)(x)),
@@ -128,7 +147,10 @@ def run(spec: Spec, *, device: str = "cpu") -> Result:
     try:
         error = (yours - (truth if truth is not None else x)).abs().max().item()
     except RuntimeError:
-        raise SpecError(f"your derivative has shape {tuple(yours.shape)}, but x has {tuple(x.shape)}.", "derivative") from None
+        raise SpecError(
+            f"your derivative has shape {tuple(yours.shape)}, but x has {tuple(x.shape)}.",
+            "derivative",
+        ) from None
     return Result(
         x,
         value,
@@ -232,7 +254,9 @@ def _tensor(spec: Spec, field: str, names: dict[str, Any]) -> Tensor:
     except SpecError as error:
         raise SpecError(str(error), field, error.detail) from None
     except (TypeError, ValueError) as error:
-        raise SpecError("this must be numbers, lists of equal length or a tensor.", field, str(error)) from None
+        raise SpecError(
+            "this must be numbers, lists of equal length or a tensor.", field, str(error)
+        ) from None
 
 
 VARIATIONS: dict[str, Spec] = {

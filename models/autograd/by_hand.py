@@ -19,7 +19,9 @@ class Spec(_Spec):
     hidden: int = knob(8, "Units of the hidden layer.", minimum=1, maximum=64)
     lr: float = knob(0.1, "Learning rate.", minimum=0.001, maximum=10.0, log=True)
     steps: int = knob(60, "Turns of the loop.", minimum=1, maximum=300)
-    zero_grad: bool = knob(True, "Set the gradients to zero in every turn; switch it off to see the classic bug.")
+    zero_grad: bool = knob(
+        True, "Set the gradients to zero in every turn; switch it off to see the classic bug."
+    )
     seed: int = knob(0, "Seed of the initial weights.", minimum=0, maximum=9999)
 
 
@@ -67,7 +69,9 @@ def load() -> tuple[Tensor, Tensor]:
     return (x - x.mean(0)) / x.std(0), torch.tensor(data.target, dtype=torch.int64)
 
 
-def by_hand(x: Tensor, target: Tensor, hidden: int, lr: float, steps: int, zero_grad: bool, seed: int) -> tuple:
+def by_hand(
+    x: Tensor, target: Tensor, hidden: int, lr: float, steps: int, zero_grad: bool, seed: int
+) -> tuple:
     """Raw tensors. Returns the losses, the first turn's values, its gradients, and the last weights."""
     torch.manual_seed(seed)
     w1 = (torch.randn(4, hidden) / 4**0.5).requires_grad_()
@@ -96,7 +100,9 @@ def by_hand(x: Tensor, target: Tensor, hidden: int, lr: float, steps: int, zero_
     return losses, first, gradients, [p.detach() for p in (w1, b1, w2, b2)]
 
 
-def with_nn(x: Tensor, target: Tensor, hidden: int, lr: float, steps: int, zero_grad: bool, seed: int) -> tuple:
+def with_nn(
+    x: Tensor, target: Tensor, hidden: int, lr: float, steps: int, zero_grad: bool, seed: int
+) -> tuple:
     """The same with nn.Linear, nn.CrossEntropyLoss and optim.SGD, from the same numbers."""
     torch.manual_seed(seed)
     model = nn.Sequential(nn.Linear(4, hidden), nn.Tanh(), nn.Linear(hidden, 3))
@@ -131,7 +137,9 @@ def run(spec: Spec, *, device: str = "cpu") -> Result:
         module, module_gradients, module_weights, accuracy = with_nn(x, target, *settings)
     turned = [g.T if g.dim() == 2 else g for g in module_gradients]  # nn.Linear keeps (out, in)
     back = [w.T if w.dim() == 2 else w for w in module_weights]
-    difference = max((a - b).abs().nan_to_num(0.0).max().item() for a, b in zip(weights, back, strict=True))
+    difference = max(
+        (a - b).abs().nan_to_num(0.0).max().item() for a, b in zip(weights, back, strict=True)
+    )
     return Result(
         _steps(x, spec, first, gradients),
         torch.tensor(hand),

@@ -29,9 +29,12 @@ def backward_code(spec: Spec) -> str:
     leaves_program = language.parse(spec.leaves_text, "leaves")
     program = language.parse(spec.program_text)
     if spec.chosen.preamble:
-        raise SpecError("A whole network is too long to be written out here. Choose a smaller program.", "preset")
+        raise SpecError(
+            "A whole network is too long to be written out here. Choose a smaller program.",
+            "preset",
+        )
     random = leaves_program.random or program.random
-    with _LOCK, (seeding.seeded(spec.seed) if random else nullcontext()):
+    with _LOCK, seeding.seeded(spec.seed) if random else nullcontext():
         leaves = language.Interpreter().run(leaves_program, "leaves")
         tracked = [n for n, t in leaves.items() if isinstance(t, Tensor) and t.requires_grad]
 
@@ -41,7 +44,9 @@ def backward_code(spec: Spec) -> str:
             names = interpreter.run(program)
             result = names.get("loss", names.get(interpreter.last))
             if not isinstance(result, Tensor) or not result.requires_grad or result.numel() != 1:
-                raise SpecError("Only a scalar result that depends on a leaf with requires_grad can be written out.")
+                raise SpecError(
+                    "Only a scalar result that depends on a leaf with requires_grad can be written out."
+                )
             wanted = [given[n] for n in tracked]
             return result, *torch.autograd.grad(result, wanted, allow_unused=True)
 
@@ -64,12 +69,18 @@ _VALUE = (
 )
 
 
-def _readable(code: str, leaves: list[str], tracked: list[str], constants: dict[str, Tensor]) -> str:
+def _readable(
+    code: str, leaves: list[str], tracked: list[str], constants: dict[str, Tensor]
+) -> str:
     """The traced code as a function that runs on its own: leaves by their names, constants written out."""
-    code = re.sub(r";\s+\w+(?: = \w+)* = None", "", code)  # fx frees names early; that is noise here
+    code = re.sub(
+        r";\s+\w+(?: = \w+)* = None", "", code
+    )  # fx frees names early; that is noise here
     code = code.replace(", pin_memory = False, memory_format = torch.preserve_format", "")
     for i, name in enumerate(leaves):
-        code = re.sub(rf"(?<![.\w]){re.escape(name)}(?!\w)", f"{name}_value", code)  # a traced name like a leaf's
+        code = re.sub(
+            rf"(?<![.\w]){re.escape(name)}(?!\w)", f"{name}_value", code
+        )  # a traced name like a leaf's
         code = re.sub(rf"\barg{i}_1\b", name, code)
     for name, value in constants.items():
         code = code.replace(f"self.{name}", f"torch.tensor({value.tolist()}, dtype={value.dtype})")
