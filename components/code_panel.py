@@ -8,13 +8,14 @@ from urllib.parse import urlsplit
 
 import segno
 import streamlit as st
+from streamlit.components import v2
 
 from components import address
 from models.core import export
 from models.core.spec import Spec, knobs
 
 # The absolute address is put together in the browser, which alone knows the name it reached the server by.
-_COPY = st.components.v2.component(
+_COPY = v2.component(
     "copy_link",
     html='<div class="row"><button type="button"></button><input readonly aria-label="Lesson link"></div>',
     css="""

@@ -57,7 +57,7 @@ def without(removed: list[int], *parts: Tensor) -> tuple[Tensor, ...]:
 def common_values(column: pd.Series, most: int) -> list[str]:
     """The most frequent values of a category column, at most `most` of them, in alphabetical order."""
     counts = column.value_counts()
-    counts = counts[counts > 0].sort_index().sort_values(ascending=False, kind="stable")
+    counts = counts.loc[counts > 0].sort_index().sort_values(ascending=False, kind="stable")
     return sorted(map(str, counts.index[:most]))
 
 
@@ -100,3 +100,23 @@ def min_max(x: Tensor) -> tuple[Tensor, Tensor]:
     """Minimum and width of each column, which bring it to 0 to 1; width 1 where it never changes."""
     low, width = x.amin(dim=0), x.amax(dim=0) - x.amin(dim=0)
     return low, torch.where(width > 0, width, 1.0)
+
+
+def words_to_numbers(column: pd.Series, decimal: str) -> pd.Series:
+    """Numbers written as words, as float32; what is no number becomes missing."""
+    codes, words = pd.factorize(column)
+    texts = pd.Series(words, dtype="str").str.replace(decimal, ".", regex=False)
+    numbers = np.asarray(pd.to_numeric(texts, errors="coerce"), dtype="float64").astype("float32")
+    return pd.Series(
+        np.append(numbers, np.float32("nan"))[codes], index=column.index
+    )  # code -1: missing
+
+
+def days_since_1970(column: pd.Series, format: str) -> pd.Series:
+    """Dates as float32 days since 1 January 1970; what is no date becomes missing."""
+    codes, words = pd.factorize(column)
+    times = pd.to_datetime(pd.Series(words, dtype="str"), format=format, errors="coerce")
+    days = ((times - pd.Timestamp("1970-01-01")) / pd.Timedelta(days=1)).to_numpy("float32")
+    return pd.Series(
+        np.append(days, np.float32("nan"))[codes], index=column.index
+    )  # code -1: missing

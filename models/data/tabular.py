@@ -16,8 +16,8 @@ import torch
 from torch import Tensor
 
 from models.core import export
-from models.core.spec import Spec, SpecError, knob
-from models.data import bundled, steps, tables, toy, workspace
+from models.core.spec import Spec, SpecError, Value, knob
+from models.data import bundled, csv_files, decoded, example, steps, tables, toy, workspace
 from models.data.wording import count, literal, names_text, shown
 
 MAX_CLASSES = 100
@@ -46,17 +46,11 @@ class TableSpec(Spec):
         "Points added (+x1,x2,class) and removed (-number) by hand, parted by ;.",
         max_chars=8000,
     )
-    separator: str = knob("auto", "What parts the columns of the file.", choices=tables.SEPARATORS)
-    encoding: str = knob("auto", "How the file writes letters as bytes.", choices=tables.ENCODINGS)
-    header: str = knob(
-        "auto", "Whether the first line names the columns.", choices=("auto", "yes", "no")
-    )
-    decimal: str = knob(
-        "auto", "What parts the whole number from its fraction.", choices=("auto", "point", "comma")
-    )
-    column_kinds: str = knob(
-        "", "Kinds of columns set by hand: name=number, name=category, …", max_chars=20_000
-    )
+    separator: str = knob("auto", csv_files.HELP["separator"], choices=csv_files.SEPARATORS)
+    encoding: str = knob("auto", csv_files.HELP["encoding"], choices=csv_files.ENCODINGS)
+    header: str = knob("auto", csv_files.HELP["header"], choices=csv_files.HEADERS)
+    decimal: str = knob("auto", csv_files.HELP["decimal"], choices=csv_files.DECIMALS)
+    column_kinds: str = knob("", csv_files.HELP["column_kinds"], max_chars=20_000)
     target: str = knob("", "The column to predict; the last one when empty.", max_chars=5000)
     features: str = knob(
         "",
@@ -105,9 +99,9 @@ class TableSpec(Spec):
         return self.data.removeprefix("upload:") if self.data.startswith("upload:") else ""
 
     @property
-    def csv(self) -> tables.CsvOptions:
+    def csv(self) -> csv_files.CsvOptions:
         """How to read an uploaded table."""
-        return tables.CsvOptions(
+        return csv_files.CsvOptions(
             self.separator, self.encoding, self.header, self.decimal, self.column_kinds
         )
 
@@ -372,6 +366,7 @@ def _features(
 
 
 def _useless(about: tables.Column, chosen: bool) -> str:
+    """Why a column is no input unless it is chosen by hand, or ""."""
     if about.kind == "empty":
         return "all its cells are empty"
     if chosen:
@@ -380,7 +375,12 @@ def _useless(about: tables.Column, chosen: bool) -> str:
         return "it only numbers or names the rows"
     if about.kind == "text":
         return f"it holds {about.distinct} different texts"
-    return "it never changes" if about.distinct < 2 else ""
+    if about.distinct < 2:
+        return "it never changes"
+    lacking = about.missing + about.infinite
+    if 2 * lacking >= about.rows:
+        return f"{lacking} of its {about.rows} cells are missing"
+    return ""
 
 
 def _prepare_toy(spec: TableSpec) -> Prepared:
@@ -467,6 +467,7 @@ def _prepare_table(spec: TableSpec) -> Prepared:
         inputs=(),
         values=values,
         fill=fill,
+        dropped=rows_before - len(table),
     )
 
 
@@ -487,9 +488,10 @@ def _finish(
     inputs: tuple[str, ...],
     values: dict[str, list[str]],
     fill: Tensor,
+    dropped: int = 0,
 ) -> Prepared:
     train, val, test = parts
-    _check_parts(spec, *map(len, parts))
+    _check_parts(spec, *map(len, parts), dropped=dropped)
     said.append(
         f"{count(len(train), 'row')} for training, {len(val)} for validation, {len(test)} for the test"
         + (
@@ -570,12 +572,15 @@ def _check_classes(target: str, classes: list[str]) -> None:
         )
 
 
-def _check_parts(spec: TableSpec, train: int, val: int, test: int) -> None:
+def _check_parts(spec: TableSpec, train: int, val: int, test: int, dropped: int) -> None:
     rows = train + val + test
+    hint = ""
+    if dropped:
+        hint = f" {count(dropped, 'row')} with missing values dropped before: filling them with mean or median keeps them."
     if train < 2:
         raise SpecError(
             f"Of {count(rows, 'row')}, {train} is left for training; it takes 2 at least. Add rows, or make "
-            "validation and test smaller.",
+            f"validation and test smaller.{hint}",
             "val_fraction",
         )
     for name, part, share in (
@@ -585,7 +590,7 @@ def _check_parts(spec: TableSpec, train: int, val: int, test: int) -> None:
         if share and not part:
             raise SpecError(
                 f"{share:g} of {count(rows, 'row')} is less than one row of any class. Add rows, or set "
-                f"{name} to 0 or higher than {share:g}.",
+                f"{name} to 0 or higher than {share:g}.{hint}",
                 name,
             )
 
@@ -761,7 +766,7 @@ def _read_lines(
 ) -> tuple[str, list[Callable[..., Any]], list[str]]:
     head = "import numpy as np\nimport pandas as pd\nimport torch\n"
     if spec.data not in bundled.BUNDLED:
-        functions, lines = tables.code(tables.profile(spec.upload, spec.csv), used)
+        functions, lines = csv_files.code(_profile(spec), spec.csv, used)
         return head + "from torch import Tensor", functions, lines
     about = bundled.BUNDLED[spec.data]
     head += f"from sklearn.datasets import {about.loader}\nfrom sklearn.utils import Bunch\nfrom torch import Tensor"
@@ -780,6 +785,7 @@ def files(spec: TableSpec) -> dict[str, Path]:
     """
     if not spec.upload:
         return {}
+    _profile(spec)
     return {workspace.file_name(workspace.about(spec.upload).name): workspace.get(spec.upload)}
 
 
@@ -827,17 +833,23 @@ def _bundled_columns(name: str) -> tuple[tables.Column, ...]:
 def _columns(spec: TableSpec) -> tuple[tables.Column, ...]:
     if spec.data in bundled.BUNDLED:
         return _bundled_columns(spec.data)
-    return tables.profile(spec.upload, spec.csv).columns
+    return _profile(spec).columns
+
+
+def _profile(spec: TableSpec) -> csv_files.Profile:
+    if spec.data == example.DATA:
+        workspace.put(example.CONTENT, example.NAME)  # at hand on every server
+    return decoded.profile(spec.upload, spec.csv)
 
 
 def _table(spec: TableSpec, used: list[str]) -> pd.DataFrame:
     if spec.data in bundled.BUNDLED:
         return bundled.table(spec.data).loc[:, used]
-    return tables.load(spec.upload, spec.csv, used)
+    return decoded.load(spec.upload, spec.csv, used)
 
 
 def _file_notes(spec: TableSpec) -> tuple[str, ...]:
-    return () if spec.data in bundled.BUNDLED else tables.profile(spec.upload, spec.csv).notes
+    return () if spec.data in bundled.BUNDLED else _profile(spec).notes
 
 
 _UPLOAD = re.compile(r"upload:[0-9a-f]{64}")
@@ -854,4 +866,24 @@ FILLS: dict[str, Callable[[Tensor], Tensor]] = {
 SCALES: dict[str, Callable[[Tensor], tuple[Tensor, Tensor]]] = {
     "standard": steps.standard,
     "min-max": steps.min_max,
+}
+
+# A valid change of every field whose effect needs another field, for the law that every setting reaches the export.
+VARIATIONS: dict[str, dict[str, Value]] = {
+    "data": {"data": "wine"},
+    "points": {"data": "spiral", "points": 100},
+    "noise": {"data": "spiral", "noise": 0.3},
+    "inputs": {"data": "spiral", "inputs": "x1,sin(x2)"},
+    "edits": {"data": "spiral", "edits": "+1,2,0;-3"},
+    "separator": {"data": example.DATA, "separator": "semicolon"},
+    "encoding": {"data": example.DATA, "encoding": "latin-1"},
+    "header": {"data": example.DATA, "header": "no"},
+    "decimal": {"data": example.DATA, "decimal": "point"},
+    "column_kinds": {"data": example.DATA, "column_kinds": "moons=category"},
+    "target": {"target": "petal width (cm)"},
+    "features": {"features": "petal length (cm),petal width (cm)"},
+    "task": {"target": "petal width (cm)", "task": "classification"},
+    "categories": {"data": example.DATA, "categories": "drop"},
+    "max_categories": {"data": example.DATA, "max_categories": 2},
+    "normalise_target": {"data": "diabetes", "normalise_target": False},
 }
