@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from urllib.parse import urlencode
 
 import streamlit as st
+from streamlit.components import v2
 from streamlit.errors import StreamlitAPIException
 
 from models.core import spec as specs
@@ -17,7 +18,7 @@ _SHARED = ("hide", "run")  # parameters of no page's own, dropped when another p
 
 # What the script writes into the address (a run's id, a fix) replaces the entry it stands on, as moving a
 # slider does; otherwise Back would have to be pressed once for every such change to leave a page.
-_TIDY = st.components.v2.component(
+_TIDY = v2.component(
     "tidy_history",
     html="<i hidden></i>",
     js="""
@@ -43,13 +44,15 @@ def tidy() -> None:
 def arrive(page: str) -> None:
     """Note which page runs, so that its panels know when a learner comes from another one.
 
-    Parameters in `_SHARED` that the address only dragged along from the last page are removed.
+    Parameters that the address only dragged along from the last page are removed: its own, and `_SHARED`.
     """
     state = st.session_state
     before = state.get(_HERE)
     if before == page:
         return
     state[_HERE], state[_NEW] = page, set()
+    for name in [n for n in st.query_params if before and n.startswith(f"{before}-")]:
+        _write(name, None)
     for name in _SHARED:
         if before is not None and st.query_params.get(name) == state.get(f"address:{name}"):
             st.query_params.pop(name, None)
@@ -70,7 +73,7 @@ def restore(prefix: str) -> None:
     kept = state.get(_KEPT, {}).get(prefix, {})
     if kept and not any(name.startswith(f"{prefix}-") for name in st.query_params):
         for key, value in kept.items():
-            state[key] = value
+            put(key, value)
         st.rerun()
 
 
@@ -88,6 +91,30 @@ def put(key: str, value: specs.Value | None) -> None:
         st.session_state[key] = value
     else:
         st.session_state.pop(key, None)
+    _write(key, value)
+
+
+def follow(key: str, default: specs.Value) -> Callable[[], None]:
+    """An `on_change` that writes a widget's value into the address, as `bind="query-params"` does.
+
+    For menus that show other words than their values: Streamlit's own binding writes the words.
+    """
+
+    def write() -> None:
+        value = st.session_state.get(key)
+        _write(key, None if value == default else value)
+
+    return write
+
+
+def tidy_defaults(values: Mapping[str, specs.Value]) -> None:
+    """Take parameters out of the address that say what is the default anyway (by widget key)."""
+    for key, default in values.items():
+        if st.query_params.get(key) == specs.to_text(default):
+            _write(key, None)
+
+
+def _write(key: str, value: specs.Value | None) -> None:
     try:
         if value is not None:
             st.query_params[key] = specs.to_text(value)

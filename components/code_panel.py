@@ -8,13 +8,14 @@ from urllib.parse import urlsplit
 
 import segno
 import streamlit as st
+from streamlit.components import v2
 
 from components import address
 from models.core import export
 from models.core.spec import Spec, knobs
 
 # The absolute address is put together in the browser, which alone knows the name it reached the server by.
-_COPY = st.components.v2.component(
+_COPY = v2.component(
     "copy_link",
     html='<div class="row"><button type="button"></button><input readonly aria-label="Lesson link"></div>',
     css="""
@@ -52,6 +53,7 @@ def show(
     spec: Spec,
     params: Mapping[str, str | None] | None = None,
     page: str = "",
+    prefix: str = "",
 ) -> None:
     """The script on screen, its downloads and the lesson link.
 
@@ -60,6 +62,7 @@ def show(
         spec: the settings the link carries.
         params: further parameters of the link, such as a run's id.
         page: the page's word in the address; `name` unless given.
+        prefix: the word before its parameters; `page` unless given.
     """
     page = page or name
     with st.container(horizontal=True, vertical_alignment="bottom"):
@@ -85,22 +88,26 @@ def show(
             "Runs in any Python with PyTorch, without this app, and prints the numbers you see here."
         )
     st.code(code, language="python", line_numbers=True, height=420)
-    lesson_link(spec, page=page, params=params or {})
+    lesson_link(spec, page=page, params=params or {}, prefix=prefix or page)
 
 
-def lesson_link(spec: Spec, *, page: str, params: Mapping[str, str | None]) -> None:
+def lesson_link(
+    spec: Spec, *, page: str, params: Mapping[str, str | None], prefix: str = ""
+) -> None:
     """A link that opens this experiment, optionally with controls hidden, with a copy button and a QR code."""
     labels = {n: about.label or n for n, about in knobs(type(spec)).items()}
     hide = st.multiselect(
         "Controls the lesson link hides",
         list(labels),
         format_func=labels.__getitem__,
-        key=f"{page}-link-hide",
+        key=f"{prefix or page}-link-hide",
         help="Whoever opens the link sees the experiment without these controls.",
     )
-    path = address.link(page, address.query(page, spec, hide=hide, **params))
-    copy_link(path, key=f"{page}-copy")
-    qr = st.expander("QR code", icon=":material/qr_code:", on_change="rerun", key=f"{page}-qr")
+    path = address.link(page, address.query(prefix or page, spec, hide=hide, **params))
+    copy_link(path, key=f"{prefix or page}-copy")
+    qr = st.expander(
+        "QR code", icon=":material/qr_code:", on_change="rerun", key=f"{prefix or page}-qr"
+    )
     if qr.open:
         with qr:
             _qr(path)

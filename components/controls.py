@@ -83,7 +83,7 @@ class Panel(Generic[S]):
             key=key,
             help=f"{about.help}\n\n{why}" if why else about.help,
             disabled=disabled,
-            bind="query-params",
+            **_binding(about, key, default),
         )
 
 
@@ -106,7 +106,10 @@ def panel(
     address.restore(prefix)
     notes: dict[str, str] = st.session_state.setdefault(f"link:{prefix}", {})
     free = [name for name in specs.knobs(spec_type) if name not in fixed]
-    if not all([_seed(spec_type, prefix, name, notes) for name in free]):
+    taken = [
+        _seed(spec_type, prefix, name, notes) for name in free
+    ]  # every one, also after nonsense
+    if not all(taken):
         st.rerun()  # without the nonsense, of which Streamlit's own reading would keep a part ("2.5" as 2)
     for name in free:
         _fit(prefix, name, choices.get(name), notes)
@@ -124,6 +127,7 @@ def panel(
         prefix,
         {f"{prefix}-{n}": v for n, v in values.items() if n not in fixed and v != defaults[n]},
     )
+    address.tidy_defaults({f"{prefix}-{n}": defaults[n] for n in values if n not in fixed})
     for name in [n for n in notes if n in values and _touched(prefix, n, values[n])]:
         del notes[name]
     hidden = frozenset(filter(None, st.query_params.get("hide", "").split(",")))
@@ -139,7 +143,7 @@ def edit(
 
     Settings that contradict each other are explained at the field, and the last valid ones are returned.
     """
-    made = panel(spec_type, prefix, **fixed)
+    made = panel(spec_type, prefix, choices=None, **fixed)
     made.complain()
     made.draw(*(specs.knobs(spec_type) if fields is None else fields))
     return made.spec
@@ -228,6 +232,11 @@ def _fit(prefix: str, name: str, offered: Sequence[Value] | None, notes: dict[st
         st.session_state[key] = offered[0]
         st.session_state[f"untouched:{key}"] = offered[0]
         notes[name] = f"{name} = {value} does not fit here; {offered[0]} is used instead."
+
+
+def _binding(about: Knob, key: str, default: Value) -> dict[str, Any]:
+    """Streamlit's binding writes a menu's shown words into the address; values with names need another one."""
+    return {"on_change": address.follow(key, default)} if about.names else {"bind": "query-params"}
 
 
 def _touched(prefix: str, name: str, value: Value) -> bool:

@@ -13,17 +13,21 @@ from components import address
 # Projector mode shows what a classroom needs: the picture and its transport. Controls are hidden, not
 # left out: a bound widget that is not drawn would lose its value from the address.
 _CSS = """<style>
-.stMainBlockContainer { padding: 3.2rem 2rem 2rem; }
+.stMainBlockContainer { padding: 3.4rem 2rem 2rem; }
+.stMainBlockContainer > div > .stVerticalBlock, .stMainBlockContainer > .stVerticalBlock { gap: 0.5rem; }
+[data-testid="stSidebarUserContent"] { padding: 0 1.25rem 2rem; }
+[data-testid="stSidebarHeader"] { height: 2.5rem; min-height: 0; margin: 0; }
+.st-key-controls, .st-key-controls .stVerticalBlock { gap: 0.6rem; }
 .st-key-tidy { display: none; }
-.st-key-lesson-head { margin-bottom: -0.5rem; }
-.st-key-lesson-head h2 { padding: 0; }
-.st-key-lesson-head p { margin: 0; }
+.st-key-lesson-head h3 { padding: 0; }
+.st-key-lesson-head .stCaptionContainer p { margin: 0; }
 </style>"""
 _PROJECTOR = """<style>
-:root { font-size: 24px !important; }
+:root { font-size: max(22px, 1.72vw) !important; }
 [data-testid="stSidebar"], [data-testid="stExpandSidebarButton"], [data-testid="stSidebarCollapsedControl"],
-.st-key-controls, .st-key-details, .st-key-lesson-foot, [class*="st-key-detail-"] { display: none !important; }
-.stMainBlockContainer { padding: 4rem 1.5rem 1rem; max-width: none; }
+.st-key-controls, .st-key-details, .st-key-lesson-foot, .st-key-lesson-head .stCaptionContainer, [class*="st-key-detail-"] { display: none !important; }
+.stMainBlockContainer { padding: 3.2rem 1.5rem 1rem; max-width: none; }
+.st-key-stage { --stage-height: max(16rem, calc(100vh - 11.5rem)); }
 .stMain p, .stMain label, .stMain span, .stMain button, .stMain input { font-size: max(1em, 18px); }
 </style>"""
 
@@ -42,10 +46,10 @@ def page(name: str, title: str, lead: str = "") -> bool:
     with st.container(
         key="lesson-head", horizontal=True, vertical_alignment="center", gap="medium"
     ):
-        with st.container(gap=None):
-            st.subheader(title, anchor=False)
+        with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
+            st.subheader(title, anchor=False, width="content")
             if lead:
-                st.caption(lead)
+                st.caption(lead, width="content")
         projector = st.toggle(
             "Projector",
             key=key,
@@ -69,6 +73,13 @@ def controls() -> Iterator[None]:
 def details() -> Iterator[None]:
     """Where tables, code and explanations go: below the picture; hidden in projector mode."""
     with st.container(key="details"):
+        yield
+
+
+@contextmanager
+def stage() -> Iterator[None]:
+    """Where the one picture of a page goes: it fills the screen in projector mode."""
+    with st.container(key="stage"):
         yield
 
 

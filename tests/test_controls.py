@@ -76,7 +76,8 @@ def test_every_setting_has_one_widget_bound_to_the_address():
         *at.text_input,
     ]
     assert sorted(w.key for w in drawn) == sorted(f"toy-{name}" for name in knobs(Toy))
-    assert all(w.proto.query_param_key == w.key for w in drawn)
+    bound = {w.key for w in drawn if w.proto.query_param_key == w.key}
+    assert {w.key for w in drawn} - bound == {"toy-activation"}  # its menu shows other words
     assert not at.exception
     assert not at.warning
     assert not at.error
@@ -140,6 +141,15 @@ def test_the_explanation_of_a_bad_link_goes_when_the_setting_is_touched():
     at.slider(key="toy-units").set_value(9).run()
     assert not at.warning
     assert shown(at) == {"units": 9}
+
+
+def test_a_menu_with_names_writes_its_value_into_the_address():
+    at = open_page()
+    at.selectbox(key="toy-activation").set_value("gelu").run()
+    assert shown(at) == {"activation": "gelu"}
+    assert at.query_params["toy-activation"] == "gelu"
+    at.selectbox(key="toy-activation").set_value("relu").run()
+    assert "toy-activation" not in at.query_params
 
 
 def test_an_unknown_parameter_is_no_error():

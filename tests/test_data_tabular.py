@@ -64,3 +64,14 @@ def test_the_script_leaves_the_very_tensors_of_the_app(name: str, exported: dict
         assert torch.equal(getattr(here, part), there[part]), part
     assert list(here.features) == there["features"]
     assert list(here.classes) == (there["classes"] or [])
+
+
+@pytest.mark.parametrize("name", sorted(toy.TOYS))
+@pytest.mark.parametrize("seed", [0, 7])
+def test_the_split_does_not_follow_the_places_of_made_points(name, seed):
+    data = tabular.prepare(TableSpec(data=name, data_seed=seed))
+    assert data.points_train is not None
+    assert data.points_test is not None
+    spread = data.points_train.std(dim=0)
+    away = (data.points_train.mean(dim=0) - data.points_test.mean(dim=0)).abs()
+    assert (away < 0.35 * spread).all()  # 100 test points: 0.1 spreads are one standard error

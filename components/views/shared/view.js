@@ -80,7 +80,7 @@ class View {
   receive(component) {
     this.component = component;
     const { json, height, alt } = component.data ?? {};
-    if (height) this.root.style.height = `${height / 16}rem`;
+    if (height) this.root.style.height = `var(--stage-height, ${height / 16}rem)`; // set where one picture fills the screen
     if (alt !== undefined) {
       this.alt = alt;
       this.root.setAttribute("role", "group");

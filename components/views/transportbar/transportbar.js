@@ -103,6 +103,17 @@ export default define({
       ctx.root.dataset.shown = past ?? "live";
     }
 
-    return { paint };
+    let told = null; // the state that Python was told last, and of which run
+    function news(feed) {
+      const known = ctx.data.state;
+      const now = feed.status.state;
+      if (!known || now === "connecting" || now === known) return void (told = null);
+      const word = `${feed.run} ${now}`;
+      if (told === word) return;
+      told = word;
+      ctx.send("state", { state: now });
+    }
+
+    return { paint, news };
   },
 });

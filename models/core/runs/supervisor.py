@@ -347,15 +347,15 @@ class Supervisor:
 
     def _serve(self, run: Run, ours: Connection, theirs: Connection) -> None:
         """One run's thread: start the process, take what it says until it ends."""
-        process, outbox = run.process, run.outbox
         with self._lock:
-            if not run.live:  # stopped before it began
+            process, delivery = run.process, run.outbox
+            if delivery is None:  # stopped before it began
                 run.process = None
                 return
         with self._processes:
             process.start()
         theirs.close()
-        threading.Thread(target=_deliver, args=(outbox, ours), daemon=True).start()
+        threading.Thread(target=_deliver, args=(delivery, ours), daemon=True).start()
         while True:
             ready = connection.wait([ours, process.sentinel])
             if ours not in ready:
@@ -373,7 +373,7 @@ class Supervisor:
             code = process.exitcode
         with self._lock:
             self._end(run, *_death(code))
-            outbox.put(None)
+            delivery.put(None)
             run.process = None
             self._schedule()
         ours.close()
@@ -631,7 +631,7 @@ def main() -> None:
         os._exit(0)  # without waiting for threads that still serve a run
 
 
-_METHODS = [
+_METHODS = (
     "ready",
     "start",
     "status",
@@ -645,7 +645,7 @@ _METHODS = [
     "poll",
     "frame",
     "health",
-]  # what a client may call
+)
 
 
 def _accept(listener: connection.Listener, supervisor: Supervisor) -> None:
