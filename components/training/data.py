@@ -14,7 +14,7 @@ import streamlit as st
 from components import controls, news
 from components.transport import Followed, Topic
 from models.core.spec import SpecError
-from models.data import bundled, csv_files, rows, tables, tabular, toy
+from models.data import bundled, csv_files, decoded, rows, tables, tabular, toy
 from models.training import Spec
 
 _PREDICTED_BYTES = 20 * 2**20
@@ -46,6 +46,8 @@ def tab(topic: Topic[Spec], run: Followed[Spec], spec: Spec) -> None:
                 st.markdown(f"- {_plain(sentence)}")
         if table:
             _profile(spec)
+        if spec.upload:
+            _head(spec)
 
 
 def _task(spec: Spec) -> str | None:
@@ -113,6 +115,23 @@ def _profile(spec: Spec) -> None:
         }
     )
     st.dataframe(table, hide_index=True, height=300, alt="What each column holds")
+
+
+def _head(spec: Spec) -> None:
+    """How the file was read, and its first rows as it writes them."""
+    try:
+        found = decoded.remembered(spec.upload, spec.csv)
+    except SpecError as error:
+        controls.explain(error)
+        return
+    if found is None:
+        return
+    st.markdown(
+        f"**{_plain(found.name)}**: {found.rows:,} rows, columns parted by {found.separator}, decimal {found.decimal}, "
+        f"written in {found.encoding}, {'with' if found.header else 'without'} a header line"
+    )
+    head = pd.DataFrame(list(found.head), columns=[c.name for c in found.columns])
+    st.dataframe(head, hide_index=True, height=220, alt="The first rows of the file")
 
 
 def _finite(value: float) -> float | None:
