@@ -17,6 +17,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import simpleeval
 import torch
 from torch.nn import functional as F
@@ -202,8 +203,8 @@ def evaluate(
         source: the text, or a tree that `check` has passed (then `text` is its line, for positions).
         names: what the expression may use; tensors are used as they are, so an in-place method changes them.
         attributes: further attributes and methods of a tensor to allow (a gradient lesson allows "grad").
-        functions: further functions to allow, by name.
-        seed: for expressions that draw random numbers; None leaves the generator as the caller set it.
+        functions: further functions by the (dotted) name they are called with.
+        seed: for expressions that draw random numbers; None when the caller has seeded.
         trace: keep the steps.
 
     Raises:
@@ -214,14 +215,35 @@ def evaluate(
     else:
         tree = source
         check(tree, text, limits)
-    random = seed is not None and any(
-        isinstance(n, ast.Attribute) and n.attr in RANDOM for n in ast.walk(tree)
-    )
-    evaluator = _Evaluator(names, text, limits, attributes, trace, _writes(tree))
-    evaluator.functions.update(functions or {})
-    with seeding.seeded(seed) if random and seed is not None else nullcontext():
+    evaluator = _Evaluator(names, text, limits, attributes, trace, _writes(tree), functions)
+    with nullcontext() if seed is None or not is_random(tree) else seeding.seeded(seed):
         value = evaluator.eval(text, tree)
     return Evaluation(value, tuple(evaluator.steps))
+
+
+def is_random(tree: ast.AST) -> bool:
+    """Whether a function that draws random numbers stands in it."""
+    return any(isinstance(n, ast.Attribute) and n.attr in RANDOM for n in ast.walk(tree))
+
+
+def function(source: str | ast.expr, text: str = "") -> Callable[[Mapping[str, Any]], Any]:
+    """The expression as a function of its names, for running one that `evaluate` accepted many times over.
+
+    The whitelist stays; sizes are not looked at again, so the names must keep their shapes.
+    """
+    if isinstance(source, str):
+        text, tree = source, parse(source)
+    else:
+        tree = source
+        check(tree, text)
+    evaluator = _Evaluator({}, text, LIMITS, frozenset(), trace=False, writes=False)
+    evaluator.measured = False
+
+    def run(names: Mapping[str, Any]) -> Any:
+        evaluator.names = names
+        return evaluator.eval(text, tree)
+
+    return run
 
 
 def cost(call: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> Cost:
@@ -327,6 +349,7 @@ class _Evaluator(simpleeval.SimpleEval):
         attributes: frozenset[str],
         trace: bool,
         writes: bool,
+        functions: Mapping[str, Callable[..., Any]] | None = None,
     ) -> None:
         allowed: dict[type, Any] = {
             torch.Tensor: ATTRIBUTES | attributes,
@@ -336,7 +359,7 @@ class _Evaluator(simpleeval.SimpleEval):
         }
         super().__init__(
             operators=_OPERATORS,
-            functions=dict(FUNCTIONS),
+            functions={**FUNCTIONS, **(functions or {})},
             names=dict(names),
             allowed_attrs=allowed,
         )
@@ -362,6 +385,7 @@ class _Evaluator(simpleeval.SimpleEval):
         self.trace = trace
         self.writes = writes
         self.spent = 0
+        self.measured = True
         self.steps: list[Step] = []
         self._open: list[list[int]] = [[]]  # steps that the node being evaluated has taken so far
 
@@ -453,7 +477,7 @@ class _Evaluator(simpleeval.SimpleEval):
         if isinstance(owner, torch.Tensor):  # the method unbound, so that its tensor is dry-run too
             args, call = [owner, *args], _method(dotted)
         guard = GUARDS.get(dotted.split(".")[-1])
-        if guard:
+        if guard and self.measured:
             try:
                 guard(*args, **kwargs)
             except SpecError as error:
@@ -482,6 +506,16 @@ class _Evaluator(simpleeval.SimpleEval):
         try:
             value = super()._eval_attribute(node)
         except simpleeval.InvalidExpression as error:
+            owner = (
+                str(error).partition("attribute access not allowed on '<class '")[2].split("'")[0]
+            )
+            if owner and node.attr in ATTRIBUTES:
+                raise self._error(
+                    node,
+                    f".{node.attr} belongs to a tensor, and what stands before it is a {owner}: "
+                    f"it works on a tensor, not a {owner}. Make one with torch.tensor(…).",
+                    detail=str(error),
+                ) from None
             raise self._error(
                 node,
                 _unknown(
@@ -493,6 +527,8 @@ class _Evaluator(simpleeval.SimpleEval):
                 detail=str(error),
             ) from None
         except RuntimeError as error:
+            if not self.measured:
+                raise
             raise self._torch_error(node, error, []) from None
         if callable(value) and not called and not isinstance(value, (torch.Tensor, torch.Size)):
             raise self._error(node, f".{node.attr} is a method: add brackets, .{node.attr}().")
@@ -554,6 +590,8 @@ class _Evaluator(simpleeval.SimpleEval):
         kwargs: dict[str, Any],
     ) -> Any:
         """Dry run, then the call itself."""
+        if not self.measured:
+            return call(*args, **kwargs)
         tensors = [t for t in tree_flatten((args, kwargs))[0] if isinstance(t, torch.Tensor)]
         try:
             self._afford(node, name, call, args, kwargs)
@@ -562,10 +600,10 @@ class _Evaluator(simpleeval.SimpleEval):
             raise
         except Exception as error:  # PyTorch raises many kinds; each becomes a sentence here
             raise self._torch_error(node, error, tensors) from None
-        known = {t.untyped_storage()._cdata for t in tensors}
+        known = {_memory(t)[0] for t in tensors}
         for made in tree_flatten(value)[0]:
-            if isinstance(made, torch.Tensor) and made.untyped_storage()._cdata not in known:
-                self.spent += made.untyped_storage().nbytes()
+            if isinstance(made, torch.Tensor) and _memory(made)[0] not in known:
+                self.spent += _memory(made)[1]
         if self.spent > self.limits.total_bytes:
             raise self._over(node, self.spent)
         if isinstance(value, (list, tuple)) and len(value) > self.limits.items:
@@ -634,6 +672,15 @@ class _Evaluator(simpleeval.SimpleEval):
     ) -> ExpressionError:
         given = [t for t in tensors if isinstance(t, torch.Tensor)]
         return self._error(node, torch_errors.explain(error, given), detail=str(error))
+
+
+def _memory(tensor: torch.Tensor) -> tuple[int, int]:
+    """Which memory a tensor stands on, and its bytes; inside torch.func a wrapped tensor shows none of its own."""
+    try:
+        storage = tensor.untyped_storage()
+    except NotImplementedError:
+        return id(tensor), tensor.numel() * tensor.element_size()
+    return storage._cdata, storage.nbytes()
 
 
 def _error(node: ast.AST, text: str, message: str, detail: str = "") -> ExpressionError:
@@ -748,6 +795,13 @@ def _guard_eye(n: int, m: int | None = None, **_: Any) -> None:
         raise SpecError(f"eye would make ({n}, {m or n}): {show_bytes(size)}. Use smaller sizes.")
 
 
+def _guard_diag(tensor: torch.Tensor, offset: int = 0, *_: Any, **named: Any) -> None:
+    away = abs(int(named.get("diagonal", offset)))
+    made = (max(tensor.shape, default=1) + away) ** 2 * tensor.element_size()
+    if tensor.dim() < 2 and made > LIMITS.step_bytes:
+        raise SpecError(f"A diagonal matrix would take {show_bytes(made)}. Use smaller sizes.")
+
+
 def _guard_bincount(tensor: torch.Tensor, weights: Any = None, minlength: int = 0) -> None:
     largest = max(int(tensor.max()) + 1 if tensor.numel() else 0, minlength)
     if largest * 8 > LIMITS.step_bytes:
@@ -805,6 +859,7 @@ _VALUES = (
     torch.dtype,
     torch.device,
     torch.layout,
+    np.ndarray,  # only where a caller offers functions that make one; nothing of it can be called
     bool,
     int,
     float,
@@ -887,7 +942,7 @@ abs absolute acos acosh add addcdiv addcmul addmm addmv addr all allclose amax a
 arctan arctan2 argmax argmin argsort argwhere asin asinh atan atan2 atanh baddbmm bfloat16 bincount bitwise_and
 bitwise_left_shift bitwise_not bitwise_or bitwise_right_shift bitwise_xor bmm bool broadcast_to byte ceil char cholesky
 chunk clamp clamp_max clamp_min clip clone conj contiguous copysign corrcoef cos cosh count_nonzero cov cpu cross cummax
-cummin cumprod cumsum deg2rad det detach diag diag_embed diagonal diff digamma dim dist div divide dot double dsplit
+cummin cumprod cumsum deg2rad det detach diag diagonal diff digamma dim dist div divide dot double dsplit
 element_size eq equal erf erfc erfinv exp exp2 expand expand_as expm1 fix flatten flip fliplr flipud float
 float_power floor floor_divide fmax fmin fmod frac gather ge gcd geqrf ger greater greater_equal gt half heaviside
 histc hsplit hypot index_add index_copy index_fill index_put index_select inner int inverse isclose isfinite
@@ -915,7 +970,7 @@ argmax argmin argsort argwhere as_tensor asin asinh atan atan2 atanh atleast_1d 
 bitwise_and bitwise_left_shift bitwise_not bitwise_or bitwise_right_shift bitwise_xor block_diag bmm broadcast_shapes
 broadcast_tensors broadcast_to bucketize can_cast cat cdist ceil celu chunk clamp clamp_max clamp_min clip clone column_stack complex
 concat conj copysign corrcoef cos cosh count_nonzero cov cross cummax cummin cumprod cumsum cumulative_trapezoid deg2rad
-det diag diag_embed diagflat diagonal diff digamma dist div divide dot dsplit dstack einsum empty eq equal erf erfc erfinv exp exp2 eye
+det diag diagflat diagonal diff digamma dist div divide dot dsplit dstack einsum empty eq equal erf erfc erfinv exp exp2 eye
 expm1 fix flatten flip fliplr flipud float_power floor floor_divide fmax fmin fmod frac full full_like gather gcd ge
 greater greater_equal gt heaviside histc hsplit hstack hypot index_add index_copy index_fill index_select inner inverse
 is_complex is_floating_point isclose isfinite isin isinf isnan isneginf isposinf isreal kron kthvalue lcm ldexp le lerp less
@@ -992,6 +1047,8 @@ GUARDS: dict[str, Callable[..., None]] = {
     "repeat_interleave": _guard_repeat_interleave,
     "histc": _guard_histc,
     "eye": _guard_eye,
+    "diag": _guard_diag,
+    "diagflat": _guard_diag,
     "tensor": _guard_tensor,
     "as_tensor": _guard_tensor,
 }
@@ -1003,7 +1060,7 @@ _FACTORIES = frozenset(
 _GROWING = _FACTORIES | frozenset(
     _words(
         "normal repeat expand tile pad broadcast_to as_strided unfold fold interpolate new_full new_ones new_zeros vander multinomial "
-        "diag diag_embed diagflat matrix_power adaptive_avg_pool1d adaptive_avg_pool2d adaptive_max_pool2d conv1d conv2d conv3d "
+        "matrix_power adaptive_avg_pool1d adaptive_avg_pool2d adaptive_max_pool2d conv1d conv2d conv3d "
         "conv_transpose1d conv_transpose2d max_pool1d max_pool2d avg_pool1d avg_pool2d block_diag"
     )
 )

@@ -59,6 +59,133 @@ def _dim(m: re.Match[str], tensors: Sequence[torch.Tensor]) -> str:
 
 _PATTERNS: tuple[tuple[str, Callable[[re.Match[str], Sequence[torch.Tensor]], str]], ...] = (
     (
+        r"(\w+)\(\): argument '(\w+)' \(position \d+\) must be (?:a )?Tensor, not (\w+)",
+        lambda m, t: (
+            f"{m[1].lstrip('_')} takes a tensor for {m[2]}, not a {m[3]}. Make one with torch.tensor(…)."
+        ),
+    ),
+    (
+        r"(\w+)\(\) received an invalid combination of arguments - got \((?:[^)]*?)\b(list|float|int|str|tuple)\b",
+        lambda m, t: (
+            f"{m[1]} takes other kinds of values here: it was given a {m[2]}, perhaps where a tensor belongs, "
+            f"not a {m[2]}. Make a tensor with torch.tensor(…), or check the parameters' kinds."
+        ),
+    ),
+    (
+        r"At least one of '?min'? or '?max'? must not be None",
+        lambda m, t: "clamp needs at least one limit. Set min, max or both.",
+    ),
+    (
+        r"Negation, the `-` operator, on a bool tensor",
+        lambda m, t: (
+            "True and False have no minus. Turn a mask around with ~ or logical_not, or convert it with .int()."
+        ),
+    ),
+    (
+        r"^(\w+) did not match (\w+)$",
+        lambda m, t: (
+            f"Both must hold the same kind of number, but one is {_c_type(m[2])} and the other {_c_type(m[1])}. Convert one, for instance with .float()."
+        ),
+    ),
+    (
+        r"bitwise_\w+\" not implemented for '(Float|Double|Half|BFloat16)'|bitwise_\w+_cpu\" not implemented",
+        lambda m, t: (
+            "Bits exist in whole numbers and masks, not in decimal numbers. Convert with .long() or compare first (a > 0)."
+        ),
+    ),
+    (
+        r"boolean tensor|BoolTensor for mask|boolean masks",
+        lambda m, t: (
+            "A mask holds True and False, and this tensor holds other numbers. Compare first, for instance a > 2, or convert with .bool()."
+        ),
+    ),
+    (
+        r"contracted dimensions need to match, but first has size (\d+) in dim (-?\d+) and second has size (\d+) in dim (-?\d+)",
+        lambda m, t: (
+            f"The dims that are summed over have {m[1]} and {m[3]} places; these sizes must be equal. Change dims, or one of the shapes."
+        ),
+    ),
+    (
+        r"q must be in the range \[0, 1\] but got (\S+)",
+        lambda m, t: f"q is {m[1]}, but a share lies between 0 and 1.",
+    ),
+    (
+        r"expects a tensor with <= 2 dimensions, but self is (\d+)D",
+        lambda m, t: (
+            f"This works for at most 2 dims, and the tensor has {m[1]}. Use transpose or permute, which name the dims."
+        ),
+    ),
+    (
+        r"Supports 1D or 2D tensors\. Got (\d+)D",
+        lambda m, t: f"This takes a 1-D or 2-D tensor, and this one has {m[1]} dims.",
+    ),
+    (
+        r"linalg[\w.]*\(?.*?(?:at least 2 dimensions|2 or more dimensions)",
+        lambda m, t: (
+            f"Linear algebra works on matrices (2 dims or more), but the shape is {_shapes(t[:1])}. Add a dim with unsqueeze."
+        ),
+    ),
+    (
+        r"must have at least 2 dimensions",
+        lambda m, t: (
+            f"This needs at least 2 dims (rows and columns), but the shape is {_shapes(t[:1])}."
+        ),
+    ),
+    (
+        r"dtype of indices should be Long but got (\w+)",
+        lambda m, t: (
+            f"Indices are whole numbers (int64), but these are {_c_type(m[1])}. Convert them with .long()."
+        ),
+    ),
+    (
+        r"out of range: tried to access index (-?\d+) on a tensor of (\d+) elements",
+        lambda m, t: (
+            f"Index {m[1]} reaches past the end: the tensor has {m[2]} elements, so indices go from 0 to {int(m[2]) - 1}."
+        ),
+    ),
+    (
+        r"start \((-?\d+)\) \+ length \((-?\d+)\) exceeds dimension size \((\d+)\)",
+        lambda m, t: (
+            f"start + length is {int(m[1]) + int(m[2])}, but the dim has only {m[3]} places. Make one of them smaller."
+        ),
+    ),
+    (
+        r"index (-?\d+) out of range for tensor of size \[([^\]]*)\] at dimension (\d+)",
+        lambda m, t: (
+            f"Index {m[1]} does not exist in dim {m[3]}: indices go from 0 to {int(m[2].split(',')[int(m[3])]) - 1}."
+        ),
+    ),
+    (
+        r"Class values must be (smaller than num_classes|non-negative)",
+        lambda m, t: (
+            "A class number lies outside the classes. Class numbers go from 0 to num_classes − 1: raise num_classes or change the number."
+        ),
+    ),
+    (
+        r"number k out of range",
+        lambda m, t: (
+            "k is larger than the number of elements along that dim (or below 1). Choose a smaller k."
+        ),
+    ),
+    (
+        r"bincount only supports 1-d non-negative integral inputs",
+        lambda m, t: (
+            "bincount counts whole numbers from 0 upwards in a 1-D tensor. Change the values or flatten it."
+        ),
+    ),
+    (
+        r"maximum size for tensor at dimension (-?\d+) is (\d+) but size is (\d+)",
+        lambda m, t: (
+            f"The window of {m[3]} places does not fit: dim {m[1]} has only {m[2]}. Make size smaller."
+        ),
+    ),
+    (
+        r"X1 and X2 must have the same number of columns. X1: (\d+) X2: (\d+)",
+        lambda m, t: (
+            f"Points need the same number of columns to have a distance; these have {m[1]} and {m[2]}."
+        ),
+    ),
+    (
         r"size of tensor a \((\d+)\) must match the size of tensor b \((\d+)\) at non-singleton dimension (\d+)",
         _broadcast,
     ),
@@ -109,7 +236,7 @@ _PATTERNS: tuple[tuple[str, Callable[[re.Match[str], Sequence[torch.Tensor]], st
         ),
     ),
     (
-        r"index out of range in self|index out of range",
+        r"index out of range in self|index out of range|element is out of DATA bounds",
         lambda m, t: (
             "One of the indices reaches past the end of that dim. Keep every index below its size."
         ),

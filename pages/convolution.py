@@ -66,7 +66,8 @@ def show_cells() -> None:
     spec = panel.spec
     result = convolution.run(spec)
     with lesson.stage():
-        cells(spec, result, key="convolution-cells", height=430)
+        rows = spec.in_channels + convolution.channels_out(spec) if spec.dims == 1 else 99
+        cells(spec, result, key="convolution-cells", height=min(430, 310 + 40 * rows))
     made = " → ".join(call.code() for call in convolution.calls(spec))
     st.markdown(f"`{made}`")
     _sizes(spec, result)

@@ -158,7 +158,72 @@ def test_a_preset_starts_fresh_and_own_text_wins() -> None:
 
 def test_random_leaves_follow_the_seed_and_leave_the_generator_alone() -> None:
     state = torch.random.get_rng_state()
-    one, same, other = (autograd.numbers(autograd.run(Spec(preset="conv", seed=s))) for s in (1, 1, 2))
+    one, same, other = (
+        autograd.numbers(autograd.run(Spec(preset="conv", seed=s))) for s in (1, 1, 2)
+    )
     assert one == same
     assert one != other
     assert torch.equal(state, torch.random.get_rng_state())
+
+
+SMOOTH = [n for n in FINITE if n not in ("abs", "where-nan", "resnet18", "conv", "no-grad")]
+
+
+@pytest.mark.parametrize("name", SMOOTH)
+def test_double_backward_equals_the_gradient_of_the_gradients_sum(name: str) -> None:
+    spec = Spec(preset=name, order=2)
+    try:
+        result = autograd.run(spec)
+    except SpecError:
+        pytest.fail("every smooth preset has a second derivative")
+    names = plain(spec)
+    tracked = [n for n, leaf in result.leaves.items() if leaf.requires_grad]
+    gradient = eval(spec.gradient_text, names) if spec.gradient_text else None
+    leaves = [names[n] for n in tracked]
+    first = torch.autograd.grad(names[result.source], leaves, gradient, create_graph=True)
+    total = torch.stack([g.sum() for g in first]).sum()
+    torch.testing.assert_close(result.value.detach(), total.detach())
+    if not total.requires_grad:
+        assert result.problem is not None
+        return
+    want = torch.autograd.grad(total, leaves, allow_unused=True)
+    for leaf, expected in zip(tracked, want, strict=True):
+        torch.testing.assert_close(result.leaves[leaf].grad, expected)
+
+
+def test_second_order_nodes_are_tied_to_the_nodes_that_anomaly_mode_names() -> None:
+    result = autograd.run(Spec(preset="fan-out", order=2))
+    made = {v.index: v.made_by for v in result.graph.vertices if v.made_by >= 0}
+    assert made
+    names = {result.graph.vertices[m].name for m in made.values()}
+    assert {"MulBackward0", "SinBackward0"} <= names
+    # the same program in a process where anomaly mode may be on: PyTorch's own record of who made whom
+    code = (
+        "import torch\ntorch.autograd.set_detect_anomaly(True)\n"
+        + f"{result_code()}\n"
+        + "seen, stack = set(), [gradient_sum.grad_fn]\n"
+        + "while stack:\n    n = stack.pop()\n    if n is None or n in seen: continue\n    seen.add(n)\n"
+        + "    stack += [m for m, _ in n.next_functions]\n"
+        + "pairs = sorted((n.name(), n.metadata['parent_'].name()) for n in seen if 'parent_' in n.metadata)\n"
+        + "print('pairs:', pairs)\n"
+    )
+    import subprocess
+    import sys
+
+    printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    pairs = eval(printed.split("pairs:")[1])
+    reached = [v for v in result.graph.vertices if "unused" not in v.marks and v.kind == "op"]
+    ours = sorted((v.name, result.graph.vertices[v.made_by].name) for v in reached if v.made_by >= 0)
+    assert ours == pairs
+
+
+def result_code() -> str:
+    return (
+        f"{PRESETS['fan-out'].leaves}\n{PRESETS['fan-out'].program}\n"
+        "grads = torch.autograd.grad(loss, [x], create_graph=True)\ngradient_sum = sum(g.sum() for g in grads)"
+    )
+
+
+def test_order_two_of_a_cut_graph_is_explained() -> None:
+    with pytest.raises(SpecError, match="needs a first one"):
+        autograd.run(Spec(program="loss = (w * x).detach()", order=2))

@@ -42,7 +42,9 @@ def test_repairing_the_wrong_backward_makes_gradcheck_pass() -> None:
     assert not functions.run(Spec()).passed
     repaired = functions.run(Spec(backward="grad_x = grad_y * 3 * x ** 2"))
     assert repaired.passed
-    torch.testing.assert_close(repaired.checks[0].numerical, torch.diag(torch.tensor([3.0, 12.0, 6.75])).double())
+    torch.testing.assert_close(
+        repaired.checks[0].numerical, torch.diag(torch.tensor([3.0, 12.0, 6.75])).double()
+    )
 
 
 def test_the_graph_holds_the_function_as_one_marked_box() -> None:

@@ -117,9 +117,9 @@ def test_listeners_hear_lines_and_names_in_order() -> None:
     lines: list[int] = []
     named: list[str] = []
     program = language.parse("a = x * 2\nfor i in range(2):\n    b = a + i\nloss = b.sum()")
-    Interpreter(
-        {"x": torch.ones(2)}, started=lines.append, named=lambda n, v: named.append(n)
-    ).run(program)
+    Interpreter({"x": torch.ones(2)}, started=lines.append, named=lambda n, v: named.append(n)).run(
+        program
+    )
     assert lines == [1, 2, 2, 3, 2, 3, 4]
     assert named == ["a", "b", "b", "loss"]
 

@@ -44,7 +44,9 @@ def test_edges_are_exactly_the_engines_edges(name: str) -> None:
     }
     used = {v.index for v in graph.vertices if "unused" not in v.marks}
     drawn = {
-        (e.source, e.target, e.out_nr, e.slot) for e in graph.edges if e.slot >= 0 and e.target in used
+        (e.source, e.target, e.out_nr, e.slot)
+        for e in graph.edges
+        if e.slot >= 0 and e.target in used
     }
     assert engine <= drawn
     reached = {graph.vertex_of(n) for n in topological(loss.grad_fn)}

@@ -147,7 +147,9 @@ def test_an_overwritten_tensor_stops_the_pass_at_its_victim_and_names_the_culpri
     backward = stepping.backward(graph, loss)
     assert backward.failure is not None
     assert graph.vertices[backward.failure.victim].name == "MulBackward0"
-    assert [(w.line, w.label, w.before, w.after) for w in backward.failure.culprits] == [(2, "a", 0, 1)]
+    assert [(w.line, w.label, w.before, w.after) for w in backward.failure.culprits] == [
+        (2, "a", 0, 1)
+    ]
     last = backward.steps[-1]
     assert last.failed
     assert {s.state for s in last.saved} == {"overwritten"}

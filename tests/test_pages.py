@@ -4,12 +4,25 @@ from __future__ import annotations
 
 import logging
 import warnings
+from pathlib import Path
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from tests.conftest import ROOT
 
+BOUND = (
+    *("checkbox", "color_picker", "multiselect", "number_input", "pills", "radio"),
+    *(
+        "segmented_control",
+        "select_slider",
+        "selectbox",
+        "slider",
+        "text_area",
+        "text_input",
+        "toggle",
+    ),
+)
 PAGES = sorted(p.stem for p in (ROOT / "pages").glob("[a-z]*.py"))
 
 
@@ -31,13 +44,9 @@ def test_the_page_opens_without_exception_error_or_warning(
         app = opened(page)
     assert [e.message for e in app.exception] == []
     assert [e.value for e in [*app.error, *app.warning]] == []
-    ours = [
-        str(w.message)
-        for w in warned
-        if str(ROOT / page[:0]) in w.filename and ".venv" not in w.filename
-    ]
+    ours = [str(w.message) for w in warned if Path(w.filename).is_relative_to(ROOT / "pages")]
     assert ours == []
-    assert [r.getMessage() for r in caplog.records if "deprecat" in r.getMessage().lower()] == []
+    assert [m for r in caplog.records if "deprecat" in (m := r.getMessage()).lower()] == []
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -48,7 +57,13 @@ def test_the_page_has_something_to_read_at_first_sight(page: str) -> None:
 
 @pytest.mark.parametrize("page", PAGES)
 def test_a_link_full_of_nonsense_opens_the_page_all_the_same(page: str) -> None:
-    plain = opened(page)
-    keys = [w.key for w in plain.main if getattr(w, "key", None)] if plain.main else []
-    app = opened(page, **dict.fromkeys([*keys, "unknown"], "nonsense"))
+    keys = [str(w.key) for kind in BOUND for w in opened(page).get(kind) if getattr(w, "key", None)]
+    app = opened(page, **dict.fromkeys([*keys, "hide", "step", "run", "unknown"], "nonsense"))
     assert [e.message for e in app.exception] == []
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_projector_mode_opens_without_exception_or_error(page: str) -> None:
+    app = opened(page, **{f"{page}-projector": "true"})
+    assert [e.message for e in app.exception] == []
+    assert [e.value for e in app.error] == []

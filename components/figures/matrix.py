@@ -29,12 +29,9 @@ def confusion(counts: np.ndarray, classes: Sequence[str]) -> go.Figure:
             texttemplate="%{text}" if len(classes) <= WRITTEN else None,
             xgap=1,
             ygap=1,
-            zmin=0,
+            zmin=-1,  # the positive half of the zero-centred scale: an empty cell fades into the page
             zmax=1,
-            colorbar={
-                "title": {"text": "share of the true class", "side": "right"},
-                "tickformat": ".0%",
-            },
+            showscale=False,
             hovertemplate="true %{y}<br>predicted %{x}<br>%{customdata} rows (%{z:.1%})<extra></extra>",
         )
     )

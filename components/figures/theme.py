@@ -77,7 +77,7 @@ _AXIS = {
 TEMPLATE: dict[str, Any] = {
     "layout": {
         "font": {"size": 13},
-        "margin": {"l": 8, "r": 8, "t": 32, "b": 8, "pad": 0},
+        "margin": {"l": 8, "r": 8, "t": 12, "b": 8, "pad": 0},
         "paper_bgcolor": _CLEAR,
         "plot_bgcolor": _CLEAR,
         "colorway": list(CATEGORICAL),
@@ -90,7 +90,16 @@ TEMPLATE: dict[str, Any] = {
         "yaxis": _AXIS,
         "hovermode": "closest",
         "legend": {"orientation": "h", "yanchor": "bottom", "y": 1.01, "x": 0},
-        "title": {"x": 0, "xanchor": "left", "font": {"size": 15}},
+        "title": {
+            "x": 0,
+            "xanchor": "left",
+            "y": 1,
+            "yanchor": "top",
+            "yref": "container",
+            "pad": {"t": 6, "b": 6, "l": 4},
+            "automargin": True,
+            "font": {"size": 15},
+        },
         "hoverlabel": {"align": "left"},
     },
     "data": {

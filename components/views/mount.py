@@ -47,9 +47,10 @@ def version() -> str:
 def address(name: str) -> str:
     """Where the browser finds the module of the view `name`.
 
-    What the module imports from `../shared/` has no version in its address: the browser asks whether it changed.
+    The version is a folder of the address, so that what the module imports from `../shared/` is of
+    the same version.
     """
-    return f"{ROUTE}/{name}/{name}.js?v={version()}"
+    return f"{ROUTE}/@{version()}/{name}/{name}.js"
 
 
 def view(

@@ -32,6 +32,9 @@ class Spec(_Spec):
     program: str = knob("", "The program; empty: the preset's.", max_chars=4000)
     gradient: str = knob("", "The gradient argument of backward, for a result that is not a scalar.",
                          max_chars=1000)  # fmt: skip
+    order: int = knob(
+        1, "1: gradients; 2: gradients of the gradients' sum (double backward).", choices=(1, 2)
+    )
     seed: int = knob(0, "Seed of everything random.", minimum=0, maximum=9999)
 
     def check(self) -> None:
@@ -77,12 +80,13 @@ class Result:
 
     Attributes:
         leaves: the named leaf tensors; `.grad` holds their gradients.
-        name, value: the result that backward starts from.
+        source: the program's result; name, value: what backward starts from (the same, except for order 2).
         graph: what ran; backward: what the engine did, with no steps when there was nothing to do.
         problem: what went wrong or deserves a warning, None when all is well.
     """
 
     leaves: Mapping[str, Tensor]
+    source: str
     name: str
     value: Tensor
     graph: Graph
@@ -133,17 +137,22 @@ def run(spec: Spec, *, device: str = "cpu", jacobians: bool = True) -> Result:
         )
         with recorder:
             names = interpreter.run(program)
-        name = "loss" if isinstance(names.get("loss"), Tensor) else interpreter.last
-        if not name:
-            raise ProgramError("no line assigns a tensor; write one, such as loss = x.sum().", 1)
-        value = names[name]
+            name = "loss" if isinstance(names.get("loss"), Tensor) else interpreter.last
+            if not name:
+                raise ProgramError(
+                    "no line assigns a tensor; write one, such as loss = x.sum().", 1
+                )
+            source, value = name, names[name]
+            gradient = _gradient(spec, names, value, name)
+            if spec.order == 2:
+                value, gradient = _second_order(recorder, leaves, value, gradient, name), None
+                source, name = name, SECOND
+                recorder.name(name, value)
         graph = recorder.graph(value)
-        gradient = _gradient(spec, names, value, name)
         backward, problem = _backward(graph, name, value, gradient, jacobians, module is None)
     tensors = {k: v for k, v in leaves.items() if isinstance(v, Tensor)}
-    return Result(
-        tensors, name, value, graph, backward, problem or _strange(graph, backward, tensors)
-    )
+    problem = problem or _strange(graph, backward, tensors)
+    return Result(tensors, source, name, value, graph, backward, problem)
 
 
 def leaves(text: str) -> list[Leaf]:
@@ -195,6 +204,13 @@ def to_code(spec: Spec) -> str:
     ]
     gradient = spec.gradient_text if result.value.numel() != 1 or spec.gradient else ""
     call = f"{result.name}.backward({gradient})"
+    if spec.order == 2:
+        first = spec.gradient_text or None
+        tracked = ", ".join(n for n, leaf in result.leaves.items() if leaf.requires_grad)
+        call = (
+            f"grads = torch.autograd.grad({result.source}, [{tracked}], {first}, create_graph=True, allow_unused=True)\n"
+            f"{SECOND} = sum(g.sum() for g in grads if g is not None)\n{SECOND}.backward()"
+        )
     if not result.backward.steps and result.problem is not None:
         call = f"# no backward pass: {result.problem.message}"
     elif result.backward.failure is not None:
@@ -210,6 +226,35 @@ def to_code(spec: Spec) -> str:
                 print(f"{{name}}[{{i}}] = {{number!r}}")
     """
     return export.script(f"Autograd: {preset.title}", [*start, call, report])
+
+
+def _second_order(
+    recorder: Recorder,
+    leaves: Mapping[str, object],
+    value: Tensor,
+    gradient: Tensor | None,
+    name: str,
+) -> Tensor:
+    """The sum of all gradients' cells, with the graph that their computation left."""
+    tracked = [t for t in leaves.values() if isinstance(t, Tensor) and t.requires_grad]
+    if not value.requires_grad or not tracked or (value.numel() != 1 and gradient is None):
+        raise SpecError(
+            f"A second derivative needs a first one: {name} must be a scalar that depends on a leaf with requires_grad.",
+            "order",
+        )
+    with recorder.first_order(value):
+        try:
+            grads = torch.autograd.grad(
+                value, tracked, gradient, create_graph=True, allow_unused=True
+            )
+        except RuntimeError as error:
+            raise SpecError(
+                f"The first backward pass fails already: {str(error).splitlines()[0]}",
+                "order",
+                str(error),
+            ) from None
+    sums = [g.sum() for g in grads if g is not None]
+    return stepping.sum_terms(sums)
 
 
 def _backward(
@@ -319,9 +364,12 @@ def _tidy(text: str) -> str:
     return text.replace("\r\n", "\n").strip("\n").rstrip()
 
 
+SECOND = "gradient_sum"
+
 VARIATIONS: dict[str, Spec] = {
     "leaves": Spec(leaves=PRESETS["chain"].leaves.replace("0.5", "0.7")),
     "program": Spec(program="loss = (w * x + b).sigmoid()"),
     "gradient": Spec(gradient="torch.tensor(2.0)"),
+    "order": Spec(order=2),
     "seed": Spec(preset="conv", seed=1),
 }

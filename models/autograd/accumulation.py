@@ -17,14 +17,18 @@ class Spec(_Spec):
     """One gradient computed twice: from the whole batch, and from its parts."""
 
     batch_size: int = knob(12, "Samples in the whole batch.", minimum=2, maximum=48)
-    micro_batches: int = knob(3, "Parts it is cut into, one backward call each.", minimum=1, maximum=12)
+    micro_batches: int = knob(
+        3, "Parts it is cut into, one backward call each.", minimum=1, maximum=12
+    )
     sizes: str = knob("equal", "How the parts are cut.", choices=("equal", "unequal"))
     reduction: str = knob("mean", "What the loss makes of its samples.", choices=("mean", "sum"))
     scale: str = knob("divide by parts", "What each part's loss is multiplied with.",
                       choices=("divide by parts", "share of samples", "none"))  # fmt: skip
     zero_grad: str = knob("once before", "When gradients are set to zero.",
                           choices=("once before", "before every part", "never"))  # fmt: skip
-    batch_norm: bool = knob(False, "A BatchNorm1d layer, whose statistics are those of the part it sees.")
+    batch_norm: bool = knob(
+        False, "A BatchNorm1d layer, whose statistics are those of the part it sees."
+    )
     seed: int = knob(0, "Seed of the data and the weights.", minimum=0, maximum=9999)
 
     def check(self) -> None:
@@ -87,7 +91,13 @@ def part_sizes(batch_size: int, parts: int, sizes: str) -> list[int]:
 
 
 def gradients(
-    batch_size: int, sizes: list[int], reduction: str, scale: str, zero_grad: str, batch_norm: bool, seed: int
+    batch_size: int,
+    sizes: list[int],
+    reduction: str,
+    scale: str,
+    zero_grad: str,
+    batch_norm: bool,
+    seed: int,
 ) -> tuple[list[Tensor], list[list[Tensor]], list[float]]:
     """Gradients of one backward call on the whole batch, those after each part's call, and the parts' losses."""
     torch.manual_seed(seed)
@@ -105,7 +115,11 @@ def gradients(
     for part, part_target in zip(x.split(sizes), target.split(sizes), strict=True):
         if zero_grad == "before every part":
             model.zero_grad()
-        factor = {"divide by parts": 1 / len(sizes), "share of samples": len(part) / batch_size, "none": 1.0}[scale]
+        factor = {
+            "divide by parts": 1 / len(sizes),
+            "share of samples": len(part) / batch_size,
+            "none": 1.0,
+        }[scale]
         loss = loss_fn(model(part), part_target) * factor
         loss.backward()
         losses.append(loss.item())
@@ -118,19 +132,36 @@ def run(spec: Spec, *, device: str = "cpu") -> Result:
     sizes = part_sizes(spec.batch_size, spec.micro_batches, spec.sizes)
     with seeding.seeded(spec.seed):
         big, after, losses = gradients(
-            spec.batch_size, sizes, spec.reduction, spec.scale, spec.zero_grad, spec.batch_norm, spec.seed
+            spec.batch_size,
+            sizes,
+            spec.reduction,
+            spec.scale,
+            spec.zero_grad,
+            spec.batch_norm,
+            spec.seed,
         )
     difference = max((a - b).abs().max().item() for a, b in zip(after[-1], big, strict=True))
     scale = max(b.abs().max().item() for b in big)
     parts: list[Part] = []
     fresh = spec.zero_grad == "before every part"
     for i, (samples, loss) in enumerate(zip(sizes, losses, strict=True)):
-        before = big if i == 0 and spec.zero_grad == "never" else None if i == 0 or fresh else after[i - 1]
-        change = [a if before is None else a - b for a, b in zip(after[i], before or after[i], strict=True)]
+        before = (
+            big
+            if i == 0 and spec.zero_grad == "never"
+            else None
+            if i == 0 or fresh
+            else after[i - 1]
+        )
+        change = [
+            a if before is None else a - b
+            for a, b in zip(after[i], before or after[i], strict=True)
+        ]
         added = torch.cat([c.flatten() for c in change]).norm().item()
         parts.append(Part(samples, loss, added, None if before is None else before[0], after[i][0]))
     equal = difference <= 1e-5 * max(scale, 1e-3)
-    return Result(tuple(parts), big[0], after[-1][0], difference, scale, equal, _why(spec, sizes, equal))
+    return Result(
+        tuple(parts), big[0], after[-1][0], difference, scale, equal, _why(spec, sizes, equal)
+    )
 
 
 def numbers(result: Result) -> dict[str, float]:

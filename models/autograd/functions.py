@@ -88,7 +88,9 @@ class Spec(_Spec):
     inputs: str = knob("", "One input per line: name = numbers.")
     forward: str = knob("", "Body of forward: assigns y from the inputs.")
     backward: str = knob("", "Body of backward: assigns grad_<input> for every input, from grad_y and what forward made.")  # fmt: skip
-    eps: float = knob(1e-6, "Half the step of the finite differences.", minimum=1e-9, maximum=1e-1, log=True)
+    eps: float = knob(
+        1e-6, "Half the step of the finite differences.", minimum=1e-9, maximum=1e-1, log=True
+    )
 
     def check(self) -> None:
         inputs = language.parse(self.inputs_text, "inputs")
@@ -254,7 +256,9 @@ def _analytical(function: Any, inputs: list[Tensor], which: int) -> Tensor:
     value = function(*inputs)
     rows = []
     for unit in torch.eye(value.numel(), dtype=value.dtype):
-        (row,) = torch.autograd.grad(value, inputs[which], unit.reshape(value.shape), retain_graph=True)
+        (row,) = torch.autograd.grad(
+            value, inputs[which], unit.reshape(value.shape), retain_graph=True
+        )
         rows.append(row.flatten())
     return torch.stack(rows)
 
@@ -331,7 +335,9 @@ def _tensor(names: Mapping[str, Any], name: str, field: str, program: Program) -
     value = names.get(name)
     if not isinstance(value, Tensor):
         what = f"{name} is a {type(value).__name__}" if name in names else f"no line assigns {name}"
-        raise ProgramError(f"{what}; {field} must make {name} a tensor.", len(program.lines), field=field)
+        raise ProgramError(
+            f"{what}; {field} must make {name} a tensor.", len(program.lines), field=field
+        )
     return value
 
 

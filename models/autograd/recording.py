@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import time
 import weakref
-from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -48,6 +48,7 @@ class Vertex:
         values: by output number, what it put out, copied when it ran.
         marks: of "view", "in-place", "custom", "unused".
         seconds: of the forward call; bytes: of the outputs.
+        made_by: the vertex whose backward ran this operation (second order), -1 for the forward pass.
     """
 
     index: int
@@ -63,6 +64,7 @@ class Vertex:
     marks: frozenset[str] = frozenset()
     seconds: float = 0.0
     bytes: int = 0
+    made_by: int = -1
 
 
 @dataclass(frozen=True)
@@ -147,6 +149,7 @@ class Recorder:
         self.turns: dict[int, int] = {}
         self.calls: list[str] = []
         self.bytes = 0  # of all copies made so far
+        self.making: Node | None = None  # the backward node that runs now
         self._module = module
         self._modules: list[str] = []
         self._exit = ExitStack()
@@ -176,6 +179,24 @@ class Recorder:
         """The learner calls this value `label` from here on."""
         if isinstance(value, Tensor):
             self.names.append((label, value, value.grad_fn, value.output_nr))
+
+    @contextmanager
+    def first_order(self, result: Tensor) -> Iterator[None]:
+        """Around a backward pass with `create_graph`: new operations are tied to the node that ran them."""
+        handles: list[Any] = []
+
+        def enter(node: Node) -> Callable[..., None]:
+            return lambda *_: setattr(self, "making", node)
+
+        for node in topological(result.grad_fn):
+            # until the next node starts: the sums at fan-ins belong to the node that sent the last term
+            handles.append(node.register_prehook(enter(node)))
+        try:
+            yield
+        finally:
+            self.making = None
+            for handle in handles:
+                handle.remove()
 
     def graph(self, result: Tensor | None) -> Graph:
         """Everything recorded, with the backward graph below `result`."""
@@ -233,6 +254,7 @@ class _Op:
     turn: int
     module: str
     inputs: list[Tensor]
+    made_by: Node | None
     seconds: float = 0.0
     outputs: list[Tensor] = field(default_factory=list)
     values: list[Tensor] = field(default_factory=list)
@@ -298,6 +320,7 @@ class _Dispatch(TorchDispatchMode):
             recorder.turns.get(line, 1),
             recorder._modules[-1] if recorder._modules else "",
             inputs,
+            recorder.making,
         )
         for argument, value in zip(func._schema.arguments, args, strict=False):
             alias = argument.alias_info
@@ -420,6 +443,7 @@ class _Builder:
             "line": op.line,
             "turn": op.turn,
             "module": op.module,
+            "made_by": self.index.get(op.made_by, -1) if op.made_by is not None else -1,
             "seconds": op.seconds,
             "bytes": sum(t.numel() * t.element_size() for t in op.values),
         }

@@ -99,10 +99,16 @@ def hooks() -> dict[str, Any]:
     order = []
     x = torch.tensor(2.0, requires_grad=True)
     y = x * 3
-    x.register_post_accumulate_grad_hook(lambda leaf: order.append(f"post-accumulate: x.grad is {leaf.grad.item()}"))
+    x.register_post_accumulate_grad_hook(
+        lambda leaf: order.append(f"post-accumulate: x.grad is {leaf.grad.item()}")
+    )
     x.register_hook(lambda grad: order.append(f"tensor hook of x: {grad.item()}"))
-    y.grad_fn.register_hook(lambda grad_inputs, grad_outputs: order.append("node hook of y, after it ran"))
-    y.grad_fn.register_prehook(lambda grad_outputs: order.append(f"node prehook of y: {grad_outputs[0].item()}"))
+    y.grad_fn.register_hook(
+        lambda grad_inputs, grad_outputs: order.append("node hook of y, after it ran")
+    )
+    y.grad_fn.register_prehook(
+        lambda grad_outputs: order.append(f"node prehook of y: {grad_outputs[0].item()}")
+    )
 
     def ten_times(grad):
         order.append(f"tensor hook of y: {grad.item()} becomes {grad.item() * 10}")
@@ -197,7 +203,11 @@ def kept_history() -> dict[str, Any]:
         if node is not None and node not in nodes:
             nodes.add(node)
             stack += [following for following, _ in node.next_functions]
-    return {"total": plain, "backward nodes kept alive by the tensor": float(len(nodes)), "by the number": 0.0}
+    return {
+        "total": plain,
+        "backward nodes kept alive by the tensor": float(len(nodes)),
+        "by the number": 0.0,
+    }
 
 
 def anomaly() -> dict[str, Any]:
@@ -216,7 +226,9 @@ def anomaly() -> dict[str, Any]:
         except RuntimeError as error:
             found["with anomaly mode"] = str(error)
     trace = [line for w in caught for line in str(w.message).splitlines() if "x.sqrt()" in line]
-    found["the forward line it points at"] = trace[-1].strip() if trace else "".join(traceback.format_stack()[-1:])
+    found["the forward line it points at"] = (
+        trace[-1].strip() if trace else "".join(traceback.format_stack()[-1:])
+    )
     found["x.grad[1]"] = x.grad[1].item()
     return found
 

@@ -310,7 +310,9 @@ class _Local:
                         elif slot in rows:
                             rows[slot].append(reduce_to(product, shape)[0].detach().reshape(-1))
                 except (RuntimeError, TypeError, ValueError):
-                    return used  # overwritten, freed or of a wrong shape: the pass itself will say so
+                    return (
+                        used  # overwritten, freed or of a wrong shape: the pass itself will say so
+                    )
             for slot, found in rows.items():
                 if len(found) == size:
                     self.jacobians[out_nr, slot] = torch.stack(found)

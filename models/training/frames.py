@@ -118,7 +118,9 @@ class Pictures:
         regression = data.task == "regression"
         y = torch.cat([t[:: self.stride] for t in (data.y_train, data.y_val, data.y_test)])
         values = self._target(y).float() if regression else y.int()
-        rows = torch.cat([r[:: self.stride] for r in (data.rows_train, data.rows_val, data.rows_test)])
+        rows = torch.cat(
+            [r[:: self.stride] for r in (data.rows_train, data.rows_val, data.rows_test)]
+        )
         return {
             "task": data.task,
             "target": data.target,

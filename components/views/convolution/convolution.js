@@ -4,7 +4,7 @@ import { clip, fit } from "../shared/canvas.js";
 import { inkOn, number } from "../shared/scale.js";
 import { css } from "../shared/theme.js";
 import { define, make } from "../shared/view.js";
-import { BELOW, SIDE, cell3, filters, largestCell, reached, terms, touched, weightAt } from "./geometry.js";
+import { BELOW, SIDE, cell3, filters, largestCell, largestRow, reached, terms, touched, weightAt } from "./geometry.js";
 
 const SHOWN_TERMS = 25;
 const SPEEDS = [1, 2, 4, 8, 16, 32]; // cells a second
@@ -90,30 +90,30 @@ export default define({
       if (data.weight) {
         const own = filters(data, o);
         const [, , kh, kw] = data.weight.shape;
-        kinds.push({ kind: "w", count: own.length, own, rows: kh, columns: kw, title: data.y.shape[0] > 1 ? `kernel of output ${o}` : "kernel" });
+        kinds.push({ kind: "w", count: own.length, own, rows: kh, columns: kw, title: data.y.shape[0] > 1 ? `kernel ${o}` : "kernel" });
       }
       const [co, oh, ow] = data.y.shape;
       kinds.push({ kind: "y", count: co, rows: oh, columns: ow, title: `output ${data.oneRow ? `${co} × ${ow}` : `${co} × ${oh} × ${ow}`}` });
       const head = theme.small * 1.9;
       const gap = theme.small * 2.4;
       const room = width - gap * (kinds.length - 1) - 4;
-      const cell = largestCell(kinds, room, height - head - 6, theme.rem * 3.2, theme.small * 6);
-      for (const k of kinds) {
-        k.wide = k.gridColumns * k.columns + (k.gridColumns - 1) * SIDE;
-        k.high = k.gridRows * k.rows + (k.gridRows - 1) * BELOW;
-      }
       const least = theme.small * 6; // a title must fit too
-      let x = 2;
+      const size = data.oneRow
+        ? [kinds, width - 4, height, theme.rem * 3.2, head + theme.small * 0.8]
+        : [kinds, room, height - head - 6, theme.rem * 3.2, least];
+      const cell = data.oneRow ? largestRow(...size) : largestCell(...size);
+      let [x, y] = [2, head];
       for (const k of kinds) {
-        k.cell = cell;
-        k.left = x;
-        k.top = head;
+        k.wide = k.gridColumns * (k.columns + SIDE) - SIDE;
+        k.high = k.gridRows * (k.rows + BELOW) - BELOW;
+        Object.assign(k, { cell, left: x, top: y });
         k.planes = Array.from({ length: k.count }, (_, n) => ({
           n,
           left: x + (n % k.gridColumns) * (k.columns + SIDE) * cell,
-          top: head + Math.floor(n / k.gridColumns) * (k.rows + BELOW) * cell,
+          top: y + Math.floor(n / k.gridColumns) * (k.rows + BELOW) * cell,
         }));
-        x += Math.max(least, k.wide * cell) + gap;
+        if (data.oneRow) y += k.high * cell + head + theme.small * 0.8;
+        else x += Math.max(least, k.wide * cell) + gap;
       }
       blocks = kinds;
       blocks.offset = [top, left];
@@ -180,7 +180,8 @@ export default define({
         g.textAlign = "left";
         g.textBaseline = "top";
         const next = blocks[blocks.indexOf(k) + 1];
-        g.fillText(clip(g, k.title, (next ? next.left : width) - k.left - theme.small), k.left, 0);
+        const room = (next && !data.oneRow ? next.left : width) - k.left - theme.small;
+        g.fillText(clip(g, k.title, room), k.left, k.top - theme.small * 1.7);
         for (const plane of k.planes) paintPlane(g, theme, k, plane, marks[k.kind], some);
       }
       g.fillStyle = theme.muted;
@@ -188,7 +189,12 @@ export default define({
       g.textAlign = "center";
       g.textBaseline = "middle";
       const signs = data.weight ? (data.op === "conv_transpose" ? ["∗ᵀ", "="] : ["∗", "="]) : ["→"];
+      if (data.oneRow) return done();
       blocks.slice(1).forEach((k, n) => g.fillText(signs[n], k.left - theme.small * 1.3, k.top + Math.min(k.high * k.cell, height) / 2));
+      done();
+    }
+
+    function done() {
       canvas.setAttribute("aria-label", `${ctx.alt} Arrow keys move the output cell, space plays.`);
       ctx.root.dataset.pinned = pin ? JSON.stringify(pin) : "";
     }

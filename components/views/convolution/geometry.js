@@ -107,3 +107,11 @@ export function largestCell(groups, width, height, most, least) {
     if ((wide <= width && high <= height) || cell < 1) return cell;
   }
 }
+
+/** The same for sequences: the groups stand one below the other, each plane one row, `between` pixels apart. */
+export function largestRow(groups, width, height, most, between) {
+  for (const k of groups) [k.gridColumns, k.gridRows] = [1, k.count];
+  const widest = Math.max(...groups.map((k) => k.columns));
+  const rows = groups.reduce((sum, k) => sum + k.count * (1 + BELOW) - BELOW, 0);
+  return Math.max(1, Math.min(most, width / widest, (height - between * groups.length) / rows));
+}

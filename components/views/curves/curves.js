@@ -149,8 +149,17 @@ class Panel {
     this.canvas.setAttribute("aria-label", `${this.spec.title}. Arrow keys read the values.`);
     this.toggle.setAttribute("aria-pressed", String(this.log));
     this.toggle.setAttribute("aria-label", `Logarithmic axis of ${this.spec.title}`);
-    const items = this.lines().map((l) => make("span", { class: "item" }, swatch(theme, l), make("span", {}, l.label)));
-    const lone = items.length === 1 && this.spec.series[0].label === this.spec.title;
+    const item = (look, text) => make("span", { class: "item" }, swatch(theme, look), make("span", {}, text));
+    const { runs } = this.view.current();
+    const { series } = this.spec;
+    const lines = this.lines();
+    const items = runs.length === 1
+      ? lines.map((l) => item(l, l.label))
+      : [ // a run is a colour and a shape, a column a dash
+          ...runs.map((run, r) => item({ ...lines[r * series.length], dash: [] }, run.label ?? "this run")),
+          ...(series.length > 1 ? series.map((s, i) => item({ color: theme.text, dash: DASHES[i % DASHES.length] }, s.label ?? s.column)) : []),
+        ];
+    const lone = lines.length === 1 && series[0].label === this.spec.title;
     this.legend.replaceChildren(
       make("span", { class: "title" }, this.spec.title),
       ...(lone ? [] : items),

@@ -42,7 +42,7 @@ export default define({
       return sizes.map((units, l) => ({
         units,
         name: named[l]?.name ?? (l === 0 ? "input" : l === sizes.length - 1 ? "output" : `layer ${l}`),
-        kind: named[l]?.kind ?? "",
+        activation: named[l]?.activation,
       }));
     };
 
@@ -208,7 +208,7 @@ export default define({
         heading(layer.name, 0);
         g.font = theme.font();
         g.fillStyle = theme.muted;
-        heading(layer.kind && layer.kind !== layer.name ? `${layer.kind}` : `${layer.units} units`, theme.small * 1.35);
+        heading(layer.activation ? `${layer.units} × ${layer.activation}` : `${layer.units} ${layer.units === 1 ? "unit" : "units"}`, theme.small * 1.35);
       });
       g.font = theme.font();
       g.fillStyle = theme.text;

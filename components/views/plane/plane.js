@@ -143,7 +143,7 @@ export default define({
       g.fillStyle = ofPoint(label);
       g.fill();
       g.lineWidth = Math.max(1, r * 0.3);
-      g.strokeStyle = ctx.theme.dark ? "#0b0d12" : "#ffffff";
+      g.strokeStyle = isClasses() ? ctx.theme.background : ctx.theme.muted;
       g.stroke();
     }
 
@@ -340,7 +340,7 @@ export default define({
       const stops = Array.from({ length: 9 }, (_, i) => css(ofNumber(lo + (i / 8) * (hi - lo))));
       const strip = make("span", { "aria-hidden": "true" });
       strip.style.cssText = `width:7em;height:1em;border:1px solid ${theme.axis};background:linear-gradient(90deg,${stops})`;
-      return make("span", { class: "item" }, number(lo, 3), strip, number(hi, 3), scene?.target ?? "");
+      return make("span", { class: "item" }, make("span", {}, number(lo, 3)), strip, make("span", {}, `${number(hi, 3)} ${scene?.target ?? ""}`));
     }
 
     function take(newScene, frame) {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import sys
 from pathlib import Path
@@ -11,13 +12,14 @@ if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))
 
 import numpy as np  # noqa: E402 - the root must be on the path first
-import plotly  # noqa: E402
 import streamlit as st  # noqa: E402
+from starlette.middleware import Middleware  # noqa: E402
 from starlette.requests import Request  # noqa: E402
 from starlette.responses import FileResponse, Response  # noqa: E402
 from starlette.routing import Route  # noqa: E402
 
-from components.views import mount  # noqa: E402
+from app import routes  # noqa: E402
+from app.middleware import SecurityHeaders  # noqa: E402
 from models.core import wire  # noqa: E402
 
 EPOCHS = 60
@@ -49,9 +51,9 @@ def scene(task: str = "classification", classes: int = 2) -> dict:
         "features": ["petal length (cm)", "petal width (cm)", "sepal length (cm)"],
         "layers": [
             {"name": "input", "kind": "input", "units": 3},
-            {"name": "hidden 1", "kind": "Linear · Tanh", "units": 4},
-            {"name": "hidden 2", "kind": "Linear · ReLU", "units": 2},
-            {"name": "output", "kind": "Linear", "units": 1},
+            {"name": "hidden 1", "kind": "hidden", "units": 4, "activation": "Tanh"},
+            {"name": "hidden 2", "kind": "hidden", "units": 2, "activation": "ReLU"},
+            {"name": "output", "kind": "output", "units": 1},
         ],
         "points": {
             "x": xy,
@@ -99,7 +101,7 @@ def frame(epoch: float, task: str = "classification", classes: int = 2) -> dict:
     sizes = [3, 4, 2, 1]
     weights = [
         rng.normal(0, 1, (o, i)).astype("float32") * (0.3 + grow)
-        for i, o in zip(sizes, sizes[1:], strict=False)
+        for i, o in itertools.pairwise(sizes)
     ]
     biases = [rng.normal(0, 0.5, o).astype("float32") for o in sizes[1:]]
     small = np.linspace(-1, 1, 20)
@@ -154,17 +156,6 @@ def row(epoch: int) -> dict:
     }
 
 
-async def asset(request: Request) -> Response:
-    headers = {"Cache-Control": "no-cache"}
-    return FileResponse(
-        mount.FOLDER / request.path_params["path"], media_type="text/javascript", headers=headers
-    )
-
-
-async def plotly_js(request: Request) -> Response:
-    return FileResponse(Path(plotly.__file__).parent / "package_data/plotly.min.js")
-
-
 def kind_of(run: str) -> tuple[str, int]:
     if "regression" in run:
         return "regression", 0
@@ -212,12 +203,20 @@ async def past(request: Request) -> Response:
     )
 
 
+async def laws(request: Request) -> Response:
+    return FileResponse(
+        ROOT / "tests" / "js" / request.path_params["name"], media_type="text/javascript"
+    )
+
+
 app = st.App(
     Path(__file__).parent / "views_page.py",
     routes=[
-        Route("/assets/plotly.min.js", plotly_js),
-        Route("/assets/views/{path:path}", asset),
+        Route("/assets/plotly.min.js", routes.plotly_js),
+        Route("/assets/views/{path:path}", routes.view),
         Route("/api/runs/{run}/frame", past),
         Route("/api/runs/{run}", poll),
+        Route("/laws/{name}", laws),
     ],
+    middleware=[Middleware(SecurityHeaders)],
 )

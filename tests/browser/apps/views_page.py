@@ -24,6 +24,10 @@ if rem:
     st.html(f"<style>html {{ font-size: {int(rem)}px }}</style>")
 
 told: object = None
+if st.button("again"):
+    told = "again"
+if st.button("nothing"):
+    show = ""
 if show == "curves":
     rows = [made_up.row(e) for e in range(1, int(number) + 1)]
     columns = {k: [r[k] for r in rows] for k in rows[0]} if rows else {}
@@ -66,7 +70,12 @@ elif show == "plane":
     )
 elif show == "network":
     told = network.network(
-        run, key="view", scene=made_up.scene(), frame=made_up.frame(number), editable=True
+        run,
+        key="view",
+        scene=made_up.scene(),
+        frame=made_up.frame(number)
+        | ({"weights": [np.zeros((17, 2), np.float32)]} if "large" in st.query_params else {}),
+        editable=True,
     )
 elif show == "histograms":
     histograms.histograms(run, key="view", frame=made_up.frame(number))
