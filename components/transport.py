@@ -91,6 +91,11 @@ def follow(topic: Topic[S], spec: S, *, device: str = "cpu") -> Followed[S]:
         st.query_params["run"] = mind.run
     mind.address = mind.run
     status = client.status(mind.run, me)
+    if status.state == "failed" and status.step == 0 and status.known and mind.before:
+        old = client.status(mind.before, me)
+        if old.known:  # what was on the page stays until something works
+            said = (*mind.told(), f"{status.message} What you see is still the run of before.")
+            return Followed(mind.before, old, client.spec(mind.before), said)
     return Followed(mind.run, status, client.spec(mind.run) if status.known else spec, mind.told())
 
 
@@ -278,6 +283,7 @@ class _Mind:
 
     run: str | None = None
     base: Any = None  # the settings on the page for which `run` was started or taken over
+    before: str | None = None  # the run of before, shown again when `run` cannot even begin
     moved: bool = False  # the bar has to rerun the whole page
     notes: tuple[str, ...] = ()
 
@@ -323,6 +329,7 @@ def _start(topic: Topic[Any], mind: _Mind, spec: Any, device: str, *, paused: bo
         topic.module, spec, owner=me, device=device, paused=paused, speed=speed(topic.page)
     )
     mind.base = spec
+    mind.before = old
     if old:
         with contextlib.suppress(RunError, PermissionError):  # it had ended, or is someone else's
             client.stop(old, me)
