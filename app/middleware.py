@@ -1,0 +1,118 @@
+"""What every answer of the server carries: security headers, and the cookie that says whose runs are whose."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+import secrets
+from pathlib import Path
+
+import streamlit
+from starlette.datastructures import MutableHeaders
+from starlette.requests import cookie_parser
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+COOKIE = "playground_owner"
+
+
+def _inline_scripts() -> list[str]:
+    """Sources for the few lines of script inside the page of the installed Streamlit, by their hash."""
+    page = (Path(streamlit.__file__).parent / "static" / "index.html").read_bytes()
+    scripts = re.findall(rb"<script>(.*?)</script>", page, re.DOTALL)
+    return [
+        f"'sha256-{base64.b64encode(hashlib.sha256(script).digest()).decode()}'"
+        for script in scripts
+    ]
+
+
+# Everything comes from this server, and nothing may be sent anywhere else. Views start as modules from blob:
+# addresses, styles are made at run time, and graph drawing is WebAssembly; no text is ever run as a program.
+POLICY = "; ".join(
+    (
+        "default-src 'self'",
+        " ".join(["script-src 'self' 'wasm-unsafe-eval' blob:", *_inline_scripts()]),
+        "style-src 'self' 'unsafe-inline'",
+        "img-src 'self' data: blob:",
+        "media-src 'self' data: blob:",
+        "font-src 'self' data:",
+        "connect-src 'self' blob: data:",
+        "worker-src 'self' blob:",
+        "object-src 'none'",
+        "base-uri 'self'",
+        "form-action 'self'",
+        "frame-ancestors 'self'",
+    )
+)
+HEADERS = {
+    "Content-Security-Policy": POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "SAMEORIGIN",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Permissions-Policy": "camera=(self), microphone=(), geolocation=(), payment=()",
+}
+
+
+class SecurityHeaders:
+    """Adds `HEADERS` to every answer."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+
+        async def sending(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in HEADERS.items():
+                    headers.setdefault(name, value)
+            await send(message)
+
+        await self._app(scope, receive, sending)
+
+
+class Owner:
+    """Gives a browser an unguessable name of its own, by which its runs are known.
+
+    The cookie is set where Streamlit's page asks for its settings, which is before it opens the websocket and always
+    from the page itself: a link from another site leads to a first request *without* an existing strict cookie,
+    and an answer to that one would replace the name and so take the learner's runs away.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if (
+            scope["type"] != "http"
+            or not scope["path"].endswith("/_stcore/host-config")
+            or owner_of(scope)
+        ):
+            await self._app(scope, receive, send)
+            return
+        secure = "; Secure" if scope["scheme"] == "https" else ""
+        cookie = (
+            f"{COOKIE}={secrets.token_urlsafe(24)}; Path=/; Max-Age=31536000; HttpOnly; "
+            f"SameSite=Strict{secure}"
+        )
+
+        async def sending(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message).append("Set-Cookie", cookie)
+            await send(message)
+
+        await self._app(scope, receive, sending)
+
+
+def owner_of(scope: Scope) -> str | None:
+    """The owner's name in a request's cookie."""
+    for name, value in scope["headers"]:
+        if name == b"cookie":
+            owner = cookie_parser(value.decode("latin-1")).get(COOKIE)
+            if owner:
+                return owner
+    return None

@@ -1,0 +1,1 @@
+"""Convolutional networks: built from a list, looked into, explained, transferred."""

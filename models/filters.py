@@ -1,0 +1,278 @@
+"""A small kernel slid over a real picture: blur it, sharpen it, find its edges."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from models.core import export, seeding
+from models.core import spec as core
+from models.core.spec import SpecError, knob
+from models.data import images
+
+
+@dataclass(frozen=True)
+class Spec(core.Spec):
+    """A picture, a kernel and how often it is applied."""
+
+    image: str = knob("china", "A bundled picture, or upload:<sha256> of your own.", max_chars=80)
+    longest: int = knob(
+        480,
+        "The picture is reduced to this many pixels on its longer side.",
+        minimum=1,
+        maximum=1024,
+    )
+    gray: bool = knob(False, "One channel (brightness) instead of red, green and blue.")
+    kernel: str = knob(
+        "sobel_x",
+        "A known kernel, random numbers, or your own.",
+        choices=(
+            "identity", "box", "gaussian", "sharpen", "emboss", "sobel_x", "sobel_y", "laplacian",
+            "gabor", "random", "typed",
+        ),
+    )  # fmt: skip
+    kernel_size: int = knob(
+        3,
+        "Rows and columns of box, Gaussian, Gabor and random kernels.",
+        minimum=1,
+        maximum=31,
+        step=2,
+    )
+    sigma: float = knob(
+        1.5, "Width of Gaussian and Gabor, in pixels.", minimum=0.2, maximum=10.0, step=0.1
+    )
+    theta: float = knob(
+        0.0, "Direction of the Gabor waves, in degrees.", minimum=0.0, maximum=180.0, step=5.0
+    )
+    wavelength: float = knob(
+        4.0, "Distance between Gabor waves, in pixels.", minimum=1.0, maximum=20.0, step=0.5
+    )
+    weights: str = knob("", "A typed kernel: numbers by comma, rows by semicolon.", max_chars=4000)
+    flip: bool = knob(
+        False,
+        "True convolution turns the kernel by 180°; PyTorch's conv2d (cross-correlation) does not.",
+    )
+    stride: int = knob(1, "Pixels the kernel moves each time.", minimum=1, maximum=16)
+    dilation: int = knob(1, "Distance between the kernel's cells.", minimum=1, maximum=16)
+    padding_mode: str = knob(
+        "reflect",
+        "What lies beyond the border, so that the size stays; 'valid' adds nothing.",
+        choices=("zeros", "reflect", "replicate", "circular", "valid"),
+    )
+    layers: int = knob(
+        1, "How often the kernel is applied, one after another.", minimum=1, maximum=8
+    )
+    relu: bool = knob(False, "Set what is negative to zero after each layer.")
+    seed: int = knob(0, "Seed of a random kernel.", minimum=0, maximum=2**31 - 1)
+
+    def check(self) -> None:
+        if self.kernel_size % 2 == 0:
+            raise SpecError(
+                f"kernel_size is {self.kernel_size}; it must be odd, so that the kernel has a centre. "
+                f"Choose {self.kernel_size - 1} or {self.kernel_size + 1}.",
+                "kernel_size",
+            )
+        if self.image not in images.BUNDLED and not self.image.startswith("upload:"):
+            raise SpecError(
+                f"There is no picture {self.image[:40]!r}; choose one of: {', '.join(images.BUNDLED)}, "
+                "or upload your own.",
+                "image",
+            )
+        make_kernel(self)
+
+
+@dataclass(frozen=True)
+class Result:
+    """The picture before and after each layer.
+
+    Shape:
+        before: (C, H, W) in [0, 1]; kernel: (kH, kW); after: one (C, H_i, W_i) per layer, unclipped.
+        receptive_field: pixels of the original that one pixel of each layer sees along an axis.
+    """
+
+    before: Tensor
+    kernel: Tensor
+    after: tuple[Tensor, ...]
+    receptive_field: tuple[int, ...]
+
+
+def run(spec: Spec, pixels: Tensor | None = None, *, device: str = "cpu") -> Result:
+    """The kernel applied to every channel of the picture by itself.
+
+    Args:
+        pixels: an own picture as `picture` gives it, (C, H, W) in [0, 1]; otherwise the bundled one.
+    Raises:
+        SpecError: the kernel does not fit the picture.
+    """
+    pixels = picture(spec) if pixels is None else pixels
+    kernel = make_kernel(spec)
+    if spec.flip:
+        kernel = kernel.flip(0, 1)
+    x = pixels.to(device)
+    after, fields, field, jump = [], [], 1, 1
+    for _ in range(spec.layers):
+        _check_fit(spec, kernel, x)
+        x = apply_kernel(x, kernel.to(device), spec.stride, spec.dilation, spec.padding_mode)
+        x = x.relu() if spec.relu else x
+        field += (max(kernel.shape) - 1) * spec.dilation * jump
+        jump *= spec.stride
+        after.append(x.cpu())
+        fields.append(field)
+    return Result(pixels, kernel, tuple(after), tuple(fields))
+
+
+def apply_kernel(x, kernel, stride=1, dilation=1, padding_mode="zeros"):
+    """Slide one kernel over every channel of a picture: x (C, H, W), kernel (kH, kW)."""
+    channels = x.shape[0]
+    if padding_mode != "valid":
+        down, across = (dilation * (k - 1) for k in kernel.shape)
+        sides = (across // 2, across - across // 2, down // 2, down - down // 2)
+        mode = "constant" if padding_mode == "zeros" else padding_mode
+        x = F.pad(x[None], sides, mode=mode)[0]
+    weight = kernel.expand(channels, 1, *kernel.shape)  # depthwise: one group per channel
+    return F.conv2d(x[None], weight, stride=stride, dilation=dilation, groups=channels)[0]
+
+
+def picture(spec: Spec, data: bytes | None = None, name: str = "the picture") -> Tensor:
+    """The picture a spec names, at its size: bundled, or decoded from a file's bytes. Shape: (C, H, W) in [0, 1]."""
+    if data is not None:
+        return images.decode(data, name, gray=spec.gray, longest=spec.longest).pixels
+    if spec.image not in images.BUNDLED:
+        raise SpecError(
+            "The picture of this link is not on this server. Upload it again, or choose a bundled one.",
+            "image",
+        )
+    return images.to_tensor(images.bundled(spec.image), spec.gray, spec.longest)
+
+
+def make_kernel(spec: Spec) -> Tensor:
+    """The kernel's numbers. Shape: (kH, kW)."""
+    if spec.kernel == "typed":
+        return _typed(spec.weights)
+    if spec.kernel in FIXED:
+        return torch.tensor(FIXED[spec.kernel])
+    n, s = spec.kernel_size, spec.sigma
+    line = torch.arange(n) - n // 2.0
+    y, x = torch.meshgrid(line, line, indexing="ij")
+    bell = torch.exp(-(x**2 + y**2) / (2 * s**2))
+    if spec.kernel == "box":
+        return torch.full((n, n), 1 / n**2)
+    if spec.kernel == "gaussian":
+        return bell / bell.sum()
+    if spec.kernel == "gabor":
+        angle = math.radians(spec.theta)
+        along = x * math.cos(angle) + y * math.sin(angle)
+        wave = bell * torch.cos(2 * math.pi * along / spec.wavelength)
+        return (wave - wave.mean()) / (wave - wave.mean()).abs().sum().clamp_min(1e-12)
+    return torch.randn(n, n, generator=seeding.generator(spec.seed)) / n
+
+
+def numbers(result: Result) -> dict[str, float]:
+    """What the exported script prints."""
+    last = result.after[-1]
+    return {
+        "height": last.shape[1],
+        "width": last.shape[2],
+        "smallest": float(last.min()),
+        "largest": float(last.max()),
+        "mean": float(last.mean()),
+    }
+
+
+def to_code(spec: Spec, filename: str = "") -> str:
+    """The same picture and kernel as plain PyTorch; an own picture is read from the script's folder."""
+    kernel = make_kernel(spec)
+    if spec.flip:
+        kernel = kernel.flip(0, 1)
+    opened = images.BUNDLED_CODE.get(
+        spec.image, f"image = Image.open({filename or 'picture.png'!r})"
+    )
+    step = f"x = apply_kernel(x, kernel, {spec.stride}, {spec.dilation}, {spec.padding_mode!r})"
+    if spec.relu:
+        step += ".relu()"
+    return export.script(
+        f"{spec.kernel} over a picture",
+        [
+            "import numpy as np\nimport torch\nfrom PIL import Image, ImageOps\nfrom torch.nn import functional as F",
+            export.source(images.to_tensor),
+            export.source(apply_kernel),
+            f"{opened}\nx = to_tensor(image, gray={spec.gray}, longest={spec.longest})  # (C, H, W)",
+            f"kernel = torch.tensor({kernel.tolist()!r})\nfor _ in range({spec.layers}):\n    {step}",
+            'print("height =", x.shape[1])\nprint("width =", x.shape[2])\n'
+            'print("smallest =", x.min().item())\nprint("largest =", x.max().item())\nprint("mean =", x.mean().item())',
+        ],
+    )
+
+
+def _check_fit(spec: Spec, kernel: Tensor, x: Tensor) -> None:
+    for name, size, k in zip(("height", "width"), x.shape[1:], kernel.shape, strict=True):
+        span = spec.dilation * (k - 1) + 1
+        half = span - 1 - (span - 1) // 2
+        if spec.padding_mode == "valid" and span > size:
+            raise SpecError(
+                f"The kernel reaches over {span} pixels, but the picture's {name} is {size} here. "
+                "Make kernel_size, dilation, stride or layers smaller.",
+                "kernel_size",
+            )
+        if (spec.padding_mode == "reflect" and half >= size) or (
+            spec.padding_mode == "circular" and half > size
+        ):
+            raise SpecError(
+                f"padding_mode = {spec.padding_mode} would widen the {name} of {size} pixels by {half}. "
+                "Choose zeros or replicate, or a smaller kernel.",
+                "padding_mode",
+            )
+
+
+def _typed(text: str) -> Tensor:
+    rows = [row for row in text.replace("\n", ";").split(";") if row.strip()]
+    if not rows:
+        raise SpecError(
+            "Type the kernel: numbers by comma, rows by semicolon, such as 0,1,0;1,-4,1;0,1,0.",
+            "weights",
+        )
+    try:
+        cells = [[float(cell) for cell in row.split(",")] for row in rows]
+    except ValueError as error:
+        raise SpecError(
+            f"The typed kernel holds something that is no number: {str(error)[-40:]}.", "weights"
+        ) from None
+    if len({len(row) for row in cells}) > 1:
+        raise SpecError(
+            f"The typed kernel's rows have {', '.join(str(len(row)) for row in cells)} numbers. Give every row as many.",
+            "weights",
+        )
+    if len(cells) > 31 or len(cells[0]) > 31:
+        raise SpecError(
+            f"The typed kernel is {len(cells)} × {len(cells[0])}; at most 31 × 31 fit.", "weights"
+        )
+    kernel = torch.tensor(cells)
+    if not bool(kernel.isfinite().all()):
+        raise SpecError(
+            "The typed kernel holds a number that is not finite. Type digits such as -0.5.",
+            "weights",
+        )
+    return kernel
+
+
+FIXED = {
+    "identity": [[0.0, 0, 0], [0, 1, 0], [0, 0, 0]],
+    "sharpen": [[0.0, -1, 0], [-1, 5, -1], [0, -1, 0]],
+    "emboss": [[-2.0, -1, 0], [-1, 1, 1], [0, 1, 2]],
+    "sobel_x": [[-1.0, 0, 1], [-2, 0, 2], [-1, 0, 1]],
+    "sobel_y": [[-1.0, -2, -1], [0, 0, 0], [1, 2, 1]],
+    "laplacian": [[0.0, 1, 0], [1, -4, 1], [0, 1, 0]],
+}
+VARIATIONS = {
+    "kernel_size": Spec(kernel="box", kernel_size=5),
+    "sigma": Spec(kernel="gaussian", sigma=3.0),
+    "theta": Spec(kernel="gabor", theta=45.0, kernel_size=7),
+    "wavelength": Spec(kernel="gabor", wavelength=6.0, kernel_size=7),
+    "weights": Spec(kernel="typed", weights="1,0;0,-1"),
+    "seed": Spec(kernel="random", seed=1),
+    "image": Spec(image="flower"),
+}

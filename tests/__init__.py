@@ -1,0 +1,1 @@
+"""Laws of the playground; `python3 -m tests` runs all of them."""

@@ -1,0 +1,53 @@
+"""What every test stands on: a workspace of its own, repeatable examples, no leftovers between apps."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import hypothesis
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+# Before any module reads it: nothing that a test saves may land in the learner's own workspace.
+_WORKSPACE = tempfile.TemporaryDirectory(prefix="playground-tests-", ignore_cleanup_errors=True)
+os.environ["PLAYGROUND_HOME"] = _WORKSPACE.name
+
+hypothesis.settings.register_profile("repeatable", derandomize=True, deadline=None, database=None)
+hypothesis.settings.load_profile("repeatable")
+
+
+@pytest.fixture(autouse=True)
+def _no_cached_results() -> Iterator[None]:
+    """Streamlit's caches are shared by all AppTests of a process; each test starts with empty ones."""
+    yield
+    if "streamlit" in sys.modules:
+        import streamlit as st
+
+        logging.getLogger("streamlit.runtime.caching.cache_data_api").setLevel(logging.ERROR)
+        st.cache_data.clear()
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out, and say so, the tests that need an accelerator where the machine has none."""
+    marked = [item for item in items if item.get_closest_marker("accelerator")]
+    if not marked:
+        return
+    from models.core import device
+
+    if len(device.available()) == 1:
+        items[:] = [item for item in items if item not in marked]
+        config.hook.pytest_deselected(items=marked)
+
+
+def pytest_report_header() -> str:
+    """Names the versions that the numbers below come from."""
+    from importlib.metadata import version
+
+    names = ("torch", "torchvision", "streamlit", "plotly")
+    return ", ".join(f"{name} {version(name)}" for name in names)

@@ -1,0 +1,1 @@
+"""Small topics made for tests."""
