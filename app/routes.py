@@ -67,10 +67,13 @@ def plotly_js(request: Request) -> Response:
 
 
 def view(request: Request) -> Response:
-    """A module or style sheet of components/views."""
+    """A module or style sheet of components/views; "@version/" in front lets browsers keep it for good."""
+    name = request.path_params["path"]
+    version, _, rest = name.partition("/")
+    versioned = version.startswith("@")
     path = VIEWS
     try:
-        path = (VIEWS / request.path_params["path"]).resolve()
+        path = (VIEWS / (rest if versioned else name)).resolve()
         found = path.is_relative_to(VIEWS) and path.suffix in _TYPES and path.is_file()
     except (ValueError, OSError):  # a zero byte, a name too long
         found = False
@@ -78,7 +81,8 @@ def view(request: Request) -> Response:
         return PlainTextResponse("There is no such view.", status_code=404)
     content = path.read_bytes()
     tag = hashlib.sha256(content).hexdigest()[:16]
-    return _answer(request, content, _TYPES[path.suffix], _cached(request, tag))
+    headers = _cached(request, tag) | ({"Cache-Control": _FOREVER} if versioned else {})
+    return _answer(request, content, _TYPES[path.suffix], headers)
 
 
 def _cached(request: Request, tag: str) -> dict[str, str]:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import psutil
 
+from benchmarks.table import percentile, show
 from models.core.runs import Client, Limits
 from tests.topics.ticking import Ticking
 
@@ -21,20 +22,34 @@ def main() -> None:
     try:
         begin = time.perf_counter()
         client.warm()
-        rows: list[tuple[str, list[float], str]] = [
-            ("supervisor launch until workers start at once", [time.perf_counter() - begin], "")
-        ]
-        rows += _waits(client)
-        rows.append(("one question to the supervisor (RPC)", _rpc(client), ""))
+        waits = {"supervisor launch until workers start at once": [time.perf_counter() - begin]}
+        waits |= _waits(client) | {"one question to the supervisor": _rpc(client)}
     finally:
         client.close()
-    print(f"{'wait':<52} {'n':>5} {'p50 ms':>9} {'p95 ms':>9} {'limit ms':>9}")
-    for name, seconds, limit in rows:
-        p50, p95 = statistics.median(seconds), _percentile(seconds, 0.95)
-        print(f"{name:<52} {len(seconds):>5} {p50 * 1e3:>9.2f} {p95 * 1e3:>9.2f} {limit:>9}")
+    show(
+        ("wait", "n", "p50 ms", "p95 ms", "limit ms"),
+        [
+            (
+                name,
+                len(seconds),
+                1e3 * statistics.median(seconds),
+                1e3 * percentile(seconds, 0.95),
+                _LIMITS.get(name, ""),
+            )
+            for name, seconds in waits.items()
+        ],
+    )
 
 
-def _waits(client: Client) -> list[tuple[str, list[float], str]]:
+_LIMITS = {
+    "warm start until the first picture": "150",
+    "pause until the run stands still": "200",
+    "stop between batches until the process is gone": "200",
+    "stop in a batch of 60 s until the process is gone": "200",
+}
+
+
+def _waits(client: Client) -> dict[str, list[float]]:
     first, pause, reply, stop, killed = [], [], [], [], []
     for _ in range(_STARTS):
         begin = time.perf_counter()
@@ -49,27 +64,30 @@ def _waits(client: Client) -> list[tuple[str, list[float], str]]:
         reply.append(time.perf_counter() - begin)
         stop.append(_stop(client, run))
     for _ in range(_STARTS // 2):
-        run = client.start("tests.topics.ticking", Ticking(seconds=60), owner=_OWNER)
-        _until(lambda: bool(client.health()["workers"]))
+        run = client.start("tests.topics.ticking", Ticking(seconds=60), owner=_OWNER, paused=True)
+        _until(lambda run=run: b'"frame":{' in client.poll(run, "", _OWNER))
+        client.pause(run, _OWNER)
+        client.step_batch(run, _OWNER)
+        _until(lambda run=run: "after this batch" in client.status(run).message)
         killed.append(_stop(client, run))
-    return [
-        ("warm start until the first picture", first, "150"),
-        ("pause until the run stands still", pause, "200"),
-        ("a command until its reply, paused", reply, ""),
-        ("stop until the process is gone, between batches", stop, "200"),
-        ("stop until the process is gone, in a batch of 60 s", killed, "200"),
-    ]
+    return {
+        "warm start until the first picture": first,
+        "pause until the run stands still": pause,
+        "a command until its reply, paused": reply,
+        "stop between batches until the process is gone": stop,
+        "stop in a batch of 60 s until the process is gone": killed,
+    }
 
 
 def _stop(client: Client, run: str) -> float:
     pids = client.health()["workers"]
     begin = time.perf_counter()
     client.stop(run, _OWNER)
-    _until(lambda: not any(_runs(pid) for pid in pids))
+    _until(lambda: not any(_lives(pid) for pid in pids))
     return time.perf_counter() - begin
 
 
-def _runs(pid: int) -> bool:
+def _lives(pid: int) -> bool:
     try:
         return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
@@ -88,8 +106,3 @@ def _rpc(client: Client) -> list[float]:
 def _until(holds: Callable[[], bool]) -> None:
     while not holds():
         time.sleep(0.0005)
-
-
-def _percentile(values: Sequence[float], share: float) -> float:
-    ordered = sorted(values)
-    return ordered[min(len(ordered) - 1, round(share * (len(ordered) - 1)))]

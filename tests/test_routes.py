@@ -137,6 +137,9 @@ def test_views_modules_are_served_and_revalidated(web: TestClient, views: Path) 
     assert answer.headers["cache-control"] == "no-cache"
     assert "immutable" in web.get("/assets/views/probe/probe.js?v=12").headers["cache-control"]
     assert web.get("/assets/views/probe/probe.css").headers["content-type"].startswith("text/css")
+    versioned = web.get("/assets/views/@12/probe/probe.js")
+    assert versioned.text == answer.text
+    assert "immutable" in versioned.headers["cache-control"]
     tag = answer.headers["etag"]
     fresh = {"if-none-match": tag}
     assert web.get("/assets/views/probe/probe.js", headers=fresh).status_code == 304
@@ -155,6 +158,9 @@ def test_views_modules_are_served_and_revalidated(web: TestClient, views: Path) 
         "..%2fsecret.js",
         "%2e%2e/secret.js",
         "probe/..%2f..%2fsecret.js",
+        "@1/../secret.js",
+        "@1/..%2fsecret.js",
+        "@1/probe/__init__.py",
         "leak.js",
         "%2fetc%2fpasswd",
         "probe%00.js",

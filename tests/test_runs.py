@@ -778,9 +778,10 @@ def test_no_owner_is_served_twice_while_another_waits(arrivals: list[str]) -> No
     assert [line.position(run) for run in expected] == list(range(1, len(expected) + 1))
     served = [line.take(lambda owner: True) for _ in arrivals]
     assert served == expected
-    for (i, earlier), (j, later) in itertools.combinations(enumerate(served), 2):
-        if earlier[0] == later[0] and j == i + 1:
-            assert {run[0] for run in served[i + 1 :]} == {earlier[0]}
+    owners = [str(run)[0] for run in served]
+    for i, j in itertools.combinations(range(len(owners)), 2):
+        if owners[i] == owners[j] and j == i + 1:
+            assert set(owners[j:]) == {owners[i]}
     assert line.take(lambda owner: True) is None
 
 

@@ -1,1 +1,1 @@
-"""Data a learner trains on: bundled, made, or their own."""
+"""Data for every page: made sets, bundled sets, and the learner's own tables."""

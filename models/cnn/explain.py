@@ -1,0 +1,173 @@
+"""Why the network said so: attributions by Captum, side by side, and a test of whether they are right."""
+
+from __future__ import annotations
+
+import copy
+import warnings
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import captum.attr
+import torch
+from torch import Tensor, nn
+
+from models.cnn import look
+from models.core.seeding import seeded
+from models.core.spec import SpecError
+
+
+@dataclass(frozen=True)
+class Attribution:
+    """How much each pixel counted for one class.
+
+    Shape: values (H, W), summed over channels; positive speaks for the class.
+    Attributes:
+        delta: for integrated gradients, how far the sum is from the change of the logit it explains; else None.
+        note: what to keep in mind when reading it.
+    """
+
+    method: str
+    values: Tensor
+    delta: float | None = None
+    note: str = ""
+
+
+def attribute(method: str, model: nn.Module, x: Tensor, target: int, seed: int = 0) -> Attribution:
+    """One method's attribution for one picture and class. Shape: x (C, H, W).
+
+    Raises:
+        SpecError: the method does not fit this network.
+    """
+    model = _without_inplace(model)
+    with warnings.catch_warnings(), look.evaluating(model), seeded(seed):
+        warnings.simplefilter("ignore")  # captum warns that it sets hooks and requires_grad
+        return METHODS[method](model, x[None].clone().requires_grad_(), target)
+
+
+def last_convolution(model: nn.Module) -> str:
+    """The name of the last convolution, whose maps Grad-CAM weighs.
+
+    Raises:
+        SpecError: the network has none.
+    """
+    names = [name for name, layer in model.named_modules() if isinstance(layer, nn.Conv2d)]
+    if not names:
+        raise SpecError(
+            "Grad-CAM weighs the maps of a convolution, and this network has none. Add a conv layer."
+        )
+    return names[-1]
+
+
+def deletion(
+    model: nn.Module, x: Tensor, target: int, values: Tensor, steps: int = 20
+) -> tuple[Tensor, Tensor]:
+    """A check of an attribution: the class's probability while the pixels it ranks highest turn grey first.
+
+    A good attribution makes it fall faster than a random order does.
+
+    Shape: x (C, H, W); values (H, W); returns the share deleted and the probability, (steps + 1,) each.
+    """
+    shares = torch.linspace(0, 1, steps + 1)
+    order = values.flatten().argsort(descending=True)
+    grey = x.mean((1, 2))[:, None]
+    pictures = []
+    for share in shares:
+        picture = x.flatten(1).clone()
+        picture[:, order[: round(float(share) * len(order))]] = grey
+        pictures.append(picture.reshape(x.shape))
+    with look.evaluating(model), torch.no_grad():
+        probability = model(torch.stack(pictures)).softmax(1)[:, target]
+    return shares, probability.cpu()
+
+
+def _saliency(model: nn.Module, x: Tensor, target: int) -> Attribution:
+    values = captum.attr.Saliency(model).attribute(x, target=target, abs=True)
+    return _made(
+        "saliency", values, note="The gradient's size: which pixels the score is sensitive to."
+    )
+
+
+def _smoothgrad(model: nn.Module, x: Tensor, target: int) -> Attribution:
+    spread = 0.15 * float(x.detach().max() - x.detach().min())
+    tunnel = captum.attr.NoiseTunnel(captum.attr.Saliency(model))
+    values = tunnel.attribute(x, target=target, nt_type="smoothgrad", nt_samples=16, stdevs=spread)
+    return _made(
+        "smoothgrad", values, note="The mean of 16 saliency maps of the picture with noise."
+    )
+
+
+def _integrated(model: nn.Module, x: Tensor, target: int) -> Attribution:
+    method = captum.attr.IntegratedGradients(model)
+    black = torch.zeros_like(x)
+    values = _only(method.attribute(x, black, target=target, n_steps=64))
+    delta = method.compute_convergence_delta(values, black, x, target=target)
+    return _made(
+        "integrated_gradients", values, float(delta.abs().max()),
+        "Gradients along the way from a black picture; they sum to the change of the score, but for the delta.",
+    )  # fmt: skip
+
+
+def _gradcam(model: nn.Module, x: Tensor, target: int) -> Attribution:
+    layer = dict(model.named_modules())[last_convolution(model)]
+    cam = captum.attr.LayerGradCam(model, layer)
+    # without relu_attributions captum leaves out the method's own final ReLU
+    coarse = _only(cam.attribute(x, target=target, relu_attributions=True))
+    values = captum.attr.LayerAttribution.interpolate(coarse, tuple(x.shape[2:]), "bilinear")
+    return _made(
+        "grad_cam", values, note=f"Maps of {coarse.shape[2]} × {coarse.shape[3]} cells, enlarged."
+    )
+
+
+def _occlusion(model: nn.Module, x: Tensor, target: int) -> Attribution:
+    side = max(1, min(x.shape[2:]) // 6)
+    step = max(1, side // 2)
+    values = captum.attr.Occlusion(model).attribute(
+        x.detach(), (x.shape[1], side, side), (x.shape[1], step, step),
+        target=target, baselines=float(x.detach().mean()), perturbations_per_eval=32,
+    )  # fmt: skip
+    return _made(
+        "occlusion",
+        values,
+        note=f"How the score falls when a grey patch of {side} × {side} hides the place.",
+    )
+
+
+def _guided(model: nn.Module, x: Tensor, target: int) -> Attribution:
+    values = captum.attr.GuidedBackprop(model).attribute(x, target=target)
+    relus = sum(isinstance(m, nn.ReLU) for m in model.modules())
+    note = "Gradients that pass only where both signal and gradient are positive."
+    if not relus:
+        note = (
+            "This network has no nn.ReLU module (torch.relu in forward is invisible to the method), so this is "
+            "the plain gradient under another name."
+        )
+    return _made("guided_backprop", values, note=note)
+
+
+def _made(method: str, values: Any, delta: float | None = None, note: str = "") -> Attribution:
+    return Attribution(method, _only(values).detach()[0].sum(0).cpu(), delta, note)
+
+
+def _only(values: Any) -> Tensor:
+    """Captum answers one input with a tensor, several with a tuple."""
+    return values if isinstance(values, Tensor) else values[0]
+
+
+def _without_inplace(model: nn.Module) -> nn.Module:
+    """A copy whose activations keep their inputs, which attribution hooks need."""
+    model = copy.deepcopy(model)
+    for layer in model.modules():
+        if hasattr(layer, "inplace"):
+            layer.inplace = False  # type: ignore[assignment]  # a bool where it exists
+    return model
+
+
+METHODS: Mapping[str, Callable[[nn.Module, Tensor, int], Attribution]] = {
+    "saliency": _saliency,
+    "smoothgrad": _smoothgrad,
+    "integrated_gradients": _integrated,
+    "grad_cam": _gradcam,
+    "occlusion": _occlusion,
+    "guided_backprop": _guided,
+}

@@ -1,0 +1,137 @@
+"""Tables: what a column holds, and lists of its columns as text."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import cast
+
+import numpy as np
+import pandas as pd
+
+from models.core.spec import SpecError
+
+KINDS = ("number", "category", "date", "text", "id")
+
+
+@dataclass(frozen=True)
+class Column:
+    """What one column holds.
+
+    Attributes:
+        kind: "number", "category" (few different words), "date", "text" (many different words),
+            "id" (numbers or names the rows one by one) or "empty".
+        rows: how many cells there are; missing, infinite: how many hold nothing or an infinite number.
+        distinct: how many different values there are, the missing apart.
+        whole: a number column without fractions.
+        low, mean, high: of a number or date (days since 1970); NaN otherwise.
+        examples: the most frequent values of a category, the first values of anything else, as texts.
+    """
+
+    name: str
+    kind: str
+    rows: int
+    missing: int
+    infinite: int
+    distinct: int
+    whole: bool
+    low: float
+    mean: float
+    high: float
+    examples: tuple[str, ...]
+
+    @property
+    def is_number(self) -> bool:
+        """Whether the column is stored as float32, not as words."""
+        return self.low == self.low
+
+
+def parse_kinds(text: str) -> dict[str, str]:
+    """Column kinds set by hand, out of `name=kind, other=kind`; names with commas stand in double quotes.
+
+    Raises:
+        SpecError: an entry is not of that form, or the kind is unknown.
+    """
+    found: dict[str, str] = {}
+    for entry in comma_list(text):
+        name, equals, kind = entry.rpartition("=")
+        if not equals or kind.strip() not in KINDS:
+            raise SpecError(
+                f"{entry[:60]!r} sets no kind of a column. Write name=kind, with a kind out of: {', '.join(KINDS)}.",
+                "column_kinds",
+            )
+        found[name] = kind.strip()
+    return found
+
+
+def comma_list(text: str) -> list[str]:
+    """The names in a text parted by commas; a name that holds a comma or quote stands in double quotes."""
+    if not text.strip():
+        return []
+    rows = list(csv.reader(io.StringIO(text, newline=""), skipinitialspace=True))
+    return [name for row in rows for name in row if name]
+
+
+def comma_text(names: Sequence[str]) -> str:
+    """The text `comma_list` reads back as these names."""
+    out = io.StringIO()
+    csv.writer(out, lineterminator="\r\n").writerow(names)  # names with either of them get quotes
+    return out.getvalue().removesuffix("\r\n")
+
+
+def describe(table: pd.DataFrame) -> tuple[Column, ...]:
+    """What every column of a decoded table holds (float32 numbers and categories of texts)."""
+    return tuple(describe_column(str(name), cast(pd.Series, table[name])) for name in table)
+
+
+def describe_column(name: str, column: pd.Series, kind: str = "") -> Column:
+    """What one decoded column holds; `kind` overrules what its values look like."""
+    if column.dtype == "category":
+        counts = column.value_counts()
+        counts = counts.loc[counts > 0]
+        missing, present = int(column.isna().sum()), int(counts.sum())
+        examples = tuple(str(v) for v in counts.index[:5])
+        if not present:
+            kind = "empty"
+        kind = kind or _kind_of_words(len(counts), present)
+        nan = float("nan")
+        return Column(
+            name, kind, len(column), missing, 0, len(counts), False, nan, nan, nan, examples
+        )
+    values = column.to_numpy()
+    infinite = int(np.isinf(values).sum())
+    values = values[np.isfinite(values)]
+    missing = len(column) - len(values) - infinite
+    distinct = len(pd.unique(values))
+    whole = bool(len(values)) and bool((values == np.round(values)).all())
+    if not len(values):
+        kind = "empty"
+    if not kind:
+        counting = whole and distinct == len(values) and bool((np.diff(values) == 1).all())
+        kind = "id" if counting and _COUNTER.fullmatch(name) else "number"
+    low, mean, high = (
+        (float(values.min()), float(values.mean(dtype=np.float64)), float(values.max()))
+        if len(values)
+        else (float("nan"),) * 3
+    )
+    examples = tuple(number_text(v) for v in values[:5])
+    return Column(
+        name, kind, len(column), missing, infinite, distinct, whole, low, mean, high, examples
+    )
+
+
+def number_text(value: float) -> str:
+    """A number as short as it can be without losing anything of its float32 value."""
+    return np.format_float_positional(np.float32(value), trim="-")
+
+
+def _kind_of_words(distinct: int, present: int) -> str:
+    if distinct == present > 5:
+        return "id"
+    return "text" if distinct > max(1000, present // 2) else "category"
+
+
+_COUNTER = re.compile(r"(.*[ _])?(id|index|idx|row|nr|no|#)\.?|unnamed.*|column 1", re.IGNORECASE)

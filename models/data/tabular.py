@@ -1,0 +1,940 @@
+"""From a named table to the tensors a model trains on, every decision said and printed."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+from models.core import export
+from models.core.spec import Spec, SpecError, knob
+from models.data import bundled, csv_files, decoded, example, steps, tables, toy, workspace
+from models.data.wording import count, literal, names_text, shown
+
+MAX_CLASSES = 100
+MAX_CELLS = 100_000_000  # rows × input columns of float32: 400 MB
+
+
+@dataclass(frozen=True)
+class TableSpec(Spec):
+    """Which data, and how it becomes input columns, a target and three splits.
+
+    `data` is a made set (`toy.TOYS`), a bundled set (`bundled.BUNDLED`) or "upload:" and the sha256 of a
+    CSV in the workspace. Fields that do not concern the chosen data have no effect.
+    """
+
+    data: str = knob("iris", "Which data to learn from: a made set, a real one, or your own table.")
+    points: int = knob(500, "How many points a made set has.", minimum=10, maximum=5000, step=10)
+    noise: float = knob(
+        0.1, "How far the points of a made set stray.", minimum=0, maximum=1, step=0.05
+    )
+    inputs: str = knob(
+        "x1,x2",
+        "What the model sees of each point of a made set, out of: " + ", ".join(toy.INPUTS) + ".",
+    )
+    edits: str = knob(
+        "",
+        "Points added (+x1,x2,class) and removed (-number) by hand, parted by ;.",
+        max_chars=8000,
+    )
+    separator: str = knob("auto", csv_files.HELP["separator"], choices=csv_files.SEPARATORS)
+    encoding: str = knob("auto", csv_files.HELP["encoding"], choices=csv_files.ENCODINGS)
+    header: str = knob("auto", csv_files.HELP["header"], choices=csv_files.HEADERS)
+    decimal: str = knob("auto", csv_files.HELP["decimal"], choices=csv_files.DECIMALS)
+    column_kinds: str = knob("", csv_files.HELP["column_kinds"], max_chars=20_000)
+    target: str = knob("", "The column to predict; the last one when empty.", max_chars=5000)
+    features: str = knob(
+        "",
+        "The columns to predict it from, parted by commas; all useful ones when empty.",
+        max_chars=20_000,
+    )
+    task: str = knob(
+        "auto", "Predict a class or a number.", choices=("auto", "classification", "regression")
+    )
+    missing: str = knob(
+        "drop",
+        "What happens to rows with missing values: dropped, or filled from training.",
+        choices=("drop", "mean", "median"),
+    )
+    categories: str = knob(
+        "one-hot", "What happens to columns of words.", choices=("one-hot", "drop")
+    )
+    max_categories: int = knob(
+        20,
+        "The most columns one category may become; rarer values become all zeros.",
+        minimum=2,
+        maximum=1000,
+    )
+    val_fraction: float = knob(
+        0.2, "Share of the rows kept for validation.", minimum=0, maximum=0.8, step=0.05
+    )
+    test_fraction: float = knob(
+        0.2, "Share of the rows kept for the final test.", minimum=0, maximum=0.8, step=0.05
+    )
+    stratify: bool = knob(True, "Give every class the same share in each split.")
+    normalise: str = knob(
+        "standard",
+        "Bring all inputs to the same scale, measured on training rows only.",
+        choices=("standard", "min-max", "none"),
+    )
+    normalise_target: bool = knob(
+        True, "Also bring the target of a regression to mean 0 and deviation 1."
+    )
+    data_seed: int = knob(
+        0, "Seed of the made points and of the split.", minimum=0, maximum=2**31 - 1
+    )
+
+    @property
+    def upload(self) -> str:
+        """The workspace id of an uploaded table; "" for made and bundled sets."""
+        return self.data.removeprefix("upload:") if self.data.startswith("upload:") else ""
+
+    @property
+    def csv(self) -> csv_files.CsvOptions:
+        """How to read an uploaded table."""
+        return csv_files.CsvOptions(
+            self.separator, self.encoding, self.header, self.decimal, self.column_kinds
+        )
+
+    def check(self) -> None:
+        if not (
+            self.data in toy.TOYS or self.data in bundled.BUNDLED or _UPLOAD.fullmatch(self.data)
+        ):
+            names = ", ".join([*bundled.BUNDLED, *toy.TOYS])
+            raise SpecError(
+                f"There is no data called {self.data[:40]!r}. Choose one of: {names}, or upload a table.",
+                "data",
+            )
+        if self.val_fraction + self.test_fraction > 0.9:
+            raise SpecError(
+                f"Validation takes {self.val_fraction:g} and test {self.test_fraction:g} of the rows, which leaves "
+                f"{1 - self.val_fraction - self.test_fraction:.2g} for training. Together they may take 0.9 at most.",
+                "val_fraction",
+            )
+        if self.data in toy.TOYS:
+            self._check_toy()
+        elif self.target and self.target in tables.comma_list(self.features):
+            raise SpecError(_TARGET_IS_INPUT.format(shown(self.target)), "features")
+        tables.parse_kinds(self.column_kinds)
+
+    def _check_toy(self) -> None:
+        about = toy.TOYS[self.data]
+        if self.task not in ("auto", about.task):
+            raise SpecError(
+                f"{about.title} poses a {about.task}, not a {self.task}. Choose {about.task} or auto.",
+                "task",
+            )
+        inputs = tables.comma_list(self.inputs)
+        for name in inputs:
+            if name not in toy.INPUTS:
+                raise SpecError(
+                    f"There is no input called {name[:40]!r}. Choose out of: {', '.join(toy.INPUTS)}.",
+                    "inputs",
+                )
+        if not inputs:
+            raise SpecError(
+                "The model sees no input at all. Choose at least one, such as x1.", "inputs"
+            )
+        if len(set(inputs)) < len(inputs):
+            raise SpecError(
+                f"An input is chosen twice in {self.inputs!r}. Once is enough.", "inputs"
+            )
+        added, removed = parse_edits(self.edits)
+        for x1, x2, value in added:
+            if about.task == "classification" and value not in (0, 1):
+                raise SpecError(
+                    f"The point at ({x1:g}, {x2:g}) has the class {value:g}, but {about.title} has the classes 0 and 1.",
+                    "edits",
+                )
+        for row in removed:
+            if row >= self.points + len(added):
+                raise SpecError(
+                    f"Point {row} cannot be removed: there are {self.points + len(added)}, counted from 0.",
+                    "edits",
+                )
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What a model trains on.
+
+    Shape:
+        x_*: (N, F) float32, normalised; y_*: (N,) int64 classes, or (N,) float32 normalised targets.
+        rows_*: (N,) int64, the number of each row in the original data, counted from 0 without the header.
+        points_*: (N, 2) float32 for made sets, the coordinates behind the inputs; None for tables.
+        shift, scale: (F,) float32 with x = (original - shift) / scale, measured on training rows only.
+        target_shift, target_scale: the same for a regression's target (0 and 1 for classes).
+
+    Attributes:
+        task: "classification" or "regression".
+        target, features, classes: names; one feature per input column; no classes for a regression.
+        sources: the column of the original data that each feature was made from.
+        decisions: every decision taken on the way, a sentence with its numbers each.
+        inputs: the input columns of a made set by name; () for tables.
+        values: of each category column the words that became columns; fill: what stands in for a missing number
+            (NaN where incomplete rows were dropped); dates: the format of date columns.
+    """
+
+    task: str
+    x_train: Tensor
+    y_train: Tensor
+    x_val: Tensor
+    y_val: Tensor
+    x_test: Tensor
+    y_test: Tensor
+    rows_train: Tensor
+    rows_val: Tensor
+    rows_test: Tensor
+    points_train: Tensor | None
+    points_val: Tensor | None
+    points_test: Tensor | None
+    target: str
+    features: tuple[str, ...]
+    sources: tuple[str, ...]
+    classes: tuple[str, ...]
+    shift: Tensor
+    scale: Tensor
+    target_shift: float
+    target_scale: float
+    decisions: tuple[str, ...]
+    inputs: tuple[str, ...]
+    values: dict[str, list[str]]
+    fill: Tensor
+    dates: dict[str, str]
+
+    def transform(self, rows: pd.DataFrame | Tensor) -> Tensor:
+        """New rows as the model's inputs, by the very statistics of the training rows.
+
+        Shape:
+            rows: a table with the columns of `sources`, or (N, 2) points of a made set; returns (N, F).
+
+        Raises:
+            SpecError: a column is missing from the table, or a number column holds words. A missing number
+                becomes the training rows' mean or median, or stays NaN where incomplete rows were dropped.
+        """
+        if isinstance(rows, Tensor):
+            return (toy.expand(rows, list(self.inputs)) - self.shift) / self.scale
+        if self.inputs:
+            return self.transform(
+                torch.from_numpy(_pick(rows, ("x1", "x2")).to_numpy("float32", copy=True))
+            )
+        table = _pick(rows, tuple(dict.fromkeys(self.sources)))
+        for name in table:
+            if name in self.values:
+                table[name] = table[name].astype("object").map(str, na_action="ignore")
+            else:
+                table[name] = _numbers(cast(pd.Series, table[name]), self.dates.get(name, ""))
+        x = steps.encode(table, self.values)
+        return (torch.where(x.isfinite(), x, self.fill) - self.shift) / self.scale
+
+
+def prepare(spec: TableSpec) -> Prepared:
+    """The tensors of this spec, made by the functions that `to_cells` prints.
+
+    Raises:
+        SpecError: the data cannot be learned from as asked; the message says what to change.
+    """
+    return _prepare_toy(spec) if spec.data in toy.TOYS else _prepare_table(spec)
+
+
+def task_of(spec: TableSpec) -> str:
+    """Either "classification" or "regression": as chosen, or as the data proposes."""
+    return toy.TOYS[spec.data].task if spec.data in toy.TOYS else plan(spec).task
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a table spec comes to once the columns are known, and why.
+
+    Attributes:
+        columns: what every column of the table holds.
+        target, features: the columns to use, in the table's order.
+        task: "classification" or "regression".
+        decisions: a sentence each.
+    """
+
+    columns: tuple[tables.Column, ...]
+    target: str
+    features: tuple[str, ...]
+    task: str
+    decisions: tuple[str, ...]
+
+
+def plan(spec: TableSpec) -> Plan:
+    """Target, features and task for a table, proposed where the spec leaves them open.
+
+    Raises:
+        SpecError: a chosen column is not there or cannot be used so.
+    """
+    columns = {c.name: c for c in _columns(spec)}
+    said: list[str] = []
+    if len(columns) < 2:
+        raise SpecError(
+            f"The table has a single column, {names_text(columns)}. A model needs at least one column to learn "
+            "from and one to predict. If the columns are parted by another character, choose it as separator.",
+            "separator",
+        )
+    target = spec.target or _default_target(spec, columns)
+    chosen = tables.comma_list(spec.features)
+    for name, field in [(target, "target"), *((n, "features") for n in chosen)]:
+        if name not in columns:
+            raise SpecError(
+                f"There is no column called {shown(name)}. The columns are: {names_text(columns)}.",
+                field,
+            )
+    about = columns[target]
+    if about.kind == "empty":
+        raise SpecError(
+            f"Every cell of the target {shown(target)} is empty. Choose another column to predict.",
+            "target",
+        )
+    task = spec.task if spec.task != "auto" else _proposed_task(about)
+    if spec.task == "auto":
+        said.append(
+            f"target {shown(target)} has {count(about.distinct, 'different value')}, so the task is {task}"
+        )
+    _check_target(about, task)
+    features = _features(spec, columns, target, said)
+    return Plan(tuple(columns.values()), target, tuple(features), task, tuple(said))
+
+
+def _default_target(spec: TableSpec, columns: dict[str, tables.Column]) -> str:
+    if spec.data in bundled.BUNDLED:
+        return bundled.BUNDLED[spec.data].target
+    fit = [
+        c.name
+        for c in columns.values()
+        if c.distinct > 1 and (c.is_number or c.distinct <= MAX_CLASSES) and c.kind != "id"
+    ]
+    return fit[-1] if fit else next(reversed(columns))
+
+
+def _proposed_task(about: tables.Column) -> str:
+    few = about.whole and about.distinct <= 20
+    return "classification" if few or not about.is_number else "regression"
+
+
+def _check_target(about: tables.Column, task: str) -> None:
+    name = shown(about.name)
+    if about.distinct < 2:
+        raise SpecError(
+            f"Every row of the target {name} says {shown(about.examples[0])}: there is nothing to tell apart. "
+            "Choose another column to predict.",
+            "target",
+        )
+    if task == "regression" and not about.is_number:
+        raise SpecError(
+            f"The target {name} holds words such as {shown(about.examples[0])}, and a regression predicts numbers. "
+            "Choose classification, or another target.",
+            "task",
+        )
+    if task == "classification" and about.distinct > MAX_CLASSES:
+        raise SpecError(
+            f"The target {name} has {about.distinct} different values, and a classification takes {MAX_CLASSES} "
+            f"classes at most. Choose {'regression if they are amounts, or ' if about.is_number else ''}another target.",
+            "task" if about.is_number else "target",
+        )
+
+
+def _features(
+    spec: TableSpec, columns: dict[str, tables.Column], target: str, said: list[str]
+) -> list[str]:
+    chosen = tables.comma_list(spec.features)
+    if target in chosen:
+        raise SpecError(_TARGET_IS_INPUT.format(shown(target)), "features")
+    features = []
+    for name, about in columns.items():
+        if name == target or (chosen and name not in chosen):
+            continue
+        why = _useless(about, bool(chosen))
+        if not why and spec.categories == "drop" and not about.is_number:
+            why = f"it holds {count(about.distinct, 'different word')}, and columns of words are dropped"
+        if why:
+            said.append(f"column {shown(name)} left out: {why}")
+        else:
+            features.append(name)
+    if not features:
+        raise SpecError(
+            f"No column is left to predict {shown(target)} from: {'; '.join(said[-5:])}. Choose other features.",
+            "features",
+        )
+    return features
+
+
+def _useless(about: tables.Column, chosen: bool) -> str:
+    """Why a column is no input unless it is chosen by hand, or ""."""
+    if about.kind == "empty":
+        return "all its cells are empty"
+    if chosen:
+        return ""
+    if about.kind == "id":
+        return "it only numbers or names the rows"
+    if about.kind == "text":
+        return f"it holds {about.distinct} different texts"
+    if about.distinct < 2:
+        return "it never changes"
+    lacking = about.missing + about.infinite
+    if 2 * lacking >= about.rows:
+        return f"{lacking} of its {about.rows} cells are missing"
+    return ""
+
+
+def _prepare_toy(spec: TableSpec) -> Prepared:
+    about = toy.TOYS[spec.data]
+    said = []
+    points, y, added, removed = _points(spec)
+    if added:
+        said.append(f"{count(len(added), 'point')} added by hand")
+    inputs = tables.comma_list(spec.inputs)
+    x = toy.expand(points, inputs)
+    train, val, test = _split(spec, about.task, y)
+    if removed:
+        train, val, test = steps.without(removed, train, val, test)
+        said.append(f"{count(len(removed), 'point')} removed by hand")
+    return _finish(
+        spec,
+        said,
+        task=about.task,
+        x=x,
+        y=y,
+        parts=(train, val, test),
+        rows=torch.arange(len(y)),
+        points=points,
+        target="y",
+        features=inputs,
+        sources=inputs,
+        classes=["0", "1"] if about.task == "classification" else [],
+        inputs=tuple(inputs),
+        values={},
+        fill=torch.full((len(inputs),), math.nan),
+        dates={},
+    )
+
+
+def _points(spec: TableSpec) -> tuple[Tensor, Tensor, list[tuple[float, float, float]], list[int]]:
+    """A made set with the points added to it, and which were added and removed."""
+    points, y = toy.TOYS[spec.data].make(spec.points, spec.noise, spec.data_seed)
+    added, removed = parse_edits(spec.edits)
+    if added:
+        points, y = steps.append_points(points, y, added)
+    return points, y, added, removed
+
+
+def _prepare_table(spec: TableSpec) -> Prepared:
+    known = plan(spec)
+    said = [*_file_notes(spec), *known.decisions]
+    used = [*known.features, known.target]
+    table = _table(spec, used)
+    rows_before = len(table)
+    table = table.dropna(subset=used if spec.missing == "drop" else [known.target])
+    if len(table) < rows_before:
+        what = "a missing value" if spec.missing == "drop" else f"no {shown(known.target)}"
+        said.append(f"{rows_before - len(table)} of {count(rows_before, 'row')} dropped: {what}")
+    _check_rows(known, len(table), rows_before)
+    classes: list[str] = []
+    if known.task == "classification":
+        classes, y = steps.class_numbers(cast(pd.Series, table[known.target]))
+        _check_classes(known.target, classes)
+    else:
+        y = torch.tensor(table[known.target].to_numpy("float32"))
+    train, val, test = _split(spec, known.task, y)
+    words = [c.name for c in known.columns if c.name in known.features and not c.is_number]
+    trained = table[words].iloc[train.numpy()]
+    values = {name: steps.common_values(trained[name], spec.max_categories) for name in words}
+    features, sources = _feature_names(known.features, values)
+    _check_size(len(table), len(features))
+    said += [_one_hot_sentence(n, len(values[n]), trained[n]) for n in words]
+    x = steps.encode(table.loc[:, list(known.features)], values)
+    fill = torch.full((len(features),), math.nan)
+    if spec.missing != "drop":
+        fill = FILLS[spec.missing](x[train])
+        for i, lacking in enumerate(x.isnan().sum(dim=0).tolist()):
+            if lacking:
+                said.append(
+                    f"column {shown(features[i])}: {count(lacking, 'missing value')} "
+                    f"became {fill[i]:.6g}, the {spec.missing} of the training rows"
+                )
+        x = torch.where(x.isnan(), fill, x)
+    return _finish(
+        spec,
+        said,
+        task=known.task,
+        x=x,
+        y=y,
+        parts=(train, val, test),
+        rows=torch.tensor(table.index.to_numpy()),
+        points=None,
+        target=known.target,
+        features=features,
+        sources=sources,
+        classes=classes,
+        inputs=(),
+        values=values,
+        fill=fill,
+        dates=_profile(spec).dates if spec.upload else {},
+        dropped=rows_before - len(table),
+    )
+
+
+def _finish(
+    spec: TableSpec,
+    said: list[str],
+    *,
+    task: str,
+    x: Tensor,
+    y: Tensor,
+    parts: tuple[Tensor, Tensor, Tensor],
+    rows: Tensor,
+    points: Tensor | None,
+    target: str,
+    features: list[str],
+    sources: list[str],
+    classes: list[str],
+    inputs: tuple[str, ...],
+    values: dict[str, list[str]],
+    fill: Tensor,
+    dates: dict[str, str],
+    dropped: int = 0,
+) -> Prepared:
+    train, val, test = parts
+    _check_parts(spec, *map(len, parts), dropped=dropped)
+    said.append(
+        f"{count(len(train), 'row')} for training, {len(val)} for validation, {len(test)} for the test"
+        + (
+            ", every class with the same share"
+            if task == "classification" and spec.stratify
+            else ""
+        )
+    )
+    shift, scale = torch.zeros(x.shape[1]), torch.ones(x.shape[1])
+    if spec.normalise != "none":
+        shift, scale = SCALES[spec.normalise](x[train])
+        x = (x - shift) / scale
+        said.append(f"{count(len(features), 'input column')} {_SCALED[spec.normalise]}")
+    target_shift, target_scale = torch.zeros(()), torch.ones(())
+    if task == "regression" and spec.normalise_target:
+        target_shift, target_scale = steps.standard(y[train])
+        y = (y - target_shift) / target_scale
+        said.append(
+            f"target {shown(target)} shifted by {float(target_shift):.6g} and divided by {float(target_scale):.6g}"
+        )
+    if task == "classification":
+        said += _class_notes(classes, y[train])
+    return Prepared(
+        task=task,
+        x_train=x[train],
+        y_train=y[train],
+        x_val=x[val],
+        y_val=y[val],
+        x_test=x[test],
+        y_test=y[test],
+        rows_train=rows[train],
+        rows_val=rows[val],
+        rows_test=rows[test],
+        points_train=None if points is None else points[train],
+        points_val=None if points is None else points[val],
+        points_test=None if points is None else points[test],
+        target=target,
+        features=tuple(features),
+        sources=tuple(sources),
+        classes=tuple(classes),
+        shift=shift,
+        scale=scale,
+        target_shift=float(target_shift),
+        target_scale=float(target_scale),
+        decisions=tuple(said),
+        inputs=inputs,
+        values=values,
+        fill=fill,
+        dates=dates,
+    )
+
+
+def _split(spec: TableSpec, task: str, y: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    groups = y if _stratified(spec, task) else torch.zeros(len(y))
+    return steps.split(groups, spec.val_fraction, spec.test_fraction, spec.data_seed)
+
+
+def _stratified(spec: TableSpec, task: str) -> bool:
+    return spec.stratify and task == "classification"
+
+
+def _check_rows(known: Plan, left: int, before: int) -> None:
+    if left >= 2:
+        return
+    worst = max(known.columns, key=lambda c: c.missing if c.name in known.features else -1)
+    raise SpecError(
+        f"Only {left} of {count(before, 'row')} has every value, too few to learn from. Column {shown(worst.name)} "
+        f"alone lacks {worst.missing}: leave it out, or fill missing values with mean or median.",
+        "missing",
+    )
+
+
+def _check_classes(target: str, classes: list[str]) -> None:
+    if len(classes) < 2:
+        raise SpecError(
+            f"Without the incomplete rows, every {shown(target)} is {shown(classes[0])}: nothing is left to tell "
+            "apart. Fill missing values with mean or median instead.",
+            "missing",
+        )
+
+
+def _check_parts(spec: TableSpec, train: int, val: int, test: int, dropped: int) -> None:
+    rows = train + val + test
+    hint = ""
+    if dropped:
+        hint = f" {count(dropped, 'row')} with missing values dropped before: filling them with mean or median keeps them."
+    if train < 2:
+        raise SpecError(
+            f"Of {count(rows, 'row')}, {train} is left for training; it takes 2 at least. Add rows, or make "
+            f"validation and test smaller.{hint}",
+            "val_fraction",
+        )
+    for name, part, share in (
+        ("val_fraction", val, spec.val_fraction),
+        ("test_fraction", test, spec.test_fraction),
+    ):
+        if share and not part:
+            raise SpecError(
+                f"{share:g} of {count(rows, 'row')} is less than one row of any class. Add rows, or set "
+                f"{name} to 0 or higher than {share:g}.{hint}",
+                name,
+            )
+
+
+def _check_size(rows: int, features: int) -> None:
+    if rows * features > MAX_CELLS:
+        raise SpecError(
+            f"{count(rows, 'row')} of {features} input columns are {rows * features} numbers; the most this server "
+            f"takes is {MAX_CELLS}. Choose fewer features, or a smaller max_categories.",
+            "max_categories",
+        )
+
+
+def _feature_names(
+    features: tuple[str, ...], values: dict[str, list[str]]
+) -> tuple[list[str], list[str]]:
+    names: list[str] = []
+    sources: list[str] = []
+    for name in features:
+        made = [f"{name}={value}" for value in values[name]] if name in values else [name]
+        names += made
+        sources += [name] * len(made)
+    return names, sources
+
+
+def _one_hot_sentence(name: str, columns: int, trained: pd.Series) -> str:
+    distinct = trained.nunique()
+    if columns == distinct:
+        return f"column {shown(name)}: {count(distinct, 'category', 'categories')}, one column of 0 and 1 each"
+    covered = trained.value_counts().iloc[:columns].sum() / max(1, trained.notna().sum())
+    return (
+        f"column {shown(name)}: only the {columns} most frequent of {distinct} categories became columns of 0 and 1 "
+        f"({covered:.0%} of the training rows); in all other rows they are 0"
+    )
+
+
+def _class_notes(classes: list[str], y: Tensor) -> list[str]:
+    counts = torch.bincount(y, minlength=len(classes)).tolist()
+    absent = [shown(name) for name, n in zip(classes, counts, strict=True) if not n]
+    return [f"no training row is of class {', '.join(absent)}"] if absent else []
+
+
+def _pick(rows: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
+    lacking = [name for name in names if name not in rows]
+    if lacking:
+        raise SpecError(
+            f"The table lacks {count(len(lacking), 'column')} the model was trained on: {names_text(lacking)}. "
+            "Add them under the same names."
+        )
+    return rows.loc[:, list(names)].copy()
+
+
+def _numbers(column: pd.Series, date_format: str) -> pd.Series:
+    """New cells of a number or date column as float32."""
+    if pd.api.types.is_datetime64_any_dtype(column):
+        return ((column - pd.Timestamp("1970-01-01")) / pd.Timedelta(days=1)).astype("float32")
+    if date_format and not pd.api.types.is_numeric_dtype(column):
+        numbers = steps.days_since_1970(column, date_format)
+    else:
+        numbers = pd.Series(
+            pd.to_numeric(column.astype("object"), errors="coerce"), dtype="float32"
+        )
+    bad = np.flatnonzero(numbers.isna() & column.notna())
+    if len(bad):
+        what = (
+            f"dates such as {pd.Timestamp('2024-12-31').strftime(date_format)}"
+            if date_format
+            else "numbers"
+        )
+        raise SpecError(
+            f"Column {shown(str(column.name))} holds {what}, but row {bad[0] + 1} says {shown(str(column.iloc[bad[0]]))}."
+        )
+    return numbers
+
+
+def rows(spec: TableSpec, numbers: Sequence[int]) -> pd.DataFrame:
+    """These rows of the original data, all columns, by the numbers of `Prepared.rows_*`; dates as dates.
+
+    Raises:
+        SpecError: the data is not on this server.
+    """
+    wanted = np.asarray(numbers, dtype=np.int64)
+    if spec.data in toy.TOYS:
+        points, y = _points(spec)[:2]
+        table = pd.DataFrame(points[wanted].numpy(), columns=["x1", "x2"], index=pd.Index(wanted))
+        return table.assign(y=y[wanted].numpy())
+    if spec.data in bundled.BUNDLED:
+        return bundled.table(spec.data).iloc[wanted]
+    found = _profile(spec)
+    kept = [c.name for c in found.columns if c.is_number or c.distinct <= decoded.MAX_WORDS]
+    table = decoded.load(spec.upload, spec.csv, kept, wanted)
+    for name in found.dates:
+        days = table[name].to_numpy("float64") * 86_400
+        table[name] = pd.to_datetime(pd.Series(days, index=table.index), unit="s")
+    return table
+
+
+def parse_edits(text: str) -> tuple[list[tuple[float, float, float]], list[int]]:
+    """Points added and numbers of points removed, out of "+0.5,-0.2,1;-3".
+
+    Raises:
+        SpecError: a part of the text is not of that form.
+    """
+    added: list[tuple[float, float, float]] = []
+    removed: set[int] = set()
+    for part in filter(None, (p.strip() for p in text.split(";"))):
+        try:
+            if part.startswith("+"):
+                x1, x2, value = map(float, part[1:].split(","))
+                if not all(map(math.isfinite, (x1, x2, value))):
+                    raise ValueError
+                added.append((x1, x2, value))
+            elif part.startswith("-") and part[1:].isdecimal():
+                removed.add(int(part[1:]))
+            else:
+                raise ValueError
+        except ValueError:
+            raise SpecError(
+                f"{part[:40]!r} is no edit. Write +x1,x2,class to add a point, -number to remove one.",
+                "edits",
+            ) from None
+    return added, sorted(removed)
+
+
+def edits_text(added: Sequence[tuple[float, float, float]], removed: Sequence[int]) -> str:
+    """The text `parse_edits` reads back."""
+    plus = [f"+{x1:g},{x2:g},{value:g}" for x1, x2, value in added]
+    return ";".join([*plus, *(f"-{row}" for row in removed)])
+
+
+def to_cells(spec: TableSpec) -> list[str]:
+    """Script cells that leave exactly the tensors of `prepare(spec)` behind.
+
+    They define x_train, y_train, x_val, y_val, x_test, y_test, features and classes (names; no classes for a
+    regression), and, for a regression, target_shift and target_scale.
+    """
+    return _toy_cells(spec) if spec.data in toy.TOYS else _table_cells(spec)
+
+
+def _toy_cells(spec: TableSpec) -> list[str]:
+    about = toy.TOYS[spec.data]
+    added, removed = parse_edits(spec.edits)
+    made = f"{about.make.__name__}(n={spec.points}, noise={spec.noise}, seed={spec.data_seed})"
+    lines = [f"points, y = {made}"]
+    if added:
+        lines.append(f"points, y = append_points(points, y, {added})")
+    lines.append(f"features = {tables.comma_list(spec.inputs)}")
+    lines.append("x = expand(points, features)")
+    if about.task == "classification":
+        lines.append('classes = ["0", "1"]')
+    lines += _split_lines(spec, about.task)
+    if removed:
+        lines.append(f"train, val, test = without({removed}, train, val, test)")
+    functions = [about.make, *([steps.append_points] if added else []), toy.expand, steps.split]
+    functions += [steps.without] if removed else []
+    functions += _scale_functions(spec, about.task)
+    head = "import math\n\nimport torch\nfrom torch import Tensor"
+    return [head, export.source(*functions), "\n".join([*lines, *_finish_lines(spec, about.task)])]
+
+
+def _table_cells(spec: TableSpec) -> list[str]:
+    known = plan(spec)
+    columns = {c.name: c for c in known.columns}
+    words = [name for name in known.features if not columns[name].is_number]
+    head, functions, lines = _read_lines(spec, [*known.features, known.target])
+    if spec.missing == "drop":
+        lines += [
+            f"features = {literal(known.features)}",
+            f"table = table.dropna(subset=[*features, {known.target!r}])",
+        ]
+    else:
+        lines += [
+            f"features = {literal(known.features)}",
+            f"table = table.dropna(subset=[{known.target!r}])",
+        ]
+    encoding = []
+    if known.task == "classification":
+        encoding.append(f"classes, y = class_numbers(table[{known.target!r}])")
+        functions.append(steps.class_numbers)
+    else:
+        encoding.append(f'y = torch.tensor(table[{known.target!r}].to_numpy("float32"))')
+    encoding += _split_lines(spec, known.task)
+    functions.append(steps.split)
+    encoding.append("values = {}")
+    if words:
+        encoding[-1] = (
+            f"values = {{name: common_values(table[name].iloc[train.numpy()], {spec.max_categories}) for name in {words}}}"
+        )
+        functions.append(steps.common_values)
+    encoding.append("x = encode(table[features], values)")
+    functions.append(steps.encode)
+    if spec.missing != "drop":
+        fill = FILLS[spec.missing]
+        functions.append(fill)
+        encoding.append(f"x = torch.where(x.isnan(), {fill.__name__}(x[train]), x)")
+    encoding += _finish_lines(spec, known.task)
+    encoding.append(
+        'features = [f"{name}={value}" if value else name for name in features for value in values.get(name, [""])]'
+        if words
+        else ""
+    )
+    functions += _scale_functions(spec, known.task)
+    return [head, export.source(*functions), "\n".join(lines), "\n".join(filter(None, encoding))]
+
+
+def _read_lines(
+    spec: TableSpec, used: list[str]
+) -> tuple[str, list[Callable[..., Any]], list[str]]:
+    head = "import numpy as np\nimport pandas as pd\nimport torch\n"
+    if spec.data not in bundled.BUNDLED:
+        functions, lines = csv_files.code(_profile(spec), spec.csv, used)
+        return head + "from torch import Tensor", functions, lines
+    about = bundled.BUNDLED[spec.data]
+    head += f"from sklearn.datasets import {about.loader}\nfrom sklearn.utils import Bunch\nfrom torch import Tensor"
+    return (
+        head,
+        [about.build],
+        [f"table = {about.build.__name__}({about.call()}, {about.target!r})"],
+    )
+
+
+def files(spec: TableSpec) -> dict[str, Path]:
+    """The files an exported script expects in its own folder, by the name it uses.
+
+    Raises:
+        SpecError: the upload is not on this server.
+    """
+    if not spec.upload:
+        return {}
+    _profile(spec)
+    return {workspace.file_name(workspace.about(spec.upload).name): workspace.get(spec.upload)}
+
+
+def _split_lines(spec: TableSpec, task: str) -> list[str]:
+    groups = "y" if _stratified(spec, task) else "torch.zeros(len(y))"
+    shares = f"val={spec.val_fraction}, test={spec.test_fraction}, seed={spec.data_seed}"
+    return [f"train, val, test = split({groups}, {shares})"]
+
+
+def _scale_functions(spec: TableSpec, task: str) -> list[Callable[..., Any]]:
+    used = [SCALES[spec.normalise]] if spec.normalise != "none" else []
+    if task == "regression" and spec.normalise_target and steps.standard not in used:
+        used.append(steps.standard)
+    return used
+
+
+def _finish_lines(spec: TableSpec, task: str) -> list[str]:
+    lines = []
+    if spec.normalise != "none":
+        lines += [
+            f"shift, scale = {SCALES[spec.normalise].__name__}(x[train])  # of the training rows only",
+            "x = (x - shift) / scale",
+        ]
+    if task == "regression":
+        if spec.normalise_target:
+            lines += [
+                "target_shift, target_scale = standard(y[train])",
+                "y = (y - target_shift) / target_scale",
+            ]
+        else:
+            lines.append("target_shift, target_scale = 0.0, 1.0")
+    return [
+        *lines,
+        "x_train, y_train = x[train], y[train]",
+        "x_val, y_val = x[val], y[val]",
+        "x_test, y_test = x[test], y[test]",
+    ]
+
+
+@cache
+def _bundled_columns(name: str) -> tuple[tables.Column, ...]:
+    return tables.describe(bundled.table(name))
+
+
+def _columns(spec: TableSpec) -> tuple[tables.Column, ...]:
+    if spec.data in bundled.BUNDLED:
+        return _bundled_columns(spec.data)
+    return _profile(spec).columns
+
+
+def _profile(spec: TableSpec) -> csv_files.Profile:
+    if spec.data == example.DATA:
+        workspace.put(example.CONTENT, example.NAME)  # at hand on every server
+    return decoded.profile(spec.upload, spec.csv)
+
+
+def _table(spec: TableSpec, used: list[str]) -> pd.DataFrame:
+    if spec.data in bundled.BUNDLED:
+        return bundled.table(spec.data).loc[:, used]
+    return decoded.load(spec.upload, spec.csv, used)
+
+
+def _file_notes(spec: TableSpec) -> tuple[str, ...]:
+    return () if spec.data in bundled.BUNDLED else _profile(spec).notes
+
+
+_UPLOAD = re.compile(r"upload:[0-9a-f]{64}")
+_TARGET_IS_INPUT = "{} is the target, so it cannot be an input too. Remove it from one of them."
+_SCALED = {
+    "standard": "brought to mean 0 and deviation 1 of the training rows",
+    "min-max": "brought to 0 to 1 of the training rows",
+}
+
+FILLS: dict[str, Callable[[Tensor], Tensor]] = {
+    "mean": steps.mean_fill,
+    "median": steps.median_fill,
+}
+SCALES: dict[str, Callable[[Tensor], tuple[Tensor, Tensor]]] = {
+    "standard": steps.standard,
+    "min-max": steps.min_max,
+}
+
+# A valid change of every field whose effect needs another field, for the law that every setting reaches the export.
+VARIATIONS: dict[str, dict[str, Any]] = {
+    "data": {"data": "wine"},
+    "points": {"data": "spiral", "points": 100},
+    "noise": {"data": "spiral", "noise": 0.3},
+    "inputs": {"data": "spiral", "inputs": "x1,sin(x2)"},
+    "edits": {"data": "spiral", "edits": "+1,2,0;-3"},
+    "separator": {"data": example.DATA, "separator": "semicolon"},
+    "encoding": {"data": example.DATA, "encoding": "latin-1"},
+    "header": {"data": example.DATA, "header": "no"},
+    "decimal": {"data": example.DATA, "decimal": "point"},
+    "column_kinds": {"data": example.DATA, "column_kinds": "moons=category"},
+    "target": {"target": "petal width (cm)"},
+    "features": {"features": "petal length (cm),petal width (cm)"},
+    "task": {"target": "petal width (cm)", "task": "classification"},
+    "categories": {"data": example.DATA, "categories": "drop"},
+    "max_categories": {"data": example.DATA, "max_categories": 2},
+    "normalise_target": {"data": "diabetes", "normalise_target": False},
+}

@@ -1,0 +1,222 @@
+"""The live loop: trains, answers commands between two batches, and shows what moved."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict
+from typing import Any
+
+import torch
+
+from models.core.control import Command, Control, Snapshot
+from models.core.spec import SpecError
+from models.training import checkpoint, doctor, evaluation, predicting, records
+from models.training.frames import Pictures
+from models.training.run import Run
+from models.training.spec import Spec
+
+MIDWAY_SECONDS = 1.0  # longest time without a new point of the curves
+
+
+def train(
+    spec: Spec, *, device: str = "cpu", control: Control | None = None, resume: bytes = b""
+) -> Iterator[Snapshot]:
+    """Train as the exported script does, and yield what there is to see.
+
+    The first snapshot holds the scene and the picture before the first step; the final one always
+    a frame. Commands (see `ANSWERS`) are answered in the next snapshot by their id; an
+    answer to a wrong one is {"error": a sentence, "field": the setting to point at}.
+
+    Args:
+        resume: a training checkpoint to go on from; `spec` must be the one it holds.
+
+    Raises:
+        SpecError: the settings contradict the data, or the checkpoint is not one of theirs.
+    """
+    control = control or Control()
+    session = _Session(spec, device)
+    run = session.run
+    if resume:
+        checkpoint.restore(run, checkpoint.read(resume))
+    yield session.snapshot(picture=True, scene=True)
+    ended = False
+    since = time.perf_counter()
+    while True:
+        run.pause_clock()
+        while commands := control.gate(ended):
+            replies = {c.id: session.answer(c) for c in commands}
+            yield session.snapshot(picture=control.due(), replies=replies)
+            ended = False
+        run.resume_clock()
+        if run.over:
+            return
+        run.batch()
+        ended = run.position == 0
+        if ended:
+            since = time.perf_counter()
+        elif time.perf_counter() - since > MIDWAY_SECONDS:
+            run.midway_row()
+            since = time.perf_counter()
+        if run.over or control.due():
+            yield session.snapshot(picture=True)
+
+
+class _Session:
+    """A run and the pictures of it, and the answers to commands."""
+
+    def __init__(self, spec: Spec, device: str) -> None:
+        self.run = Run(spec, device)
+        self.pictures = Pictures(self.run)
+        self.findings: tuple[doctor.Finding, ...] = ()
+        self.scene_is_new = False
+        self.blobs: dict[str, bytes] = {}
+
+    def snapshot(
+        self, picture: bool, scene: bool = False, replies: Mapping[int, Any] | None = None
+    ) -> Snapshot:
+        run = self.run
+        frame = None
+        events = list(run.take_events())
+        if picture:
+            frame = self.pictures.frame()
+            events += self._examine()
+        new_scene = self.pictures.scene() if scene or self.scene_is_new else None
+        self.scene_is_new = False
+        blobs, self.blobs = self.blobs, {}
+        return Snapshot(
+            step=run.step,
+            epoch=run.epoch + run.position / run.batches,
+            rows=run.take_rows(),
+            scene=new_scene,
+            frame=frame,
+            events=tuple(events),
+            replies=replies or {},
+            blobs=blobs,
+            final=run.over,
+            samples=run.samples,
+        )
+
+    def _examine(self) -> list[dict[str, Any]]:
+        """The doctor's findings as an event, when they are other ones than before."""
+        run = self.run
+        counts: tuple[int, ...] = ()
+        if run.data.task == "classification":
+            classes = len(run.data.classes)
+            counts = tuple(torch.bincount(run.data.y_train, minlength=classes).tolist())
+        facts = doctor.Facts(run.spec, counts, run.data.classes, self.pictures.looks())
+        found = doctor.diagnose(run.course_so_far(), facts)
+        before, self.findings = self.findings, found
+        if [f.name for f in before] == [f.name for f in found]:
+            return []
+        return [
+            {
+                "kind": "doctor",
+                "text": found[0].text if found else "Nothing is wrong any more.",
+                "step": run.step,
+                "epoch": run.epoch,
+                "findings": [asdict(finding) for finding in found],
+            }
+        ]
+
+    def answer(self, command: Command) -> Any:
+        """What a command gets back, after doing it; a sentence when it cannot be done."""
+        if command.name not in ANSWERS:
+            return None
+        try:
+            return ANSWERS[command.name](self, **command.args)
+        except SpecError as error:
+            return {"error": str(error), "field": error.field}
+        except (TypeError, ValueError, KeyError, IndexError, OverflowError) as error:
+            return {"error": f"{command.name} was asked wrongly: {error}.", "field": ""}
+
+    # one method per command ---------------------------------------------------------------------
+
+    def set(self, **fields: float) -> Mapping[str, Any]:
+        """Live settings: {"lr": 0.01}. Answers with the spec's new `changes`."""
+        for name, value in fields.items():  # all or none
+            self.run.check_change(name, value)
+        for name, value in fields.items():
+            self.run.change(name, value)
+        return {"changes": self.run.spec.changes}
+
+    def weight(self, layer: int, out: int, value: float, **index: int) -> Mapping[str, Any]:
+        """One weight, {"layer", "out", "in", "value"}, layers counted from 0 to the output."""
+        self.run.change(f"weight.{int(layer)}.{int(out)}.{int(index['in'])}", value)
+        return {"changes": self.run.spec.changes}
+
+    def bias(self, layer: int, out: int, value: float) -> Mapping[str, Any]:
+        """One bias, {"layer", "out", "value"}."""
+        self.run.change(f"bias.{int(layer)}.{int(out)}", value)
+        return {"changes": self.run.spec.changes}
+
+    def extend(self, epochs: int) -> Mapping[str, Any]:
+        """So many epochs more."""
+        run = self.run
+        total = run.epoch + epochs if run.over else int(run.settings["epochs"]) + epochs
+        run.change("epochs", total)
+        self.scene_is_new = True
+        return {"changes": run.spec.changes, "epochs": total}
+
+    def seek(self, epoch: int) -> Mapping[str, Any]:
+        """Back (or forward again) to the end of a past epoch; training goes on from there."""
+        return {"epoch": self.run.seek(epoch)}
+
+    def peek(self, epoch: int) -> Mapping[str, Any]:
+        """The frame of a past epoch; the run stays where it is."""
+        now = self.run.capture()
+        try:
+            self.run.seek(epoch)
+            return self.pictures.frame()
+        finally:
+            self.run.restore(now, due=False)
+
+    def view(self, x: str = "pca", y: str = "pca") -> Mapping[str, Any]:
+        """Another plane: two input columns, or "pca" for the two principal components."""
+        self.pictures = Pictures(self.run, x, y)
+        self.scene_is_new = True
+        return {"axes": list(self.pictures.axes)}
+
+    def evaluate(self, split: str = "val") -> Mapping[str, Any]:
+        """The evaluation report of "train", "val" or "test"."""
+        return evaluation.plain(evaluation.report(self.run, split))
+
+    def predict(self, rows: Any) -> Mapping[str, Any]:
+        """Predictions for own rows: dicts of columns, or [x1, x2] pairs for a made set."""
+        return predicting.predict(self.run, rows)
+
+    def checkpoint(self) -> Mapping[str, Any]:
+        """The blobs "checkpoint.pt" (to resume) and "model.safetensors" (weights only)."""
+        self.blobs["checkpoint.pt"] = checkpoint.write(self.run)
+        self.blobs["model.safetensors"] = checkpoint.weights(self.run)
+        return {name: len(data) for name, data in self.blobs.items()}
+
+    def restore(self, data: bytes) -> Mapping[str, Any]:
+        """Go on from a checkpoint of the same settings."""
+        checkpoint.restore(self.run, checkpoint.read(data))
+        self.scene_is_new = True
+        return {"epoch": self.run.epoch, "step": self.run.step, "changes": self.run.spec.changes}
+
+    def export(self, format: str = "csv") -> Mapping[str, Any]:
+        """The curves as the blob "curves.csv" or "tensorboard.zip"."""
+        name, write = records.FORMATS.get(format, (None, None))
+        if name is None or write is None:
+            raise SpecError(f"There is no format {format!r}; choose {', '.join(records.FORMATS)}.")
+        self.blobs[name] = write(self.run.course_so_far())
+        return {"blob": name, "bytes": len(self.blobs[name])}
+
+
+ANSWERS: Mapping[str, Callable[..., Any]] = {
+    "set": _Session.set,
+    "weight": _Session.weight,
+    "bias": _Session.bias,
+    "extend": _Session.extend,
+    "seek": _Session.seek,
+    "peek": _Session.peek,
+    "view": _Session.view,
+    "evaluate": _Session.evaluate,
+    "predict": _Session.predict,
+    "checkpoint": _Session.checkpoint,
+    "restore": _Session.restore,
+    "export": _Session.export,
+}

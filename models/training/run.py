@@ -1,0 +1,470 @@
+"""One run: the network, its optimizer and where it stands; it can go on, go back and be changed."""
+
+from __future__ import annotations
+
+import bisect
+import math
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from models.core.seeding import generator, seeded
+from models.core.spec import SpecError
+from models.data import tabular
+from models.training import changes, history, losses, network, optimizers
+from models.training.changes import Change, apply_change
+from models.training.history import History, State
+from models.training.spec import Spec
+from models.training.step import evaluate, train_batch
+
+EVALUATED = 20_000  # rows per split that each point of the curves looks at
+HISTORY_BYTES = 96 * 2**20
+_STATISTICS_STEPS = 16  # batches between two looks at gradient and update norms
+
+
+def thinning(rows: int) -> int:
+    """Every how many rows the curves look at, so that a point stays cheap: 1 up to 20 000 rows."""
+    return max(1, math.ceil(rows / EVALUATED))
+
+
+class Run:
+    """A run between two batches. Everything that happens is a function of the spec, bit for bit on the CPU.
+
+    Attributes:
+        spec: the settings, with all changes so far in `spec.changes`.
+        data: the prepared table; chosen: the loss; calls: the network's constructor calls.
+        step, epoch, position: batches done, whole epochs done, batches done in the epoch under way.
+        rows: points of the curves since `take_rows`; course: all of them; row: the newest.
+        reached: the furthest epoch whose rows have been shown.
+    """
+
+    def __init__(self, spec: Spec, device: str = "cpu", budget: int = HISTORY_BYTES) -> None:
+        """Build everything as the exported script does.
+
+        Raises:
+            SpecError: the data and the settings contradict each other.
+        """
+        self.spec = spec
+        self.device = device
+        self.data = tabular.prepare(spec)
+        self.chosen = choose(spec, self.data)
+        self.layers = network.parse(spec.layers, spec.activation)
+        n = len(self.data.x_train)
+        self.batches = math.ceil(n / spec.batch_size)
+        _check_batches(spec, self.layers, n)
+        features, outputs = self.data.x_train.shape[1], self.chosen.outputs
+        self.calls = network.modules(self.layers, features, outputs, self.chosen.loss.log_softmax)
+
+        self.dropout = any(layer.dropout for layer in self.layers)
+        with seeded(spec.seed):
+            self.model: nn.Sequential = network.build(self.calls, spec.init)
+            rng = torch.get_rng_state()
+        if self.dropout:  # it draws from the default generators, which are a worker's own
+            torch.manual_seed(spec.seed)
+            torch.set_rng_state(rng)
+        self.model.to(device)
+        self.linears = network.linears(self.model)
+        self.loss_fn = self.chosen.call.build().to(device)
+        self.optimizer: torch.optim.Optimizer = optimizers.optimizer(spec, device).build(
+            self.model.parameters()
+        )
+        scheduler = optimizers.scheduler(spec, self.batches)
+        self.scheduler: Any = None if scheduler is None else scheduler.build(self.optimizer)
+        self.schedule = "" if scheduler is None else optimizers.SCHEDULERS[spec.scheduler].steps
+        self.order_generator = generator(spec.seed)
+
+        def here(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+            return x.to(device), self.chosen.targets(y).to(device)
+
+        self.x, self.y = here(self.data.x_train, self.data.y_train)
+        val_x, val_y = here(self.data.x_val, self.data.y_val)
+        k, v = thinning(n), thinning(len(val_x))
+        self.seen = self.x[::k], self.y[::k]
+        self.val = (val_x[::v], val_y[::v]) if len(val_x) else None
+
+        self.step = self.epoch = self.position = 0
+        self.order: Tensor | None = None
+        self.settings: dict[str, float] = {"l1": spec.l1, "clip": spec.clip, "epochs": spec.epochs}
+        self.stop: dict[str, Any] = {"best": math.inf, "best_epoch": 0, "bad": 0, "why": ""}
+        self.planned = list(changes.parse(spec.changes))
+        for change in self.planned:
+            self.check_change(change.name, change.value)
+        self.seconds = 0.0
+        self.rows: list[dict[str, Any]] = []
+        self.course: list[dict[str, Any]] = []
+        self._last: tuple[Tensor, int] | None = None
+        self.events: list[dict[str, Any]] = []
+        self.statistics: dict[str, float] = {}
+        self.every = max(1, _STATISTICS_STEPS // self.batches)  # epochs between two looks at norms
+        self.history = History(budget, max(1, 64 // self.batches))
+        self.shown_step = -1
+        self.reached = 0
+        self._quiet = False
+        self._since = time.perf_counter()
+        self.row: dict[str, Any] = {}
+        self._add_row()
+        self.history.keep(self.capture())
+        self._apply_due()
+
+    # -- going on ------------------------------------------------------------------------------
+
+    @property
+    def over(self) -> bool:
+        """Whether there is no next batch: all epochs done, or stopped early."""
+        return bool(self.stop["why"]) or (
+            self.position == 0 and self.epoch >= self.settings["epochs"]
+        )
+
+    @property
+    def samples(self) -> int:
+        """Training rows seen so far, counted over all epochs."""
+        return self.epoch * len(self.x) + self.position * self.spec.batch_size
+
+    def batch(self) -> None:
+        """Train on the next batch; after an epoch's last one, measure and keep."""
+        if self.position == 0:
+            self._begin_epoch(torch.randperm(len(self.x), generator=self.order_generator))
+        order = self.order
+        x, y = self._xs[self.position], self._ys[self.position]
+        l1, clip = self.settings["l1"], self.settings["clip"]
+        last = self.position + 1 == self.batches
+        if last and self.epoch % self.every == 0:
+            self._measured_batch(x, y, l1, clip)
+        else:
+            train_batch(self.model, self.loss_fn, self.optimizer, x, y, l1, clip)
+        self.lr = self.optimizer.param_groups[0]["lr"]
+        if self.schedule == "batch" and self.step < self.scheduler.total_steps:
+            self.scheduler.step()
+        self._last = (order, self.position) if order is not None else None
+        self.step += 1
+        self.position += 1
+        if last:
+            self._end_epoch()
+        if self.planned:
+            self._apply_due()
+
+    def midway_row(self) -> None:
+        """A point of the curves inside a long epoch; takes no part in what happens next."""
+        self._add_row()
+
+    def _begin_epoch(self, order: Tensor) -> None:
+        self.order = order
+        placed = order.to(self.device)
+        self._xs = self.x[placed].split(self.spec.batch_size)
+        self._ys = self.y[placed].split(self.spec.batch_size)
+
+    def _measured_batch(self, x: Tensor, y: Tensor, l1: float, clip: float) -> None:
+        weights = [layer.weight for layer in self.linears]
+        before = [w.detach().clone() for w in weights]
+        # clip = inf multiplies every gradient by exactly 1 and returns the norm
+        total: Any = train_batch(
+            self.model, self.loss_fn, self.optimizer, x, y, l1, clip or math.inf
+        )
+        with torch.no_grad():
+            moved = [(w - old).norm() for w, old in zip(weights, before, strict=True)]
+            sizes = [old.norm() for old in before]
+            values = torch.stack([total, *moved, *sizes]).tolist()
+        count = len(weights)
+        self.statistics = {"grad_norm": values[0]}
+        for i in range(count):
+            size = values[1 + count + i]
+            self.statistics[f"ratio/{i}"] = values[1 + i] / size if size else math.nan
+
+    def _end_epoch(self) -> None:
+        self.epoch += 1
+        self.position, self.order = 0, None
+        self._xs = self._ys = ()
+        row = self._add_row()
+        watched = row["val_loss"] if self.val else row["train_loss"]
+        metric = row["val_metric"] if self.val else row["train_metric"]
+        if self.schedule == "epoch":
+            self.scheduler.step()
+        elif self.schedule == "loss":
+            self.scheduler.step(watched)
+        stop = self.stop
+        if watched < stop["best"]:
+            stop.update(best=watched, best_epoch=self.epoch, bad=0)
+        else:
+            stop["bad"] += 1
+        if not math.isfinite(row["train_loss"]):
+            stop["why"] = "nan"
+        elif self.spec.stop_at and metric >= self.spec.stop_at:
+            stop["why"] = "target"
+        elif self.spec.patience and stop["bad"] >= self.spec.patience:
+            stop["why"] = "patience"
+        if stop["why"]:
+            self._say("stop", self._why(row), why=stop["why"])
+        if self.history.wants(self.epoch):
+            self.history.keep(self.capture())
+
+    def _why(self, row: Mapping[str, Any]) -> str:
+        which = "validation" if self.val else "training"
+        if self.stop["why"] == "nan":
+            return f"Stopped after epoch {self.epoch}: the loss is {row['train_loss']}, no longer a number."
+        if self.stop["why"] == "target":
+            return (
+                f"Stopped after epoch {self.epoch}: the {which} metric reached "
+                f"{self.spec.stop_at:g}."
+            )
+        return (
+            f"Stopped after epoch {self.epoch}: the {which} loss has not improved on {self.stop['best']:.4g} "
+            f"(epoch {self.stop['best_epoch']}) for {self.spec.patience} epochs."
+        )
+
+    def _add_row(self) -> dict[str, Any]:
+        now = time.perf_counter()
+        self.seconds += now - self._since
+        self._since = now
+        parts = (self.model, self.loss_fn, self.chosen.metric)
+        train_loss, train_metric = evaluate(*parts, *self.seen)
+        val_loss, val_metric = evaluate(*parts, *self.val) if self.val else (None, None)
+        row: dict[str, Any] = {
+            "epoch": self.epoch + self.position / self.batches if self.position else self.epoch,
+            "step": self.step,
+            "train_loss": train_loss,
+            "val_loss": val_loss,
+            "penalty": self._penalty(),
+            "train_metric": train_metric,
+            "val_metric": val_metric,
+            "lr": self.lr if self.step else self.optimizer.param_groups[0]["lr"],
+            **self.statistics,
+            "seconds": self.seconds,
+        }
+        self.statistics = {}
+        self.row = row
+        if self.step > self.shown_step and not self._quiet:
+            self.shown_step = self.step
+            self.reached = max(self.reached, self.epoch)
+            self.rows.append(row)
+            self.course.append(row)
+        return row
+
+    def _penalty(self) -> float:
+        # what l1 and weight decay add to the loss, were both part of it
+        decay = self.optimizer.param_groups[0].get("weight_decay", 0.0)
+        l1 = self.settings["l1"]
+        with torch.no_grad():
+            total = 0.0
+            if l1:
+                total += l1 * sum(layer.weight.abs().sum().item() for layer in self.linears)
+            if decay:
+                total += decay / 2 * sum(p.square().sum().item() for p in self.model.parameters())
+        return total
+
+    def pause_clock(self) -> None:
+        """Time until `resume_clock` is not training time."""
+        self.seconds += time.perf_counter() - self._since
+
+    def resume_clock(self) -> None:
+        self._since = time.perf_counter()
+
+    def take_rows(self) -> tuple[dict[str, Any], ...]:
+        """New points of the curves since the last call."""
+        taken, self.rows = tuple(self.rows), []
+        return taken
+
+    def take_events(self) -> tuple[dict[str, Any], ...]:
+        """What happened since the last call."""
+        taken, self.events = tuple(self.events), []
+        return taken
+
+    def _say(self, kind: str, text: str, **more: Any) -> None:
+        if not self._quiet:
+            self.events.append(
+                {"kind": kind, "text": text, "step": self.step, "epoch": self.epoch, **more}
+            )
+
+    def last_batch(self) -> Tensor:
+        """Rows of the training split in the batch just trained on, (B,) int64; none before the first."""
+        if self._last is None:
+            return torch.empty(0, dtype=torch.int64)
+        order, position = self._last
+        return order[position * self.spec.batch_size :][: self.spec.batch_size]
+
+    def course_so_far(self) -> list[dict[str, Any]]:
+        """The points of the curves up to now, also after going back."""
+        end = bisect.bisect_right(self.course, self.step, key=lambda row: row["step"])
+        return self.course[:end]
+
+    # -- changes -------------------------------------------------------------------------------
+
+    def change(self, name: str, value: float) -> None:
+        """Change a live setting or one weight now, and note it in `spec.changes`.
+
+        What was planned or done after this step no longer happens.
+
+        Raises:
+            SpecError: the name cannot change while a run lives, or the value is outside its range.
+        """
+        self.check_change(name, value)
+        value = changes.checked(name, value)
+        if name == "epochs" and value < self.epoch + (self.position > 0):
+            raise SpecError(
+                f"Epoch {self.epoch + 1} has begun, so the run cannot end after {value:g}.",
+                "epochs",
+            )
+        change = Change(self.step, name, value)
+        kept = [
+            c
+            for c in self.planned
+            if c.step < self.step or (c.step == self.step and c.name != name)
+        ]
+        spec = self.spec.replace(changes=changes.text([*kept, change]))
+        self.planned, self.spec = [*kept, change], spec
+        self.history.forget_after(self.step)
+        if self.shown_step > self.step:
+            self._say("branch", f"From epoch {self.epoch} on, a new course.")
+            self.shown_step, self.reached = self.step, self.epoch
+            self.course = self.course_so_far()
+            self.rows = [row for row in self.rows if row["step"] <= self.step]
+        self._apply(change)
+
+    def check_change(self, name: str, value: float) -> None:
+        """Whether `change` would take this; raises its `SpecError`."""
+        changes.parse(f"{self.step}:{name}={value}")
+        if name.startswith(("weight.", "bias.")):
+            kind, layer, *index = name.split(".")
+            shapes = [getattr(linear, kind).shape for linear in self.linears]
+            inside = int(layer) < len(shapes) and all(
+                int(i) < size for i, size in zip(index, shapes[int(layer)], strict=True)
+            )
+            if not inside:
+                raise SpecError(
+                    f"There is no {name}: the network's {kind} shapes are "
+                    f"{', '.join(str(tuple(s)) for s in shapes)}.",
+                    "changes",
+                )
+        elif name == "momentum":
+            optimizers.check(self.spec.replace(momentum=float(value), changes=""))
+
+    def _apply_due(self) -> None:
+        for change in self.planned:
+            if change.step == self.step:
+                self._apply(change)
+
+    def _apply(self, change: Change) -> None:
+        apply_change(self.model, self.optimizer, self.settings, change.name, change.value)
+        if change.name == "epochs" and self.stop["why"] not in ("", "nan"):
+            self.stop.update(why="", bad=0)
+        self._say(
+            "change", f"{change.name} = {change.value:g}", name=change.name, value=change.value
+        )
+
+    # -- going back ----------------------------------------------------------------------------
+
+    def seek(self, epoch: int) -> int:
+        """Stand exactly where this epoch ended; returns the epoch, within what has been reached."""
+        epoch = max(0, min(int(epoch), self.reached))
+        quiet, self._quiet = self._quiet, True
+        try:
+            self.restore(self.history.nearest(epoch))
+            while self.epoch < epoch:
+                self.batch()
+        finally:
+            self._quiet = quiet
+        return epoch
+
+    def capture(self) -> State:
+        """A copy of everything that decides what happens next."""
+        on_device = self.dropout and torch.device(self.device).type != "cpu"
+        return State(
+            step=self.step,
+            epoch=self.epoch,
+            position=self.position,
+            order=self.order,
+            model=history.copied(dict(self.model.state_dict())),
+            optimizer=history.copied(self.optimizer.state_dict()),
+            scheduler=None
+            if self.scheduler is None
+            else history.copied(self.scheduler.state_dict()),
+            order_rng=self.order_generator.get_state(),
+            rng=torch.get_rng_state() if self.dropout else None,
+            device_rng=_device_rng(self.device) if on_device else None,
+            settings=dict(self.settings),
+            stop=dict(self.stop),
+            row=self.row,
+        )
+
+    def restore(self, state: State, due: bool = True) -> None:
+        """Stand where this state was captured; `due` applies the changes planned for its step."""
+        self.step, self.epoch, self.position = state.step, state.epoch, state.position
+        self.model.load_state_dict(state.model)
+        self.optimizer.load_state_dict(dict(state.optimizer))
+        if self.scheduler is not None:
+            self.scheduler.load_state_dict(history.copied(state.scheduler))
+        self.order_generator.set_state(state.order_rng)
+        if state.rng is not None:
+            torch.set_rng_state(state.rng)
+        if state.device_rng is not None:
+            _set_device_rng(self.device, state.device_rng)
+        self.settings, self.stop = dict(state.settings), dict(state.stop)
+        self.row = dict(state.row)
+        self.statistics = {}
+        self.lr = self.row["lr"]
+        self.order = self._last = None
+        if state.order is not None:
+            self._begin_epoch(state.order)
+        if due:
+            self._apply_due()
+
+    def resumed(self, rows: list[dict[str, Any]], planned: list[Change]) -> None:
+        """Take over the curves and changes of a run that stood where this one was restored to."""
+        self.planned = planned
+        self.course, self.rows = rows, list(rows)
+        self.shown_step, self.reached = self.step, self.epoch
+        self.seconds = float(self.row.get("seconds", 0.0))
+        self.history.forget_after(0)
+        if self.position == 0 and self.epoch:
+            self.history.keep(self.capture())
+
+
+def choose(spec: Spec, data: tabular.Prepared) -> losses.Chosen:
+    """The loss of these settings on this data.
+
+    Raises:
+        SpecError: they do not fit.
+    """
+    if data.task == "regression":
+        if spec.class_weights:
+            raise SpecError(
+                "class_weights weighs classes, but this is a regression task. Switch it off.",
+                "class_weights",
+            )
+        return losses.choose(spec.loss, data.task, (), False, spec.label_smoothing)
+    counts = torch.bincount(data.y_train, minlength=len(data.classes)).tolist()
+    return losses.choose(
+        spec.loss, data.task, tuple(counts), spec.class_weights, spec.label_smoothing
+    )
+
+
+def _check_batches(spec: Spec, layers: tuple[network.Layer, ...], n: int) -> None:
+    if any(layer.batch_norm for layer in layers) and (n % spec.batch_size or spec.batch_size) == 1:
+        raise SpecError(
+            f"Batch norm needs at least 2 rows, but with batch_size = {spec.batch_size} a batch of the "
+            f"{n} training rows holds 1. Choose another batch_size.",
+            "batch_size",
+        )
+    if spec.scheduler == "OneCycleLR" and spec.epochs * math.ceil(n / spec.batch_size) < 2:
+        raise SpecError(
+            "OneCycleLR rises and falls, which takes at least 2 steps, but the run has 1. "
+            "Choose more epochs or a smaller batch_size.",
+            "epochs",
+        )
+
+
+def _device_rng(device: str) -> Tensor | None:
+    module: Any = getattr(torch, torch.device(device).type, None)
+    if torch.device(device).type == "mps":
+        return module.get_rng_state()
+    return module.get_rng_state(device) if hasattr(module, "get_rng_state") else None
+
+
+def _set_device_rng(device: str, state: Tensor) -> None:
+    module: Any = getattr(torch, torch.device(device).type)
+    if torch.device(device).type == "mps":
+        module.set_rng_state(state)
+    else:
+        module.set_rng_state(state, device)

@@ -1,0 +1,163 @@
+"""Every setting of a training run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from models.core.spec import SpecError, knob
+from models.data.tabular import TableSpec
+from models.training import changes, losses, network, optimizers
+
+
+@dataclass(frozen=True)
+class Spec(TableSpec):
+    """Data, network, loss, optimizer, schedule and stop conditions of one run; see each field's help."""
+
+    layers: str = knob(
+        "8 tanh, 8 tanh",
+        "Hidden layers, separated by commas: units, activation, dropout=0.2, batch_norm. Empty: a linear model.",
+        max_chars=400,
+    )
+    activation: str = knob(
+        "ReLU",
+        "Activation of the layers that name none.",
+        choices=tuple(network.ACTIVATIONS),
+    )
+    init: str = knob(
+        "default",
+        "How weights start. Biases start at 0, but with default, where nn.Linear draws both.",
+        choices=tuple(network.INITS),
+    )
+    loss: str = knob(
+        "auto",
+        "What is made small. auto: cross-entropy, BCE for two classes, MSE for numbers.",
+        choices=("auto", *losses.LOSSES),
+    )
+    class_weights: bool = knob(
+        False, "Every class counts the same, however few rows it has (classification)."
+    )
+    label_smoothing: float = knob(
+        0.0,
+        "Cross-entropy aims at 1 - this instead of 1.",
+        minimum=0.0,
+        maximum=0.5,
+        step=0.01,
+    )
+    optimizer: str = knob(
+        "SGD", "Rule that turns gradients into updates.", choices=tuple(optimizers.OPTIMIZERS)
+    )
+    lr: float = knob(
+        0.1,
+        "Learning rate: the size of each step.",
+        minimum=1e-6,
+        maximum=1e4,
+        log=True,
+        live=True,
+    )
+    momentum: float = knob(
+        0.0,
+        "Share of the last update that is kept (SGD, RMSprop).",
+        minimum=0.0,
+        maximum=0.999,
+        step=0.01,
+        live=True,
+    )
+    nesterov: bool = knob(False, "Look ahead along the momentum (SGD).")
+    weight_decay: float = knob(
+        0.0,
+        "Pulls every parameter towards 0 (L2).",
+        minimum=0.0,
+        maximum=10.0,
+        log=True,
+        live=True,
+    )
+    l1: float = knob(
+        0.0,
+        "Adds this times the sum of all absolute weights to the loss (L1).",
+        minimum=0.0,
+        maximum=10.0,
+        log=True,
+        live=True,
+    )
+    clip: float = knob(
+        0.0,
+        "Longest gradient: a longer one is shortened to it; 0 is off.",
+        minimum=0.0,
+        maximum=1000.0,
+        log=True,
+        live=True,
+    )
+    scheduler: str = knob(
+        "none",
+        "How the learning rate moves by itself.",
+        choices=("none", *optimizers.SCHEDULERS),
+    )
+    step_size: int = knob(
+        20, "StepLR: epochs between two changes.", minimum=1, maximum=changes.MAX_EPOCHS
+    )
+    gamma: float = knob(
+        0.5,
+        "StepLR, ReduceLROnPlateau: the rate is multiplied by this.",
+        minimum=0.001,
+        maximum=0.999,
+        step=0.01,
+    )
+    t_max: int = knob(
+        0,
+        "CosineAnnealingLR: epochs from top to bottom; 0 is all of them.",
+        minimum=0,
+        maximum=changes.MAX_EPOCHS,
+    )
+    eta_min: float = knob(
+        0.0, "CosineAnnealingLR: the lowest rate.", minimum=0.0, maximum=1e4, log=True
+    )
+    pct_start: float = knob(
+        0.3,
+        "OneCycleLR: share of the run in which the rate rises.",
+        minimum=0.01,
+        maximum=0.99,
+        step=0.01,
+    )
+    lr_patience: int = knob(
+        5,
+        "ReduceLROnPlateau: epochs without a better validation loss before the rate falls.",
+        minimum=0,
+        maximum=1000,
+    )
+    batch_size: int = knob(10, "Rows per step.", minimum=1, maximum=65_536)
+    epochs: int = knob(60, "Passes over the training rows.", minimum=1, maximum=changes.MAX_EPOCHS)
+    patience: int = knob(
+        0,
+        "Early stopping: epochs without a better validation loss; 0 is off.",
+        minimum=0,
+        maximum=changes.MAX_EPOCHS,
+    )
+    stop_at: float = knob(
+        0.0,
+        "Stop once the validation metric (accuracy or R²) reaches this; 0 is off.",
+        minimum=0.0,
+        maximum=1.0,
+        step=0.01,
+    )
+    seed: int = knob(0, "Initial weights, batch order and dropout.", minimum=0, maximum=2**31 - 1)
+    changes: str = knob(
+        "",
+        'What was changed while it ran: "step:name=value" joined by ";".',
+        max_chars=20_000,
+    )
+
+    def check(self) -> None:
+        super().check()
+        network.parse(self.layers, self.activation)
+        changes.parse(self.changes)
+        optimizers.check(self)
+        if self.loss != "auto" and self.task in ("classification", "regression"):
+            loss = losses.LOSSES[self.loss]
+            if loss.task != self.task:
+                losses.choose(self.loss, self.task, (), False, 0.0)
+        if self.label_smoothing and self.loss not in ("auto", "cross_entropy"):
+            raise SpecError(
+                f"label_smoothing = {self.label_smoothing:g} softens cross-entropy's targets; "
+                f"{self.loss} has no such setting. Set it to 0 or choose cross_entropy.",
+                "label_smoothing",
+            )
