@@ -20,6 +20,7 @@ from starlette.testclient import TestClient
 from app import middleware, routes
 from models.core import runs, wire
 from models.core.runs import Client
+from models.core.spec import SpecError
 from tests.test_runs import begin, ended, make, shown
 from tests.topics.ticking import Ticking
 
@@ -221,3 +222,34 @@ def test_the_runs_own_words_are_json_that_browsers_read(web: TestClient, client:
     assert "NaN" not in text
     assert json.loads(text)["frame"]["values"]["dtype"] == "float32"
     client.stop(run, "me")
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (
+            SpecError("The kernel is too large. Make it smaller."),
+            "The kernel is too large. Make it smaller.",
+        ),
+        (runs.RunError("This run is over."), "This run is over."),
+        (
+            PermissionError("Only the one who started this run can steer it."),
+            "Only the one who started",
+        ),
+        (ZeroDivisionError("a private detail"), "The details are in the server's log."),
+    ],
+)
+def test_a_page_that_fails_is_explained_without_a_traceback(
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    error: Exception,
+    words: str,
+) -> None:
+    from app import main
+
+    said: list[str] = []
+    monkeypatch.setattr(main.st, "error", said.append)
+    assert main.explain(error) is True
+    assert words in said[0]
+    assert "private" not in said[0]
+    assert str(error) in caplog.text  # for whoever runs the server

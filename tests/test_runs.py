@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+import types
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -637,6 +638,29 @@ def test_the_speed_limit_holds_on_average(limit: float) -> None:
         if control.due():
             control.sent(Snapshot(step, step / 10, frame={}))
     assert now[0] == pytest.approx(40 / limit, rel=0.1)
+
+
+def test_an_edited_topic_is_imported_afresh(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for name in ("models.edited", "models.core.control", "models.core.runs.worker"):
+        made = types.ModuleType(name)
+        made.__file__ = str(tmp_path / "edited.py")
+        monkeypatch.setitem(sys.modules, name, made)
+    (tmp_path / "edited.py").touch()
+    others = {name: m for name, m in sys.modules.items() if name.startswith("models.")}
+    written = os.path.getmtime(tmp_path / "edited.py")
+    try:
+        monkeypatch.setattr(worker, "_IMPORTED", written)
+        worker._forget_edited()
+        assert "models.edited" in sys.modules
+        monkeypatch.setattr(worker, "_IMPORTED", written - 1)
+        worker._forget_edited()
+        assert "models.edited" not in sys.modules
+        assert "models.core.control" in sys.modules
+        assert "models.core.runs.worker" in sys.modules
+    finally:
+        sys.modules.update(others)
 
 
 @pytest.mark.parametrize(

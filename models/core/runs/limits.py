@@ -47,7 +47,7 @@ class Limits:
     queued_per_owner: int = 8
     idle_seconds: float = 180
     paused_seconds: float = 300
-    grace_seconds: float = 0.15
+    grace_seconds: float = 0.1
     keep_seconds: float = 6 * 3600
     keep_runs: int = 200
     keep_mb: int = 1024

@@ -37,21 +37,15 @@ from models.core.runs.history import History
 from models.core.runs.limits import Limits
 from models.core.runs.status import RunError, Status, gone
 
-# Imported once, shared by every worker: what a first step would otherwise wait for. Topics themselves
-# are imported by each worker, so that an edited one runs as it now stands.
+# Imported once, shared by every worker: what a first step would otherwise wait for. A topic that runs in workers
+# adds a line here; one that is edited while the server lives is imported afresh by its next worker.
 PRELOAD = (
+    "models.core.runs.worker",  # first: it notes the time that edits are compared with
     "torch",
     "torch._dynamo",  # the first optimizer of a process imports it
     "torch.optim",
-    "numpy",
-    "pandas",
-    "sklearn.datasets",
-    "sklearn.decomposition",
-    "sklearn.metrics",
-    "sklearn.model_selection",
-    "sklearn.preprocessing",
     "models.core.wire",
-    "models.core.runs.worker",
+    "models.training",
 )
 _TICK = 0.02  # seconds between two looks at what is overdue
 _MEMORY_EVERY = 5  # ticks between two looks at memory
