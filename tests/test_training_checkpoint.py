@@ -90,7 +90,7 @@ def test_other_settings_are_named():
         checkpoint.restore(Run(TINY.replace(lr=0.2)), checkpoint.read(saved(TINY, 3)))
     assert caught.value.field == "lr"
     tensors = checkpoint.read_weights(checkpoint.weights(Run(TINY)))
-    with pytest.raises(SpecError, match=r"\(4, 4\) in the file and \(5, 4\)"):
+    with pytest.raises(SpecError, match=r"\(4,\) in the file and \(5,\)"):
         checkpoint.load_weights(Run(TINY.replace(layers="5 tanh")), tensors)
     with pytest.raises(SpecError, match="The file has no"):
         checkpoint.load_weights(Run(TINY.replace(layers="4 tanh, 4 tanh")), tensors)

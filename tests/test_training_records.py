@@ -11,7 +11,7 @@ import pytest
 from models.training import Spec, records
 from tests.test_training import TINY, play
 
-ROWS = [row for snapshot in play(TINY) for row in snapshot.rows]
+ROWS = [row for snapshot in play(TINY) for row in snapshot.rows if row["epoch"] % 1 == 0]
 
 
 def test_csv_reads_back_with_every_number():
