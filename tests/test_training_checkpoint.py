@@ -93,7 +93,7 @@ def test_other_settings_are_named():
     with pytest.raises(SpecError, match=r"\(4,\) in the file and \(5,\)"):
         checkpoint.load_weights(Run(TINY.replace(layers="5 tanh")), tensors)
     with pytest.raises(SpecError, match="The file has no"):
-        checkpoint.load_weights(Run(TINY.replace(layers="4 tanh, 4 tanh")), tensors)
+        checkpoint.load_weights(Run(TINY.replace(layers="4 tanh, 3 tanh")), tensors)
 
 
 class _Hostile:
