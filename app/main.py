@@ -7,7 +7,9 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 if str(ROOT) not in sys.path:  # `streamlit run` puts only app/ there
     sys.path.insert(0, str(ROOT))
-os.environ.setdefault("PYTHONPATH", str(ROOT))  # else edits in components/ and models/ are not noticed
+os.environ.setdefault(
+    "PYTHONPATH", str(ROOT)
+)  # else edits in components/ and models/ are not noticed
 
 import asyncio  # noqa: E402 - the path comes first
 import logging  # noqa: E402 - the path comes first

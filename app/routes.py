@@ -67,13 +67,17 @@ def plotly_js(request: Request) -> Response:
 
 
 def view(request: Request) -> Response:
-    """A module or style sheet of components/views."""
-    path = (VIEWS / request.path_params["path"]).resolve()
+    """A module or style sheet of components/views; "@version/" in front lets browsers keep it for good."""
+    name = request.path_params["path"]
+    version, _, rest = name.partition("/")
+    versioned = version.startswith("@")
+    path = (VIEWS / (rest if versioned else name)).resolve()
     if not path.is_relative_to(VIEWS) or path.suffix not in _TYPES or not path.is_file():
         return PlainTextResponse("There is no such view.", status_code=404)
     content = path.read_bytes()
     tag = hashlib.sha256(content).hexdigest()[:16]
-    return _answer(request, content, _TYPES[path.suffix], _cached(request, tag))
+    headers = _cached(request, tag) | ({"Cache-Control": _FOREVER} if versioned else {})
+    return _answer(request, content, _TYPES[path.suffix], headers)
 
 
 def _cached(request: Request, tag: str) -> dict[str, str]:

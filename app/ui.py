@@ -18,6 +18,7 @@ PAGES = {
     ],
     "Learn": [
         ("training", "Training", "🏋️"),
+        ("convolution", "Convolution", "🔲"),
     ],
 }
 
@@ -35,5 +36,6 @@ st.navigation(
             for name, title, icon in pages
         ]
         for section, pages in PAGES.items()
-    }
+    },
+    position="top",  # the sidebar is for the controls of a page
 ).run()

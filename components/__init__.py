@@ -1,1 +1,1 @@
-"""What pages are made of: controls, pickers, panels and browser views."""
+"""What pages are made of: controls, pickers, panels, figures and browser views."""

@@ -76,6 +76,10 @@ class Spec(core.Spec):
         0, "Cells added to one side of a transposed output.", minimum=0, maximum=63
     )
     output_size: int = knob(3, "Cells per axis that adaptive pooling makes.", minimum=1, maximum=64)
+    flip: bool = knob(
+        False,
+        "Turn the kernel by 180°: mathematicians' convolution. PyTorch's own is cross-correlation.",
+    )
     bias: bool = knob(False, "Add one learned number per output channel.")
     count_include_pad: bool = knob(
         True, "Whether average pooling counts the padding in its divisor."
@@ -207,10 +211,11 @@ def numbers(result: Result) -> dict[str, float]:
     }
 
 
-def taps(spec: Spec, axis: Axis) -> np.ndarray:
-    """Which input index each kernel cell reads, for every output index of one axis.
+def windows(spec: Spec, axis: Axis) -> np.ndarray:
+    """Where in the padded input each kernel cell stands, for every output index of one axis.
 
-    Shape: (out, kernel) int64; ZERO for a padding cell of constant value, NOTHING where there is no tap.
+    Shape: (out, kernel) int64; NOTHING where there is no tap (adaptive windows differ in length, and a
+    transposed kernel cell falls between the inputs that the stride spreads).
     """
     out = np.arange(axis.out)[:, None]
     if spec.op.startswith("adaptive"):
@@ -223,16 +228,31 @@ def taps(spec: Spec, axis: Axis) -> np.ndarray:
         index, rest = np.divmod(out + axis.before - cell, axis.stride)
         inside = (rest == 0) & (index >= 0) & (index < axis.size)
         return np.where(inside, index, NOTHING)
-    index = out * axis.stride + cell - axis.before
-    inside = (index >= 0) & (index < axis.size)
-    if inside.all() or spec.padding_mode == "zeros" or spec.op != "conv":
-        return np.where(inside, index, ZERO)
+    return out * axis.stride + cell
+
+
+def sources(spec: Spec, axis: Axis) -> np.ndarray:
+    """Which input index each cell of the padded axis shows. Shape: (padded,) int64; ZERO for a constant."""
+    if spec.op == "conv_transpose" or spec.op.startswith("adaptive"):
+        return np.arange(axis.size)
+    index = np.arange(axis.padded) - axis.before
     if spec.padding_mode == "replicate":
         return index.clip(0, axis.size - 1)
     if spec.padding_mode == "circular":
         return index % axis.size
-    index = np.abs(index)  # reflect: the border cell itself is not repeated
-    return np.where(index >= axis.size, 2 * (axis.size - 1) - index, index)
+    if spec.padding_mode == "reflect" and axis.size > 1:
+        index = np.abs(index)  # the border cell itself is not repeated
+        return np.where(index >= axis.size, 2 * (axis.size - 1) - index, index)
+    return np.where((index >= 0) & (index < axis.size), index, ZERO)
+
+
+def taps(spec: Spec, axis: Axis) -> np.ndarray:
+    """Which input index each kernel cell reads, for every output index of one axis.
+
+    Shape: (out, kernel) int64; ZERO for a padding cell of constant value, NOTHING where there is no tap.
+    """
+    where = windows(spec, axis)
+    return np.where(where == NOTHING, NOTHING, sources(spec, axis)[where.clip(0)])
 
 
 def pad_value(spec: Spec) -> float:
@@ -401,12 +421,14 @@ def make_input(spec: Spec) -> Tensor:
 
 
 def make_weight(spec: Spec) -> Tensor:
-    """The layer's weight as torch stores it: typed, or small multiples of one half."""
+    """The layer's weight as torch stores it: typed, or small multiples of one half; turned if `flip`."""
     shape = weight_shape(spec)
     if spec.weights:
-        return torch.tensor(_typed(spec.weights, _product(shape), "weights")).reshape(shape)
-    source = seeding.generator(spec.seed + 1)
-    return torch.randint(-4, 5, shape, generator=source) / 2
+        weight = torch.tensor(_typed(spec.weights, _product(shape), "weights")).reshape(shape)
+    else:
+        source = seeding.generator(spec.seed + 1)
+        weight = torch.randint(-4, 5, shape, generator=source) / 2
+    return weight.flip(tuple(range(2, weight.ndim))) if spec.flip else weight
 
 
 def make_layer(spec: Spec) -> nn.Module:
@@ -531,6 +553,8 @@ def _check_options(s: Spec) -> None:
             "Turn count_include_pad on, or choose padding = number.",
             "count_include_pad",
         )
+    if s.flip and not has_weights(s):
+        raise SpecError(f"{kind} has no kernel to turn. Set flip to false.", "flip")
     if s.output_padding and kind != "conv_transpose":
         raise SpecError(
             "output_padding belongs to a transposed convolution. Set it to 0.", "output_padding"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 import tempfile
@@ -28,6 +29,7 @@ def _no_cached_results() -> Iterator[None]:
     if "streamlit" in sys.modules:
         import streamlit as st
 
+        logging.getLogger("streamlit.runtime.caching.cache_data_api").setLevel(logging.ERROR)
         st.cache_data.clear()
 
 

@@ -255,6 +255,16 @@ def test_adaptive_windows_of_unequal_length_mark_what_is_no_tap():
     assert table.tolist() == [[0, 1, NOTHING], [1, 2, 3], [3, 4, NOTHING]]
 
 
+def test_true_convolution_is_scipys_and_the_plain_one_is_cross_correlation():
+    from scipy import signal  # comes with scikit-learn
+
+    plain, turned = (convolution.run(Spec(flip=flip, pattern="normal")) for flip in (False, True))
+    assert plain.weight is not None
+    x, kernel = plain.x[0].numpy(), plain.weight[0, 0].numpy()
+    np.testing.assert_allclose(plain.y[0], signal.correlate2d(x, kernel, "valid"), atol=1e-5)
+    np.testing.assert_allclose(turned.y[0], signal.convolve2d(x, kernel, "valid"), atol=1e-5)
+
+
 def test_depthwise_channels_never_meet():
     spec = Spec(in_channels=4, out_channels=4, groups=4)
     result = convolution.run(spec)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,8 +31,8 @@ class Call:
         target: Any = torch
         for part in self.name.split("."):
             target = getattr(target, part)
-        args = [a.build() if isinstance(a, Call) else a for a in self.args]
-        kwargs = {k: v.build() if isinstance(v, Call) else v for k, v in self.kwargs}
+        args = [_built(a) for a in self.args]
+        kwargs = {k: _built(v) for k, v in self.kwargs}
         return target(*first, *args, **kwargs)
 
     def code(self, *first: str) -> str:
@@ -41,5 +42,25 @@ class Call:
         return f"{prefix}{self.name}({', '.join([*first, *shown])})"
 
 
+def _built(value: Any) -> Any:
+    if isinstance(value, Call):
+        return value.build()
+    if type(value) in (list, tuple):
+        return type(value)(_built(v) for v in value)
+    if type(value) is dict:
+        return {k: _built(v) for k, v in value.items()}
+    return value
+
+
 def _code(value: Any) -> str:
-    return value.code() if isinstance(value, Call) else repr(value)
+    if isinstance(value, Call):
+        return value.code()
+    if isinstance(value, float) and not math.isfinite(value):
+        return f'float("{value}")'  # repr would be a name that no script has
+    if type(value) is list:
+        return f"[{', '.join(map(_code, value))}]"
+    if type(value) is tuple:
+        return f"({', '.join(map(_code, value))}{',' if len(value) == 1 else ''})"
+    if type(value) is dict:
+        return "{" + ", ".join(f"{k!r}: {_code(v)}" for k, v in value.items()) + "}"
+    return repr(value)

@@ -165,7 +165,10 @@ def _checked(spec: Spec, name: str, value: Any) -> Value:
 
 def _checked_value(owner: str, name: str, value: Any, kind: type, about: Knob) -> Value:
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
-        value = float(value)
+        try:
+            value = float(value)
+        except OverflowError:
+            value = math.inf
     if type(value) is not kind:
         raise SpecError(f"{name} is {value!r}, but it takes {_words(kind)}.", name)
     if about.choices and value not in about.choices:

@@ -6,6 +6,7 @@ import base64
 import dataclasses
 import json
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -46,7 +47,7 @@ def _plain(value: Any) -> Any:
         return _array(value)
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {f.name: _plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
-    if isinstance(value, dict):
+    if isinstance(value, Mapping):
         return {str(k): _plain(v) for k, v in value.items()}
     if isinstance(value, (list, tuple)):
         return [_plain(v) for v in value]
@@ -54,13 +55,7 @@ def _plain(value: Any) -> Any:
 
 
 def _array(value: np.ndarray) -> dict[str, Any]:
-    name = value.dtype.name
-    if name == "bool":
-        name, value = "uint8", value.astype(np.uint8)
-    elif name == "int64":
-        name, value = "int32", value.astype(np.int32)
-    elif name == "float16":
-        name, value = "float32", value.astype(np.float32)
+    name = _wire_name(value)
     raw = np.ascontiguousarray(value, dtype=_WIRE[name]).tobytes()
     return {"dtype": name, "shape": list(value.shape), "data": base64.b64encode(raw).decode()}
 
@@ -75,3 +70,19 @@ def _unpack(value: dict[str, Any]) -> Any:
         return value
     raw = base64.b64decode(value["data"])
     return np.frombuffer(raw, _WIRE[value["dtype"]]).reshape(value["shape"])
+
+
+def _wire_name(value: np.ndarray) -> str:
+    """The dtype of a browser that holds every value of this array."""
+    name = value.dtype.name
+    if value.dtype.kind in "iu" and name not in _WIRE:
+        low, high = (int(value.min()), int(value.max())) if value.size else (0, 0)
+        if low >= -(2**31) and high < 2**31:
+            return "int32"
+        if max(-low, high) <= 2**53:  # what a double holds exactly
+            return "float64"
+        raise TypeError(f"a snapshot cannot carry the whole numbers {low} to {high} exactly")
+    name = {"bool": "uint8", "float16": "float32"}.get(name, name)
+    if name not in _WIRE:
+        raise TypeError(f"a snapshot cannot carry an array of {name}")
+    return name

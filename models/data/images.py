@@ -139,6 +139,17 @@ def to_png(pixels: Tensor) -> bytes:
     return out.getvalue()
 
 
+def signed(x: Tensor) -> Tensor:
+    """Numbers as brightness with 0 at grey, the largest magnitude at black or white."""
+    return 0.5 + x / (2 * x.abs().max().clamp_min(1e-12))
+
+
+def spread(x: Tensor) -> Tensor:
+    """Numbers as brightness from the lowest (black) to the highest (white)."""
+    low, high = x.min(), x.max()
+    return (x - low) / (high - low).clamp_min(1e-12)
+
+
 @cache
 def bundled(name: str) -> Image.Image:
     """A bundled picture by its name in BUNDLED."""
@@ -164,6 +175,8 @@ def _digit() -> Image.Image:
 
 
 _ORIENTATION = 0x0112  # the EXIF tag
+
+SCALES = {"signed": signed, "range": spread, "clip": lambda x: x.clamp(0, 1)}
 
 BUNDLED = {
     "china": lambda: _photograph("china.jpg"),

@@ -21,12 +21,12 @@ def append_points(
 
 def class_numbers(column: pd.Series) -> tuple[list[str], Tensor]:
     """The names of the classes in a column, and every row's class as a number from 0."""
-    if column.dtype == "category":
-        column = column.cat.remove_unused_categories()
-        names, codes = list(column.cat.categories), column.cat.codes
-    else:
+    if pd.api.types.is_numeric_dtype(column):
         values, codes = np.unique(column, return_inverse=True)
         names = [np.format_float_positional(value, trim="-") for value in values]
+    else:
+        words = column.astype("category").cat.remove_unused_categories()
+        names, codes = list(words.cat.categories), words.cat.codes
     return names, torch.tensor(np.asarray(codes), dtype=torch.int64)
 
 
@@ -35,7 +35,8 @@ def split(groups: Tensor, val: float, test: float, seed: int) -> tuple[Tensor, T
 
     Every group gives the same share to each part; a plain split has a single group.
     """
-    chance = torch.rand(len(groups), generator=torch.Generator().manual_seed(seed))
+    # not the seed itself: made points come from that stream, and the split would follow their places
+    chance = torch.rand(len(groups), generator=torch.Generator().manual_seed(seed + 1_000_003))
     parts: list[list[Tensor]] = [[], [], []]
     for group in groups.unique():
         rows = (groups == group).nonzero().flatten()
@@ -56,7 +57,7 @@ def without(removed: list[int], *parts: Tensor) -> tuple[Tensor, ...]:
 def common_values(column: pd.Series, most: int) -> list[str]:
     """The most frequent values of a category column, at most `most` of them, in alphabetical order."""
     counts = column.value_counts()
-    counts = counts[counts > 0].sort_index().sort_values(ascending=False, kind="stable")
+    counts = counts.loc[counts > 0].sort_index().sort_values(ascending=False, kind="stable")
     return sorted(map(str, counts.index[:most]))
 
 
@@ -91,11 +92,31 @@ def standard(x: Tensor) -> tuple[Tensor, Tensor]:
     A column that never changes has deviation 1, so that it becomes 0 and not NaN.
     """
     changes = x.amax(dim=0) > x.amin(dim=0)
-    deviation = x.double().std(dim=0, correction=0).float()
-    return x.double().mean(dim=0).float(), torch.where(changes, deviation, 1.0)
+    deviation, mean = torch.std_mean(x.double(), dim=0, correction=0)
+    return mean.float(), torch.where(changes, deviation.float(), 1.0)
 
 
 def min_max(x: Tensor) -> tuple[Tensor, Tensor]:
     """Minimum and width of each column, which bring it to 0 to 1; width 1 where it never changes."""
     low, width = x.amin(dim=0), x.amax(dim=0) - x.amin(dim=0)
     return low, torch.where(width > 0, width, 1.0)
+
+
+def words_to_numbers(column: pd.Series, decimal: str) -> pd.Series:
+    """Numbers written as words, as float32; what is no number becomes missing."""
+    codes, words = pd.factorize(column)
+    texts = pd.Series(words, dtype="str").str.replace(decimal, ".", regex=False)
+    numbers = np.asarray(pd.to_numeric(texts, errors="coerce"), dtype="float64").astype("float32")
+    return pd.Series(
+        np.append(numbers, np.float32("nan"))[codes], index=column.index
+    )  # code -1: missing
+
+
+def days_since_1970(column: pd.Series, format: str) -> pd.Series:
+    """Dates as float32 days since 1 January 1970; what is no date becomes missing."""
+    codes, words = pd.factorize(column)
+    times = pd.to_datetime(pd.Series(words, dtype="str"), format=format, errors="coerce")
+    days = ((times - pd.Timestamp("1970-01-01")) / pd.Timedelta(days=1)).to_numpy("float32")
+    return pd.Series(
+        np.append(days, np.float32("nan"))[codes], index=column.index
+    )  # code -1: missing

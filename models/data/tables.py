@@ -1,10 +1,11 @@
-"""Tables: what a column holds, and reading a learner's CSV whatever wrote it."""
+"""Tables: what a column holds, and lists of its columns as text."""
 
 from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import cast
 
@@ -13,9 +14,7 @@ import pandas as pd
 
 from models.core.spec import SpecError
 
-SEPARATORS = ("auto", "comma", "semicolon", "tab", "bar")
-ENCODINGS = ("auto", "utf-8", "utf-8-sig", "utf-16", "cp1252", "latin-1")
-KINDS = ("number", "category", "date", "text", "id", "empty")
+KINDS = ("number", "category", "date", "text", "id")
 
 
 @dataclass(frozen=True)
@@ -25,7 +24,7 @@ class Column:
     Attributes:
         kind: "number", "category" (few different words), "date", "text" (many different words),
             "id" (numbers or names the rows one by one) or "empty".
-        missing, infinite: how many cells hold nothing, and how many hold an infinite number.
+        rows: how many cells there are; missing, infinite: how many hold nothing or an infinite number.
         distinct: how many different values there are, the missing apart.
         whole: a number column without fractions.
         low, mean, high: of a number or date (days since 1970); NaN otherwise.
@@ -34,6 +33,7 @@ class Column:
 
     name: str
     kind: str
+    rows: int
     missing: int
     infinite: int
     distinct: int
@@ -78,43 +78,49 @@ def comma_list(text: str) -> list[str]:
 def comma_text(names: Sequence[str]) -> str:
     """The text `comma_list` reads back as these names."""
     out = io.StringIO()
-    csv.writer(out, lineterminator="").writerow(names)
-    return out.getvalue()
+    csv.writer(out, lineterminator="\r\n").writerow(names)  # names with either of them get quotes
+    return out.getvalue().removesuffix("\r\n")
 
 
-def describe(table: pd.DataFrame, kinds: Mapping[str, str] | None = None) -> tuple[Column, ...]:
+def describe(table: pd.DataFrame) -> tuple[Column, ...]:
     """What every column of a decoded table holds (float32 numbers and categories of texts)."""
-    return tuple(
-        _column(str(name), cast(pd.Series, table[name]), (kinds or {}).get(str(name), ""))
-        for name in table
-    )
+    return tuple(describe_column(str(name), cast(pd.Series, table[name])) for name in table)
 
 
-def _column(name: str, column: pd.Series, kind: str) -> Column:
+def describe_column(name: str, column: pd.Series, kind: str = "") -> Column:
+    """What one decoded column holds; `kind` overrules what its values look like."""
     if column.dtype == "category":
         counts = column.value_counts()
-        counts = counts[counts > 0]
+        counts = counts.loc[counts > 0]
         missing, present = int(column.isna().sum()), int(counts.sum())
         examples = tuple(str(v) for v in counts.index[:5])
+        if not present:
+            kind = "empty"
         kind = kind or _kind_of_words(len(counts), present)
         nan = float("nan")
-        return Column(name, kind, missing, 0, len(counts), False, nan, nan, nan, examples)
+        return Column(
+            name, kind, len(column), missing, 0, len(counts), False, nan, nan, nan, examples
+        )
     values = column.to_numpy()
     infinite = int(np.isinf(values).sum())
     values = values[np.isfinite(values)]
     missing = len(column) - len(values) - infinite
     distinct = len(pd.unique(values))
     whole = bool(len(values)) and bool((values == np.round(values)).all())
+    if not len(values):
+        kind = "empty"
     if not kind:
-        counting = whole and distinct == len(values) > 20 and bool((np.diff(values) == 1).all())
-        kind = "empty" if not len(values) else "id" if counting else "number"
+        counting = whole and distinct == len(values) and bool((np.diff(values) == 1).all())
+        kind = "id" if counting and _COUNTER.fullmatch(name) else "number"
     low, mean, high = (
         (float(values.min()), float(values.mean(dtype=np.float64)), float(values.max()))
         if len(values)
         else (float("nan"),) * 3
     )
     examples = tuple(number_text(v) for v in values[:5])
-    return Column(name, kind, missing, infinite, distinct, whole, low, mean, high, examples)
+    return Column(
+        name, kind, len(column), missing, infinite, distinct, whole, low, mean, high, examples
+    )
 
 
 def number_text(value: float) -> str:
@@ -123,8 +129,9 @@ def number_text(value: float) -> str:
 
 
 def _kind_of_words(distinct: int, present: int) -> str:
-    if not present:
-        return "empty"
-    if distinct == present > 20:
+    if distinct == present > 5:
         return "id"
     return "text" if distinct > max(1000, present // 2) else "category"
+
+
+_COUNTER = re.compile(r"(.*[ _])?(id|index|idx|row|nr|no|#)\.?|unnamed.*|column 1", re.IGNORECASE)

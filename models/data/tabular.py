@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
@@ -16,7 +17,8 @@ from torch import Tensor
 
 from models.core import export
 from models.core.spec import Spec, SpecError, knob
-from models.data import bundled, steps, tables, toy
+from models.data import bundled, csv_files, decoded, example, steps, tables, toy, workspace
+from models.data.wording import count, literal, names_text, shown
 
 MAX_CLASSES = 100
 MAX_CELLS = 100_000_000  # rows × input columns of float32: 400 MB
@@ -44,17 +46,11 @@ class TableSpec(Spec):
         "Points added (+x1,x2,class) and removed (-number) by hand, parted by ;.",
         max_chars=8000,
     )
-    separator: str = knob("auto", "What parts the columns of the file.", choices=tables.SEPARATORS)
-    encoding: str = knob("auto", "How the file writes letters as bytes.", choices=tables.ENCODINGS)
-    header: str = knob(
-        "auto", "Whether the first line names the columns.", choices=("auto", "yes", "no")
-    )
-    decimal: str = knob(
-        "auto", "What parts the whole number from its fraction.", choices=("auto", "point", "comma")
-    )
-    column_kinds: str = knob(
-        "", "Kinds of columns set by hand: name=number, name=category, …", max_chars=20_000
-    )
+    separator: str = knob("auto", csv_files.HELP["separator"], choices=csv_files.SEPARATORS)
+    encoding: str = knob("auto", csv_files.HELP["encoding"], choices=csv_files.ENCODINGS)
+    header: str = knob("auto", csv_files.HELP["header"], choices=csv_files.HEADERS)
+    decimal: str = knob("auto", csv_files.HELP["decimal"], choices=csv_files.DECIMALS)
+    column_kinds: str = knob("", csv_files.HELP["column_kinds"], max_chars=20_000)
     target: str = knob("", "The column to predict; the last one when empty.", max_chars=5000)
     features: str = knob(
         "",
@@ -96,6 +92,18 @@ class TableSpec(Spec):
     data_seed: int = knob(
         0, "Seed of the made points and of the split.", minimum=0, maximum=2**31 - 1
     )
+
+    @property
+    def upload(self) -> str:
+        """The workspace id of an uploaded table; "" for made and bundled sets."""
+        return self.data.removeprefix("upload:") if self.data.startswith("upload:") else ""
+
+    @property
+    def csv(self) -> csv_files.CsvOptions:
+        """How to read an uploaded table."""
+        return csv_files.CsvOptions(
+            self.separator, self.encoding, self.header, self.decimal, self.column_kinds
+        )
 
     def check(self) -> None:
         if not (
@@ -172,7 +180,8 @@ class Prepared:
         sources: the column of the original data that each feature was made from.
         decisions: every decision taken on the way, a sentence with its numbers each.
         inputs: the input columns of a made set by name; () for tables.
-        values: of each category column the words that became columns; fill: what stands in for a missing number.
+        values: of each category column the words that became columns; fill: what stands in for a missing number
+            (NaN where incomplete rows were dropped); dates: the format of date columns.
     """
 
     task: str
@@ -200,6 +209,7 @@ class Prepared:
     inputs: tuple[str, ...]
     values: dict[str, list[str]]
     fill: Tensor
+    dates: dict[str, str]
 
     def transform(self, rows: pd.DataFrame | Tensor) -> Tensor:
         """New rows as the model's inputs, by the very statistics of the training rows.
@@ -208,18 +218,21 @@ class Prepared:
             rows: a table with the columns of `sources`, or (N, 2) points of a made set; returns (N, F).
 
         Raises:
-            SpecError: a column is missing from the table, or a number column holds words.
+            SpecError: a column is missing from the table, or a number column holds words. A missing number
+                becomes the training rows' mean or median, or stays NaN where incomplete rows were dropped.
         """
         if isinstance(rows, Tensor):
             return (toy.expand(rows, list(self.inputs)) - self.shift) / self.scale
         if self.inputs:
-            return self.transform(torch.from_numpy(_pick(rows, ("x1", "x2")).to_numpy("float32")))
+            return self.transform(
+                torch.from_numpy(_pick(rows, ("x1", "x2")).to_numpy("float32", copy=True))
+            )
         table = _pick(rows, tuple(dict.fromkeys(self.sources)))
         for name in table:
             if name in self.values:
                 table[name] = table[name].astype("object").map(str, na_action="ignore")
             else:
-                table[name] = _numbers(cast(pd.Series, table[name]))
+                table[name] = _numbers(cast(pd.Series, table[name]), self.dates.get(name, ""))
         x = steps.encode(table, self.values)
         return (torch.where(x.isfinite(), x, self.fill) - self.shift) / self.scale
 
@@ -358,6 +371,7 @@ def _features(
 
 
 def _useless(about: tables.Column, chosen: bool) -> str:
+    """Why a column is no input unless it is chosen by hand, or ""."""
     if about.kind == "empty":
         return "all its cells are empty"
     if chosen:
@@ -366,16 +380,19 @@ def _useless(about: tables.Column, chosen: bool) -> str:
         return "it only numbers or names the rows"
     if about.kind == "text":
         return f"it holds {about.distinct} different texts"
-    return "it never changes" if about.distinct < 2 else ""
+    if about.distinct < 2:
+        return "it never changes"
+    lacking = about.missing + about.infinite
+    if 2 * lacking >= about.rows:
+        return f"{lacking} of its {about.rows} cells are missing"
+    return ""
 
 
 def _prepare_toy(spec: TableSpec) -> Prepared:
     about = toy.TOYS[spec.data]
     said = []
-    points, y = about.make(spec.points, spec.noise, spec.data_seed)
-    added, removed = parse_edits(spec.edits)
+    points, y, added, removed = _points(spec)
     if added:
-        points, y = steps.append_points(points, y, added)
         said.append(f"{count(len(added), 'point')} added by hand")
     inputs = tables.comma_list(spec.inputs)
     x = toy.expand(points, inputs)
@@ -398,8 +415,18 @@ def _prepare_toy(spec: TableSpec) -> Prepared:
         classes=["0", "1"] if about.task == "classification" else [],
         inputs=tuple(inputs),
         values={},
-        fill=torch.zeros(len(inputs)),
+        fill=torch.full((len(inputs),), math.nan),
+        dates={},
     )
+
+
+def _points(spec: TableSpec) -> tuple[Tensor, Tensor, list[tuple[float, float, float]], list[int]]:
+    """A made set with the points added to it, and which were added and removed."""
+    points, y = toy.TOYS[spec.data].make(spec.points, spec.noise, spec.data_seed)
+    added, removed = parse_edits(spec.edits)
+    if added:
+        points, y = steps.append_points(points, y, added)
+    return points, y, added, removed
 
 
 def _prepare_table(spec: TableSpec) -> Prepared:
@@ -427,7 +454,7 @@ def _prepare_table(spec: TableSpec) -> Prepared:
     _check_size(len(table), len(features))
     said += [_one_hot_sentence(n, len(values[n]), trained[n]) for n in words]
     x = steps.encode(table.loc[:, list(known.features)], values)
-    fill = torch.zeros(len(features))
+    fill = torch.full((len(features),), math.nan)
     if spec.missing != "drop":
         fill = FILLS[spec.missing](x[train])
         for i, lacking in enumerate(x.isnan().sum(dim=0).tolist()):
@@ -453,6 +480,8 @@ def _prepare_table(spec: TableSpec) -> Prepared:
         inputs=(),
         values=values,
         fill=fill,
+        dates=_profile(spec).dates if spec.upload else {},
+        dropped=rows_before - len(table),
     )
 
 
@@ -473,9 +502,11 @@ def _finish(
     inputs: tuple[str, ...],
     values: dict[str, list[str]],
     fill: Tensor,
+    dates: dict[str, str],
+    dropped: int = 0,
 ) -> Prepared:
     train, val, test = parts
-    _check_parts(spec, *map(len, parts))
+    _check_parts(spec, *map(len, parts), dropped=dropped)
     said.append(
         f"{count(len(train), 'row')} for training, {len(val)} for validation, {len(test)} for the test"
         + (
@@ -524,6 +555,7 @@ def _finish(
         inputs=inputs,
         values=values,
         fill=fill,
+        dates=dates,
     )
 
 
@@ -556,12 +588,15 @@ def _check_classes(target: str, classes: list[str]) -> None:
         )
 
 
-def _check_parts(spec: TableSpec, train: int, val: int, test: int) -> None:
+def _check_parts(spec: TableSpec, train: int, val: int, test: int, dropped: int) -> None:
     rows = train + val + test
+    hint = ""
+    if dropped:
+        hint = f" {count(dropped, 'row')} with missing values dropped before: filling them with mean or median keeps them."
     if train < 2:
         raise SpecError(
             f"Of {count(rows, 'row')}, {train} is left for training; it takes 2 at least. Add rows, or make "
-            "validation and test smaller.",
+            f"validation and test smaller.{hint}",
             "val_fraction",
         )
     for name, part, share in (
@@ -571,7 +606,7 @@ def _check_parts(spec: TableSpec, train: int, val: int, test: int) -> None:
         if share and not part:
             raise SpecError(
                 f"{share:g} of {count(rows, 'row')} is less than one row of any class. Add rows, or set "
-                f"{name} to 0 or higher than {share:g}.",
+                f"{name} to 0 or higher than {share:g}.{hint}",
                 name,
             )
 
@@ -624,14 +659,49 @@ def _pick(rows: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
     return rows.loc[:, list(names)].copy()
 
 
-def _numbers(column: pd.Series) -> pd.Series:
-    numbers = pd.Series(pd.to_numeric(column.astype("object"), errors="coerce"), dtype="float32")
+def _numbers(column: pd.Series, date_format: str) -> pd.Series:
+    """New cells of a number or date column as float32."""
+    if pd.api.types.is_datetime64_any_dtype(column):
+        return ((column - pd.Timestamp("1970-01-01")) / pd.Timedelta(days=1)).astype("float32")
+    if date_format and not pd.api.types.is_numeric_dtype(column):
+        numbers = steps.days_since_1970(column, date_format)
+    else:
+        numbers = pd.Series(
+            pd.to_numeric(column.astype("object"), errors="coerce"), dtype="float32"
+        )
     bad = np.flatnonzero(numbers.isna() & column.notna())
     if len(bad):
+        what = (
+            f"dates such as {pd.Timestamp('2024-12-31').strftime(date_format)}"
+            if date_format
+            else "numbers"
+        )
         raise SpecError(
-            f"Column {shown(str(column.name))} holds numbers, but row {bad[0] + 1} says {shown(str(column.iloc[bad[0]]))}."
+            f"Column {shown(str(column.name))} holds {what}, but row {bad[0] + 1} says {shown(str(column.iloc[bad[0]]))}."
         )
     return numbers
+
+
+def rows(spec: TableSpec, numbers: Sequence[int]) -> pd.DataFrame:
+    """These rows of the original data, all columns, by the numbers of `Prepared.rows_*`; dates as dates.
+
+    Raises:
+        SpecError: the data is not on this server.
+    """
+    wanted = np.asarray(numbers, dtype=np.int64)
+    if spec.data in toy.TOYS:
+        points, y = _points(spec)[:2]
+        table = pd.DataFrame(points[wanted].numpy(), columns=["x1", "x2"], index=pd.Index(wanted))
+        return table.assign(y=y[wanted].numpy())
+    if spec.data in bundled.BUNDLED:
+        return bundled.table(spec.data).iloc[wanted]
+    found = _profile(spec)
+    kept = [c.name for c in found.columns if c.is_number or c.distinct <= decoded.MAX_WORDS]
+    table = decoded.load(spec.upload, spec.csv, kept, wanted)
+    for name in found.dates:
+        days = table[name].to_numpy("float64") * 86_400
+        table[name] = pd.to_datetime(pd.Series(days, index=table.index), unit="s")
+    return table
 
 
 def parse_edits(text: str) -> tuple[list[tuple[float, float, float]], list[int]]:
@@ -704,12 +774,12 @@ def _table_cells(spec: TableSpec) -> list[str]:
     head, functions, lines = _read_lines(spec, [*known.features, known.target])
     if spec.missing == "drop":
         lines += [
-            f"features = {_literal(known.features)}",
+            f"features = {literal(known.features)}",
             f"table = table.dropna(subset=[*features, {known.target!r}])",
         ]
     else:
         lines += [
-            f"features = {_literal(known.features)}",
+            f"features = {literal(known.features)}",
             f"table = table.dropna(subset=[{known.target!r}])",
         ]
     encoding = []
@@ -745,16 +815,29 @@ def _table_cells(spec: TableSpec) -> list[str]:
 def _read_lines(
     spec: TableSpec, used: list[str]
 ) -> tuple[str, list[Callable[..., Any]], list[str]]:
+    head = "import numpy as np\nimport pandas as pd\nimport torch\n"
+    if spec.data not in bundled.BUNDLED:
+        functions, lines = csv_files.code(_profile(spec), spec.csv, used)
+        return head + "from torch import Tensor", functions, lines
     about = bundled.BUNDLED[spec.data]
-    head = (
-        "import numpy as np\nimport pandas as pd\nimport torch\n"
-        f"from sklearn.datasets import {about.loader}\nfrom sklearn.utils import Bunch\nfrom torch import Tensor"
-    )
+    head += f"from sklearn.datasets import {about.loader}\nfrom sklearn.utils import Bunch\nfrom torch import Tensor"
     return (
         head,
         [about.build],
         [f"table = {about.build.__name__}({about.call()}, {about.target!r})"],
     )
+
+
+def files(spec: TableSpec) -> dict[str, Path]:
+    """The files an exported script expects in its own folder, by the name it uses.
+
+    Raises:
+        SpecError: the upload is not on this server.
+    """
+    if not spec.upload:
+        return {}
+    _profile(spec)
+    return {workspace.file_name(workspace.about(spec.upload).name): workspace.get(spec.upload)}
 
 
 def _split_lines(spec: TableSpec, task: str) -> list[str]:
@@ -793,44 +876,31 @@ def _finish_lines(spec: TableSpec, task: str) -> list[str]:
     ]
 
 
-def _literal(names: Sequence[str]) -> str:
-    """A list of names as source text, one a line where one line would be too long."""
-    flat = repr(list(names))
-    return flat if len(flat) < 90 else "[\n" + "".join(f"    {name!r},\n" for name in names) + "]"
-
-
 @cache
 def _bundled_columns(name: str) -> tuple[tables.Column, ...]:
     return tables.describe(bundled.table(name))
 
 
 def _columns(spec: TableSpec) -> tuple[tables.Column, ...]:
-    return _bundled_columns(spec.data)
+    if spec.data in bundled.BUNDLED:
+        return _bundled_columns(spec.data)
+    return _profile(spec).columns
+
+
+def _profile(spec: TableSpec) -> csv_files.Profile:
+    if spec.data == example.DATA:
+        workspace.put(example.CONTENT, example.NAME)  # at hand on every server
+    return decoded.profile(spec.upload, spec.csv)
 
 
 def _table(spec: TableSpec, used: list[str]) -> pd.DataFrame:
-    return bundled.table(spec.data).loc[:, used]
+    if spec.data in bundled.BUNDLED:
+        return bundled.table(spec.data).loc[:, used]
+    return decoded.load(spec.upload, spec.csv, used)
 
 
 def _file_notes(spec: TableSpec) -> tuple[str, ...]:
-    return ()
-
-
-def shown(name: str) -> str:
-    """A learner's word in quotes, short enough for a sentence."""
-    return repr(name if len(name) <= 40 else f"{name[:37]}…")
-
-
-def names_text(names: Iterable[str]) -> str:
-    """A list of a learner's names for a sentence, the first ten in full."""
-    all_names = list(names)
-    more = f" and {len(all_names) - 10} more" if len(all_names) > 10 else ""
-    return ", ".join(map(shown, all_names[:10])) + more
-
-
-def count(n: int, one: str, many: str = "") -> str:
-    """A number with its noun: "1 row", "3 rows"."""
-    return f"{n} {one if n == 1 else many or one + 's'}"
+    return () if spec.data in bundled.BUNDLED else _profile(spec).notes
 
 
 _UPLOAD = re.compile(r"upload:[0-9a-f]{64}")
@@ -847,4 +917,24 @@ FILLS: dict[str, Callable[[Tensor], Tensor]] = {
 SCALES: dict[str, Callable[[Tensor], tuple[Tensor, Tensor]]] = {
     "standard": steps.standard,
     "min-max": steps.min_max,
+}
+
+# A valid change of every field whose effect needs another field, for the law that every setting reaches the export.
+VARIATIONS: dict[str, dict[str, Any]] = {
+    "data": {"data": "wine"},
+    "points": {"data": "spiral", "points": 100},
+    "noise": {"data": "spiral", "noise": 0.3},
+    "inputs": {"data": "spiral", "inputs": "x1,sin(x2)"},
+    "edits": {"data": "spiral", "edits": "+1,2,0;-3"},
+    "separator": {"data": example.DATA, "separator": "semicolon"},
+    "encoding": {"data": example.DATA, "encoding": "latin-1"},
+    "header": {"data": example.DATA, "header": "no"},
+    "decimal": {"data": example.DATA, "decimal": "point"},
+    "column_kinds": {"data": example.DATA, "column_kinds": "moons=category"},
+    "target": {"target": "petal width (cm)"},
+    "features": {"features": "petal length (cm),petal width (cm)"},
+    "task": {"target": "petal width (cm)", "task": "classification"},
+    "categories": {"data": example.DATA, "categories": "drop"},
+    "max_categories": {"data": example.DATA, "max_categories": 2},
+    "normalise_target": {"data": "diabetes", "normalise_target": False},
 }

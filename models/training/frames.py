@@ -118,6 +118,9 @@ class Pictures:
         regression = data.task == "regression"
         y = torch.cat([t[:: self.stride] for t in (data.y_train, data.y_val, data.y_test)])
         values = self._target(y).float() if regression else y.int()
+        rows = torch.cat(
+            [r[:: self.stride] for r in (data.rows_train, data.rows_val, data.rows_test)]
+        )
         return {
             "task": data.task,
             "target": data.target,
@@ -128,6 +131,7 @@ class Pictures:
                 "x": to_numpy(self.points),
                 "y": to_numpy(values),
                 "split": to_numpy(self.split),
+                "row": to_numpy(rows.int()),
             },
             "axes": list(self.axes),
             "extent": list(self.extent),
@@ -168,6 +172,7 @@ class Pictures:
             else run.epoch + run.position / run.batches,
             "step": run.step,
             "row": run.row,
+            "changes": run.spec.changes,
             "batch": self._batch(),
             "histograms": self._histograms(),
         }

@@ -68,7 +68,7 @@ class Spec(TableSpec):
         "Pulls every parameter towards 0 (L2).",
         minimum=0.0,
         maximum=10.0,
-        step=0.0001,
+        log=True,
         live=True,
     )
     l1: float = knob(
@@ -76,7 +76,7 @@ class Spec(TableSpec):
         "Adds this times the sum of all absolute weights to the loss (L1).",
         minimum=0.0,
         maximum=10.0,
-        step=0.0001,
+        log=True,
         live=True,
     )
     clip: float = knob(
@@ -84,7 +84,7 @@ class Spec(TableSpec):
         "Longest gradient: a longer one is shortened to it; 0 is off.",
         minimum=0.0,
         maximum=1000.0,
-        step=0.1,
+        log=True,
         live=True,
     )
     scheduler: str = knob(
@@ -109,7 +109,7 @@ class Spec(TableSpec):
         maximum=changes.MAX_EPOCHS,
     )
     eta_min: float = knob(
-        0.0, "CosineAnnealingLR: the lowest rate.", minimum=0.0, maximum=1e4, step=0.0001
+        0.0, "CosineAnnealingLR: the lowest rate.", minimum=0.0, maximum=1e4, log=True
     )
     pct_start: float = knob(
         0.3,

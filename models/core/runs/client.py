@@ -118,7 +118,9 @@ class Client:
 
         answer = self._call("reply", run_id, command_id, timeout)
         if answer is None:
-            raise TimeoutError(f"The run has not answered within {timeout:g} s; its batch takes longer.")
+            raise TimeoutError(
+                f"The run has not answered within {timeout:g} s; its batch takes longer."
+            )
         return wire.loads(answer)
 
     # ---- looking ----
@@ -167,18 +169,17 @@ class Client:
         atexit.unregister(self.close)
 
     def _call(self, method: str, *args: Any) -> Any:
-        for attempt in (1, 2):
-            pipe, process = self._connection()
+        for _ in range(2):  # the second time for a supervisor that died just now
+            process = self._supervisor()
+            pipe = None
             try:
+                pipe = self._pipe()
                 pipe.send((method, args))
                 good, answer = pipe.recv()
             except (EOFError, OSError):
-                pipe.close()
+                if pipe is not None:
+                    pipe.close()
                 self._lost(process)
-                if attempt == 2:
-                    raise RunError(
-                        "The process that hosts the runs does not answer. Try again in a moment."
-                    ) from None
                 continue
             with self._lock:
                 if process is self._process and len(self._idle) < 32:
@@ -188,59 +189,55 @@ class Client:
             if good:
                 return answer
             raise answer
-        raise AssertionError("the loop returns or raises")
+        raise RunError("The process that hosts the runs does not answer. Try again in a moment.")
 
-    def _connection(self) -> tuple[Connection, subprocess.Popen[bytes]]:
+    def _supervisor(self) -> subprocess.Popen[bytes]:
         with self._lock:
             if self._closed:
                 raise RunError("The server is shutting down.")
-            if self._process is None or self._process.poll() is not None:
-                self._drop()
-                self._launch()
             process = self._process
-            assert process is not None
-            if self._idle:
-                return self._idle.pop(), process
-        try:
-            return connection.Client(self._address, authkey=self._key), process
-        except (EOFError, OSError):
-            self._lost(process)
-            raise RunError(
-                "The process that hosts the runs has just ended. Try again in a moment."
-            ) from None
+            if process is None or process.poll() is not None:
+                self._drop()
+                process = self._launch()
+            return process
 
-    def _launch(self) -> None:
+    def _pipe(self) -> Connection:
+        with self._lock:
+            if self._idle:
+                return self._idle.pop()
+            address, key = self._address, self._key
+        return connection.Client(address, authkey=key)
+
+    def _launch(self) -> subprocess.Popen[bytes]:
         self._key = secrets.token_bytes(32)
         paths = [str(_ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
         environment = os.environ | {
             "PYTHONPATH": os.pathsep.join(paths),
             "OPENBLAS_NUM_THREADS": "1",  # a pool of threads does not survive the fork of a worker
         }
-        apart: dict[str, Any] = (
-            {"creationflags": getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)}
-            if sys.platform == "win32"
-            else {"start_new_session": True}
-        )  # Ctrl+C in the terminal is for the server; its end closes the pipe
-        self._process = subprocess.Popen(
+        process: subprocess.Popen[bytes] = subprocess.Popen(
             [sys.executable, "-m", "models.core.runs"],
             cwd=_ROOT,
             env=environment,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            **apart,
+            # Ctrl+C in the terminal is for the server alone; its end closes the pipe
+            start_new_session=sys.platform != "win32",
+            creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
         )
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
+        self._process = process
         settings = {"authkey": self._key.hex(), "limits": dataclasses.asdict(self.limits)}
         try:
-            self._process.stdin.write(json.dumps(settings).encode() + b"\n")
-            self._process.stdin.flush()
-            self._address = json.loads(self._process.stdout.readline())["address"]
+            if process.stdin is not None and process.stdout is not None:  # both are pipes, as asked
+                process.stdin.write(json.dumps(settings).encode() + b"\n")
+                process.stdin.flush()
+                self._address = json.loads(process.stdout.readline())["address"]
         except (OSError, ValueError):
             self._drop()
             raise RunError(
                 "The process that hosts the runs could not be started; see the server's log."
             ) from None
+        return process
 
     def _lost(self, process: subprocess.Popen[bytes]) -> None:
         """A connection broke: give a dying supervisor a moment to be dead, so that a new one is started."""
@@ -279,5 +276,7 @@ def _speed(epochs_per_second: float | None) -> float | None:
     if epochs_per_second is None:
         return None
     if not (math.isfinite(epochs_per_second) and epochs_per_second > 0):
-        raise RunError(f"The speed is {epochs_per_second}; it must be more than 0 epochs per second.")
+        raise RunError(
+            f"The speed is {epochs_per_second}; it must be more than 0 epochs per second."
+        )
     return float(epochs_per_second)

@@ -143,7 +143,9 @@ class History:
             scene[0] if scene else 0,
             frame[0] if frame else 0,
         )
-        reset = seen is None or seen[0] != now[0] or any(a > b for a, b in zip(seen, now, strict=True))
+        reset = (
+            seen is None or seen[0] != now[0] or any(a > b for a, b in zip(seen, now, strict=True))
+        )
         rows, events, old_scene, old_frame = (0, 0, 0, 0) if reset or seen is None else seen[1:]
         return News(
             cursor=".".join(map(str, now)),

@@ -13,8 +13,8 @@ import multiprocessing
 import os
 import queue
 import secrets
-import signal
 import shutil
+import signal
 import sys
 import tempfile
 import threading
@@ -81,7 +81,9 @@ class Run:
     asked: float = field(default_factory=time.monotonic)  # last order
     ended: float = 0.0
     ordered: int = 0  # pause, resume, step and speed so far
-    parked_at: int | None = None  # orders that the worker had obeyed when it stood still; None: it moves
+    parked_at: int | None = (
+        None  # orders that the worker had obeyed when it stood still; None: it moves
+    )
     process: Any = None
     outbox: queue.SimpleQueue | None = None  # orders for the worker; None: nobody takes any
     kill_at: float = 0.0
@@ -121,7 +123,9 @@ class Supervisor:
         )
         if "forkserver" in methods:
             self._context.set_forkserver_preload(list(PRELOAD))
-        self._processes = threading.Lock()  # one thread at a time may start or reap: each start reaps others
+        self._processes = (
+            threading.Lock()
+        )  # one thread at a time may start or reap: each start reaps others
         self._warm = threading.Event()
         threading.Thread(target=self._warm_up, daemon=True).start()
         threading.Thread(target=self._watch, daemon=True).start()
@@ -132,9 +136,7 @@ class Supervisor:
         """Whether workers start at once by now; waits for it."""
         return self._warm.wait(timeout)
 
-    def start(
-        self, module: str, spec: bytes, owner: str, device: str, orders: list[tuple]
-    ) -> str:
+    def start(self, module: str, spec: bytes, owner: str, device: str, orders: list[tuple]) -> str:
         """A new run, started now or queued; its id."""
         if not module.startswith(self._limits.modules):
             raise RunError(f"{module} is no topic of this playground.")
@@ -268,7 +270,9 @@ class Supervisor:
                 "live": len(live),
                 "queued": len(self._queue),
                 "kept": len(self._runs) - len(live) - len(self._queue),
-                "workers": [r.process.pid for r in self._runs.values() if r.process and r.process.pid],
+                "workers": [
+                    r.process.pid for r in self._runs.values() if r.process and r.process.pid
+                ],
             }
 
     def close(self) -> None:
@@ -343,15 +347,15 @@ class Supervisor:
 
     def _serve(self, run: Run, ours: Connection, theirs: Connection) -> None:
         """One run's thread: start the process, take what it says until it ends."""
-        process, outbox = run.process, run.outbox
         with self._lock:
-            if not run.live:  # stopped before it began
+            process, delivery = run.process, run.outbox
+            if delivery is None:  # stopped before it began
                 run.process = None
                 return
         with self._processes:
             process.start()
         theirs.close()
-        threading.Thread(target=_deliver, args=(outbox, ours), daemon=True).start()
+        threading.Thread(target=_deliver, args=(delivery, ours), daemon=True).start()
         while True:
             ready = connection.wait([ours, process.sentinel])
             if ours not in ready:
@@ -369,7 +373,7 @@ class Supervisor:
             code = process.exitcode
         with self._lock:
             self._end(run, *_death(code))
-            outbox.put(None)
+            delivery.put(None)
             run.process = None
             self._schedule()
         ours.close()
@@ -541,12 +545,16 @@ class Supervisor:
         if run.outbox is None:
             raise RunError(_over(run))
         if run.outbox.qsize() > 100:
-            raise RunError("The run has not taken the last 100 orders yet. Wait a moment, or stop it.")
+            raise RunError(
+                "The run has not taken the last 100 orders yet. Wait a moment, or stop it."
+            )
         run.outbox.put(order)
 
     def _command(self, run: Run, name: str, args: bytes) -> int:
         if run.state == "queued":
-            raise RunError("This run is still waiting for its turn; it can be changed once it runs.")
+            raise RunError(
+                "This run is still waiting for its turn; it can be changed once it runs."
+            )
         run.commands += 1
         self._tell(run, ("command", run.commands, name, args))
         return run.commands
@@ -597,13 +605,17 @@ def main() -> None:
     settings = json.loads(sys.stdin.buffer.readline())
     settings["limits"]["modules"] = tuple(settings["limits"]["modules"])
     folder = Path(tempfile.mkdtemp(prefix="playground-"))
-    tempfile.tempdir = str(folder)  # multiprocessing's sockets go here too, so that nothing is left behind
+    tempfile.tempdir = str(
+        folder
+    )  # multiprocessing's sockets go here too, so that nothing is left behind
     try:
         address = None if sys.platform == "win32" else str(folder / "runs")
         listener = connection.Listener(address, authkey=bytes.fromhex(settings["authkey"]))
         answer = json.dumps({"address": listener.address}) + "\n"
         os.write(1, answer.encode())
-        os.dup2(2, 1)  # what topics print goes to the server's log; the pipe to the server would fill up
+        os.dup2(
+            2, 1
+        )  # what topics print goes to the server's log; the pipe to the server would fill up
         supervisor = Supervisor(Limits(**settings["limits"]))
         threading.Thread(target=_accept, args=(listener, supervisor), daemon=True).start()
         while sys.stdin.buffer.read(1):
@@ -613,12 +625,26 @@ def main() -> None:
         shutil.rmtree(folder, ignore_errors=True)
         sys.stderr.flush()
         if hasattr(os, "killpg") and os.getpgrp() == os.getpid():
-            os.killpg(0, signal.SIGKILL)  # the group is ours alone: nothing that a worker started stays
+            os.killpg(
+                0, signal.SIGKILL
+            )  # the group is ours alone: nothing that a worker started stays
         os._exit(0)  # without waiting for threads that still serve a run
 
 
 _METHODS = (
-    "ready start status runs spec order stop send reply blob poll frame health".split()  # what a client may call
+    "ready",
+    "start",
+    "status",
+    "runs",
+    "spec",
+    "order",
+    "stop",
+    "send",
+    "reply",
+    "blob",
+    "poll",
+    "frame",
+    "health",
 )
 
 

@@ -298,14 +298,14 @@ def explain(error: BaseException) -> str:
     if isinstance(error, MemoryError) or any(
         sign in text for sign in ("can't allocate memory", "out of memory")
     ):
-        return (
-            "There was not enough memory for this run. Make the model, the batch or the data smaller."
-        )
+        return "There was not enough memory for this run. Make the model, the batch or the data smaller."
     return "The run ended with an error of the program. The other runs go on; press Play to start again."
 
 
 def _last_line(error: BaseException) -> str:
-    if (detail := getattr(error, "detail", None)) is not None:  # SpecError carries PyTorch's own words
+    if (
+        detail := getattr(error, "detail", None)
+    ) is not None:  # SpecError carries PyTorch's own words
         return detail
     return traceback.format_exception_only(error)[-1].strip()[:500]
 

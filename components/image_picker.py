@@ -1,0 +1,77 @@
+"""Which picture to look at: a bundled one, an own file, or one from the camera."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from components import address, controls, session
+from models.core.spec import SpecError
+from models.data import images, workspace
+
+_TITLES = {
+    "china": "Temple (photograph)",
+    "flower": "Flower (photograph)",
+    "digit": "A digit, 8 × 8",
+}
+
+
+def pick(key: str, current: str) -> None:
+    """A menu of pictures bound to the address under `key`, with an uploader and a camera below it.
+
+    The value is a name of `images.BUNDLED` or "upload:<id>"; an upload becomes the value at once. What is
+    no picture is explained, and the one before stays.
+    """
+    own = {
+        f"upload:{u.id}": u.name for u in workspace.listing(session.owner()) if _is_picture(u.name)
+    }
+    if current.startswith("upload:"):
+        own.setdefault(current, _name_of(current))
+    options = [*images.BUNDLED, *own]
+    st.selectbox(
+        "Picture",
+        options,
+        format_func=lambda v: _TITLES.get(v) or workspace.display_name(own[v]),
+        key=key,
+        bind="query-params",
+    )
+    if error := st.session_state.pop(f"{key}:error", None):
+        controls.explain(error)
+    st.file_uploader(
+        "Your own picture",
+        key=f"{key}:file",
+        on_change=_take,
+        args=(key, f"{key}:file"),
+        help="PNG, JPEG, WebP, GIF, BMP or TIFF; any size up to 50 megapixels. It stays on this server.",
+    )
+    with st.popover("Camera", icon=":material/photo_camera:"):
+        st.camera_input(
+            "Take a picture", key=f"{key}:camera", on_change=_take, args=(key, f"{key}:camera")
+        )
+
+
+def _take(key: str, source: str) -> None:
+    """Keep what was uploaded and show it; runs before the page is drawn."""
+    file = st.session_state.get(source)
+    if file is None:
+        return
+    try:
+        data = file.getvalue()
+        images.decode(
+            data, workspace.display_name(file.name), longest=64
+        )  # a picture, before it is kept
+        address.put(key, f"upload:{workspace.put(data, file.name, session.owner())}")
+    except SpecError as error:
+        st.session_state[f"{key}:error"] = error
+
+
+def _is_picture(name: str) -> bool:
+    return name.lower().endswith(
+        (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".ppm")
+    )
+
+
+def _name_of(value: str) -> str:
+    try:
+        return workspace.about(value.removeprefix("upload:")).name
+    except SpecError:
+        return "not on this server"

@@ -1,0 +1,99 @@
+"""The frame every page shares: its heading, the projector mode, where controls go, and the footer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import streamlit as st
+import torch
+
+from components import address
+
+# Projector mode shows what a classroom needs: the picture and its transport. Controls are hidden, not
+# left out: a bound widget that is not drawn would lose its value from the address.
+_CSS = """<style>
+.stMainBlockContainer { padding: 3.4rem 2rem 2rem; }
+.stMainBlockContainer > div > .stVerticalBlock, .stMainBlockContainer > .stVerticalBlock { gap: 0.5rem; }
+[data-testid="stSidebarUserContent"] { padding: 0 1.25rem 2rem; }
+[data-testid="stSidebarHeader"] { height: 2.5rem; min-height: 0; margin: 0; }
+.st-key-controls, .st-key-controls .stVerticalBlock { gap: 0.6rem; }
+.st-key-tidy { display: none; }
+.st-key-lesson-head h3 { padding: 0; }
+.st-key-lesson-head .stCaptionContainer p { margin: 0; }
+</style>"""
+_PROJECTOR = """<style>
+:root { font-size: max(22px, 1.72vw) !important; }
+[data-testid="stSidebar"], [data-testid="stExpandSidebarButton"], [data-testid="stSidebarCollapsedControl"],
+.st-key-controls, .st-key-details, .st-key-lesson-foot, .st-key-lesson-head .stCaptionContainer, [class*="st-key-detail-"] { display: none !important; }
+.stMainBlockContainer { padding: 3.2rem 1.5rem 1rem; max-width: none; }
+.st-key-stage { --stage-height: max(16rem, calc(100vh - 11.5rem)); }
+.stMain p, .stMain label, .stMain span, .stMain button, .stMain input { font-size: max(1em, 18px); }
+</style>"""
+
+
+def page(name: str, title: str, lead: str = "") -> bool:
+    """The heading of a page and its projector toggle; call it first. Returns whether projector mode is on.
+
+    Args:
+        name: the page's word in the address, also the prefix of its parameters.
+        lead: one line under the title: what there is to see and to do.
+    """
+    address.arrive(name)
+    key = f"{name}-projector"
+    address.restore(f"{name}-projector")
+    st.html(_CSS)
+    with st.container(
+        key="lesson-head", horizontal=True, vertical_alignment="center", gap="medium"
+    ):
+        with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
+            st.subheader(title, anchor=False, width="content")
+            if lead:
+                st.caption(lead, width="content")
+        projector = st.toggle(
+            "Projector",
+            key=key,
+            bind="query-params",
+            help="Large text and thick lines, only the picture and its transport.",
+        )
+    address.tidy()
+    if projector:
+        st.html(_PROJECTOR)
+    return projector
+
+
+@contextmanager
+def controls() -> Iterator[None]:
+    """Where a page's widgets go: the sidebar; hidden in projector mode."""
+    with st.sidebar, st.container(key="controls"):
+        yield
+
+
+@contextmanager
+def details() -> Iterator[None]:
+    """Where tables, code and explanations go: below the picture; hidden in projector mode."""
+    with st.container(key="details"):
+        yield
+
+
+@contextmanager
+def stage() -> Iterator[None]:
+    """Where the one picture of a page goes: it fills the screen in projector mode."""
+    with st.container(key="stage"):
+        yield
+
+
+def problem(title: str, message: str, detail: str = "") -> None:
+    """What went wrong in the one way every page says it, PyTorch's or the system's own words behind a click."""
+    st.error(message, title=title, icon=":material/error:")
+    if detail:
+        with st.expander("What PyTorch says"):
+            st.code(detail, language=None)
+
+
+def footer() -> None:
+    """What computed the page: library versions, in small print."""
+    with st.container(key="lesson-foot"):
+        st.caption(
+            f"Every number on this page was computed just now by PyTorch {torch.__version__} on this machine."
+        )

@@ -1,0 +1,169 @@
+"""The table behind the training: what its columns hold, how it is read and split, and every decision taken."""
+
+from __future__ import annotations
+
+import math
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from components import controls, news
+from components.transport import Followed, Topic
+from models.core.spec import SpecError
+from models.data import bundled, csv_files, decoded, rows, tables, tabular, toy
+from models.training import Spec
+
+_PREDICTED_BYTES = 20 * 2**20
+
+
+def tab(topic: Topic[Spec], run: Followed[Spec], spec: Spec) -> None:
+    """Corrections on the left, what came of them on the right."""
+    panel = controls.panel(Spec, topic.page)
+    left, right = st.columns([2, 3], gap="large")
+    table = spec.data not in toy.TOYS
+    with left:
+        if table:
+            _columns(panel, spec)
+            panel.draw("missing", "categories", "max_categories")
+        panel.draw("val_fraction", "test_fraction", "stratify", "normalise")
+        if _task(spec) == "regression":
+            panel.draw("normalise_target")
+        panel.draw("data_seed")
+        if spec.data.startswith("upload:"):
+            with st.expander("How the file is read"):
+                panel.draw("separator", "encoding", "header", "decimal", "column_kinds")
+    with right:
+        if spec.data in bundled.BUNDLED:
+            st.markdown(bundled.BUNDLED[spec.data].about)
+        known = news.of(run.run) if run.run else None
+        if known is not None and known.scene is not None:
+            st.markdown("**What was decided**")
+            for sentence in known.scene["decisions"]:
+                st.markdown(f"- {_plain(sentence)}")
+        if table:
+            _profile(spec)
+        if spec.upload:
+            _head(spec)
+
+
+def _task(spec: Spec) -> str | None:
+    try:
+        return tabular.task_of(spec)
+    except SpecError:
+        return None
+
+
+def _columns(panel: controls.Panel[Spec], spec: Spec) -> None:
+    """Target, features and task, chosen from the table's own columns."""
+    try:
+        plan = tabular.plan(spec)
+    except SpecError as error:
+        controls.explain(error)
+        try:
+            plan = tabular.plan(spec.replace(target="", features="", task="auto"))
+        except SpecError:
+            return
+    names = [column.name for column in plan.columns]
+    key = f"{panel.prefix}-target"
+    shown = f"{key}-menu"
+    st.session_state[shown] = plan.target
+
+    def target() -> None:
+        chosen = st.session_state[shown]
+        kept = [n for n in tables.comma_list(spec.features) if n != chosen]
+        controls.put(panel.prefix, target=chosen, features=tables.comma_text(kept), task="auto")
+
+    st.selectbox("target", names, key=shown, on_change=target, help="The column to predict.")
+    menu = f"{panel.prefix}-features-menu"
+    st.session_state[menu] = list(plan.features)
+
+    def features() -> None:
+        controls.put(panel.prefix, features=tables.comma_text(st.session_state[menu]))
+
+    st.multiselect(
+        "features",
+        [name for name in names if name != plan.target],
+        key=menu,
+        on_change=features,
+        help="The columns to predict it from; all useful ones when none is chosen.",
+    )
+    panel.draw("task")
+
+
+def _profile(spec: Spec) -> None:
+    try:
+        columns = tabular.plan(spec.replace(target="", features="", task="auto")).columns
+    except SpecError as error:
+        controls.explain(error)
+        return
+    st.markdown("**Columns**")
+    table = pd.DataFrame(
+        {
+            "column": [c.name for c in columns],
+            "kind": [c.kind for c in columns],
+            "missing": [c.missing for c in columns],
+            "infinite": [c.infinite for c in columns],
+            "different": [c.distinct for c in columns],
+            "low": [_finite(c.low) for c in columns],
+            "mean": [_finite(c.mean) for c in columns],
+            "high": [_finite(c.high) for c in columns],
+            "examples": [", ".join(c.examples) for c in columns],
+        }
+    )
+    st.dataframe(table, hide_index=True, height=300, alt="What each column holds")
+
+
+def _head(spec: Spec) -> None:
+    """How the file was read, and its first rows as it writes them."""
+    try:
+        found = decoded.remembered(spec.upload, spec.csv)
+    except SpecError as error:
+        controls.explain(error)
+        return
+    if found is None:
+        return
+    st.markdown(
+        f"**{_plain(found.name)}**: {found.rows:,} rows, columns parted by {found.separator}, decimal {found.decimal}, "
+        f"written in {found.encoding}, {'with' if found.header else 'without'} a header line"
+    )
+    head = pd.DataFrame(list(found.head), columns=[c.name for c in found.columns])
+    st.dataframe(head, hide_index=True, height=220, alt="The first rows of the file")
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
+
+
+def example_rows(spec: Spec, scene: Mapping[str, Any]) -> pd.DataFrame:
+    """Two rows of the data without the target, to start typing from."""
+    first = scene["points"]["row"][:2]
+    table = rows.original(spec, [int(row) for row in first])
+    if spec.data in toy.TOYS:
+        return table.loc[:, ["x1", "x2"]].reset_index(drop=True)
+    return table.drop(columns=[scene["target"]]).reset_index(drop=True)
+
+
+def read_csv(spec: Spec, file: Any) -> pd.DataFrame:
+    """A learner's rows from a CSV, read with the same settings as the data.
+
+    Raises:
+        SpecError: the file is no table.
+    """
+    content = file.getvalue()
+    if len(content) > _PREDICTED_BYTES:
+        raise SpecError(
+            f"The file has {len(content) / 2**20:.0f} MB; rows to predict may have {_PREDICTED_BYTES // 2**20} MB at most. "
+            "Split it into parts."
+        )
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "rows.csv"
+        path.write_bytes(content)
+        return csv_files.read_csv(path, file.name, spec.csv)[1]
+
+
+def _plain(text: str) -> str:
+    return "".join(f"\\{c}" if c in "\\`*_{}[]<>#$|~:" else c for c in text)

@@ -1,0 +1,383 @@
+"""The run that a page shows, and the one bar that steers it: play, pause, step, reset, new seed, speed, scrub."""
+
+from __future__ import annotations
+
+import contextlib
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+import streamlit as st
+
+from components import address, controls, session
+from components.views.transportbar import transportbar
+from models.core.runs import RunError, Status
+from models.core.spec import Spec
+
+S = TypeVar("S", bound=Spec)
+
+SPEEDS = ("0.2/s", "0.5/s", "1/s", "2/s", "5/s", "10/s", "30/s", "100/s", "max speed")
+
+
+@dataclass(frozen=True)
+class Topic(Generic[S]):
+    """What training on a page is made of.
+
+    Attributes:
+        page: the page's word in the address, prefix of its parameters.
+        module: the topic that a worker runs.
+        live: fields that change while a run lives; anything else starts a new one.
+        ignored: fields that say nothing about which run it is (what was changed on the way).
+    """
+
+    page: str
+    module: str
+    live: Sequence[str] = ()
+    ignored: Sequence[str] = ("changes",)
+
+
+@dataclass(frozen=True)
+class Followed(Generic[S]):
+    """The run on screen.
+
+    Attributes:
+        run: its id; None when none could be started.
+        status: how it stands; mine: this learner steers it.
+        spec: the settings it was started with; live changes since are in the run.
+        notes: sentences about what just happened to it (a reset, a link whose run is gone).
+    """
+
+    run: str | None
+    status: Status
+    spec: S
+    notes: tuple[str, ...]
+
+    @property
+    def mine(self) -> bool:
+        return self.status.mine
+
+
+def follow(topic: Topic[S], spec: S, *, device: str = "cpu") -> Followed[S]:
+    """The run for these settings: the one of the link, the one of before, or a new one.
+
+    A change of a live field is sent to the run; any other change starts a new run (in the state the old one
+    was in: paused stays paused) and says so. Whoever watches another's run and changes something gets
+    an own run with the change.
+    """
+    mind = _Mind.of(topic.page)
+    client, me = session.client(), session.owner()
+    spec = spec.replace(**_plain(topic, spec)) if mind.run else spec
+    wanted = mind.asked(st.query_params.get("run"))
+    status = client.status(wanted, me) if wanted else None
+    try:
+        if wanted is None or status is None:
+            _start(topic, mind, spec, device)
+        elif not status.known:
+            mind.say(
+                "That run is not on this server any more (too old, or the server was restarted), so its settings were "
+                "trained again."
+            )
+            _start(topic, mind, spec, device)
+        elif wanted != mind.run:
+            _adopt(topic, mind, wanted, spec, device)
+        elif changes := _changes(topic, mind.base, spec):
+            _change(topic, mind, status, changes, spec, device)
+    except RunError as error:
+        mind.say(str(error))
+    if mind.run is None:
+        return Followed(None, Status("", "failed", known=False), spec, mind.told())
+    if st.query_params.get("run") != mind.run:
+        st.query_params["run"] = mind.run
+    mind.address = mind.run
+    status = client.status(mind.run, me)
+    if status.state == "failed" and status.step == 0 and status.known and mind.before:
+        old = client.status(mind.before, me)
+        if old.known:  # what was on the page stays until something works
+            said = (*mind.told(), f"{status.message} What you see is still the run of before.")
+            return Followed(mind.before, old, client.spec(mind.before), said)
+    return Followed(mind.run, status, client.spec(mind.run) if status.known else spec, mind.told())
+
+
+def restart(topic: Topic[S], spec: S, *, paused: bool = False, device: str = "cpu") -> None:
+    """Start a run with these settings and show it from now on; for callbacks."""
+    mind = _Mind.of(topic.page)
+    try:
+        _start(topic, mind, spec, device, paused=paused)
+    except RunError as error:
+        mind.say(str(error))
+
+
+def show(topic: Topic[S], run: str, spec: S) -> None:
+    """Show an earlier run and its settings from now on; for callbacks."""
+    mind = _Mind.of(topic.page)
+    plain = spec.replace(**_plain(topic, spec))
+    mind.run, mind.base = run, plain
+    controls.put_spec(topic.page, plain)
+
+
+def current(topic: Topic[Any]) -> str:
+    """The id of the run that the page shows.
+
+    Raises:
+        RunError: there is none.
+    """
+    run = _Mind.of(topic.page).run
+    if run is None:
+        raise RunError("There is no run yet. Press Play.")
+    return run
+
+
+def say(topic: Topic[Any], sentence: str) -> None:
+    """A sentence that the page shows until the next action."""
+    _Mind.of(topic.page).say(sentence)
+
+
+def command(followed: Followed[Any], name: str, timeout: float = 5.0, **args: Any) -> Any:
+    """Ask the run something and wait for the reply.
+
+    Raises:
+        RunError: it is not this learner's, has ended, or refused; the message is for the learner.
+    """
+    client, me = session.client(), session.owner()
+    if followed.run is None:
+        raise RunError("There is no run yet. Press Play.")
+    try:
+        answer = client.reply(followed.run, client.send(followed.run, me, name, **args), timeout)
+    except PermissionError:
+        raise RunError(_NOT_MINE) from None
+    except TimeoutError as error:
+        raise RunError(str(error)) from None
+    if isinstance(answer, dict) and "error" in answer:
+        raise RunError(answer["error"])
+    return answer
+
+
+def bar(topic: Topic[S], followed: Followed[S], spec: S, *, device: str = "cpu") -> None:
+    """Buttons, speed, progress and the way back to past epochs; a fragment, so that steering stays quick."""
+    _bar(topic, followed.run, spec, device)
+
+
+@st.fragment
+def _bar(topic: Topic[Any], run: str | None, spec: Any, device: str) -> None:
+    mind = _Mind.of(topic.page)
+    if mind.moved:  # another run, or the run got into another state: the whole page has to know
+        mind.moved = False
+        st.rerun()
+    client, me = session.client(), session.owner()
+    id = run or ""
+    status = client.status(run, me) if run else Status("", "failed", known=False)
+    mine = status.mine or run is None
+
+    def press(order: Callable[..., Any], *args: Any) -> None:
+        try:
+            order(id, me, *args)
+        except (RunError, PermissionError) as error:
+            mind.say(str(error) if isinstance(error, RunError) else _NOT_MINE)
+            mind.moved = True
+
+    def play() -> None:
+        now = client.status(run, me) if run else None
+        if now is None or now.over or not now.known:
+            again()
+        else:
+            if now.state == "done":
+                press(lambda id, me: client.send(id, me, "extend", epochs=spec.epochs))
+            press(client.resume)
+
+    def again(paused: bool = False) -> None:
+        restart(topic, spec.replace(**_plain(topic, spec)), paused=paused, device=device)
+        address.put(f"{topic.page}-changes", None)
+        mind.moved = True
+
+    def seed() -> None:
+        controls.put(topic.page, seed=random.SystemRandom().randrange(1_000_000))
+        mind.moved = True
+
+    def seek(epoch: float) -> None:
+        try:
+            client.send(id, me, "seek", epoch=int(epoch))
+            mind.say(
+                f"Training stands at the end of epoch {epoch:g} again. Change something, then press Play: "
+                "from here on it takes a new course."
+            )
+        except (RunError, PermissionError) as error:
+            mind.say(str(error) if isinstance(error, RunError) else _NOT_MINE)
+        mind.moved = True
+
+    def turned(state: str) -> None:
+        mind.moved = True
+
+    done = status.state == "done" and status.answering
+    key = f"{topic.page}-transport"
+    with st.container(key=key, horizontal=True, vertical_alignment="center", gap="small"):
+        st.button(
+            f"{spec.epochs} more" if done else "Play",
+            key=f"{key}-play",
+            icon=":material/play_arrow:",
+            type="primary",
+            on_click=play,
+            disabled=not mine,
+            help=None if mine else _NOT_MINE,
+        )
+        for label, icon, action, args, help in (
+            ("Pause", "pause", press, (client.pause,), "Stop after this batch."),
+            ("Batch", "skip_next", press, (client.step_batch,), "Train on one batch, then pause."),
+            (
+                "Epoch",
+                "fast_forward",
+                press,
+                (client.step_epoch,),
+                "Train to the end of the epoch.",
+            ),
+            ("Reset", "restart_alt", again, (True,), "Back to the same initial weights."),
+            ("New seed", "casino", seed, (), "Other initial weights and batch order."),
+        ):
+            st.button(
+                label,
+                key=f"{key}-{label.lower().replace(' ', '-')}",
+                icon=f":material/{icon}:",
+                on_click=action,
+                args=args,
+                disabled=not mine,
+                help=help if mine else _NOT_MINE,
+            )
+        st.selectbox(
+            "Speed, epochs per second",
+            SPEEDS,
+            len(SPEEDS) - 1,
+            key=f"{topic.page}-speed",
+            bind="query-params",
+            on_change=lambda: press(client.speed, speed(topic.page)),
+            disabled=not mine,
+            label_visibility="collapsed",
+            help="Slow motion to as fast as it goes, in epochs per second.",
+            width=140,
+        )
+    transportbar(
+        run,
+        key=f"{key}-bar",
+        seekable=mine,
+        on_seek=seek,
+        state=status.state if run else None,
+        on_state=turned,
+    )
+    if run and status.known and not mine:
+        st.caption(f":material/visibility: {_NOT_MINE}")
+
+
+def speed(page: str) -> float | None:
+    """The chosen speed in epochs per second; None is as fast as it goes."""
+    chosen = st.session_state.get(f"{page}-speed") or st.query_params.get(
+        f"{page}-speed", SPEEDS[-1]
+    )
+    return float(chosen.removesuffix("/s")) if chosen in SPEEDS[:-1] else None
+
+
+_NOT_MINE = "You are watching someone else's run. Change any setting to get your own."
+
+
+@dataclass
+class _Mind:
+    """What a session remembers of the run on one page."""
+
+    run: str | None = None
+    base: Any = None  # the settings on the page for which `run` was started or taken over
+    before: str | None = None  # the run of before, shown again when `run` cannot even begin
+    moved: bool = False  # the bar has to rerun the whole page
+    notes: tuple[str, ...] = ()
+
+    address: str | None = None  # the run of the address when the script saw it last
+
+    def asked(self, address: str | None) -> str | None:
+        """The run to show: a new one in the address, else the one of before."""
+        if address is not None and address != self.address:
+            self.address = address
+            return address
+        return self.run or address
+
+    @staticmethod
+    def of(page: str) -> _Mind:
+        return st.session_state.setdefault(f"{page}:run", _Mind())
+
+    def say(self, sentence: str) -> None:
+        self.notes = (*self.notes, sentence)
+
+    def told(self) -> tuple[str, ...]:
+        told, self.notes = self.notes, ()
+        return told
+
+
+def _plain(topic: Topic[Any], spec: Any) -> dict[str, Any]:
+    """The ignored fields at their defaults: what was changed on the way belongs to the old run."""
+    names = set(topic.ignored) & set(spec.__dataclass_fields__)
+    return {name: spec.__dataclass_fields__[name].default for name in names}
+
+
+def _changes(topic: Topic[Any], before: Any, after: Any) -> list[str]:
+    return [
+        name
+        for name in after.__dataclass_fields__
+        if name not in topic.ignored and getattr(before, name) != getattr(after, name)
+    ]
+
+
+def _start(topic: Topic[Any], mind: _Mind, spec: Any, device: str, *, paused: bool = False) -> None:
+    client, me = session.client(), session.owner()
+    old = mind.run
+    mind.run = client.start(
+        topic.module, spec, owner=me, device=device, paused=paused, speed=speed(topic.page)
+    )
+    mind.base = spec
+    mind.before = old
+    if old:
+        with contextlib.suppress(RunError, PermissionError):  # it had ended, or is someone else's
+            client.stop(old, me)
+
+
+def _adopt(topic: Topic[Any], mind: _Mind, run: str, spec: Any, device: str) -> None:
+    """A link brought a run: show it, with its settings on the widgets."""
+    theirs = session.client().spec(run)
+    if not isinstance(theirs, type(spec)):
+        _start(topic, mind, spec, device)
+        mind.say("The link names a run of another page, so these settings were trained here.")
+        return
+    bare = not any(
+        name.removeprefix(f"{topic.page}-") in spec.__dataclass_fields__ for name in st.query_params
+    )
+    if bare:
+        mind.run, mind.base = run, theirs
+        controls.put_spec(topic.page, theirs.replace(**_plain(topic, theirs)))
+        st.rerun()
+    differing = [n for n in _changes(topic, theirs, spec) if n not in topic.live and n != "epochs"]
+    if differing:
+        _start(topic, mind, spec, device)
+        mind.say(
+            f"The link's settings differ from its run's ({', '.join(differing)}), so they were trained anew."
+        )
+        return
+    mind.run, mind.base = run, spec
+
+
+def _change(
+    topic: Topic[Any], mind: _Mind, status: Status, changes: list[str], spec: Any, device: str
+) -> None:
+    """The learner moved a setting: tell the run, or start another one."""
+    client, me = session.client(), session.owner()
+    under_way = status.mine and status.state in ("running", "paused", "queued")
+    if under_way and all(name in topic.live for name in changes):
+        client.send(status.id, me, "set", **{name: getattr(spec, name) for name in changes})
+        mind.base = spec
+        return
+    paused = status.mine and status.state == "paused"
+    _start(topic, mind, spec, device, paused=paused)
+    address.put(f"{topic.page}-changes", None)
+    if not status.mine:
+        mind.say(
+            "You changed a setting of someone else's run, so from here on this is your own run."
+        )
+    elif under_way and status.epoch > 0:
+        mind.say(
+            f"{', '.join(changes)} cannot change in a trained network, so training began again from new weights. "
+            f"The run of before ({status.epoch:g} epochs) is kept in Runs."
+        )

@@ -1,0 +1,375 @@
+"""Autograd seen at work: run a program of yours, then step through the backward pass that PyTorch really makes."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Mapping
+from contextlib import nullcontext
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from models.autograd import language, stepping
+from models.autograd.language import ProgramError
+from models.autograd.presets import PRESETS, Preset
+from models.autograd.recording import Graph, Recorder
+from models.autograd.stepping import Backward
+from models.core import export, seeding
+from models.core.spec import Spec as _Spec
+from models.core.spec import SpecError, knob
+
+
+@dataclass(frozen=True)
+class Spec(_Spec):
+    """A program and its leaves; empty texts mean the preset's own."""
+
+    preset: str = knob("chain", "A program to start from.", choices=tuple(PRESETS),
+                       names={k: p.title for k, p in PRESETS.items()})  # fmt: skip
+    leaves: str = knob(
+        "", "Leaf tensors, one assignment per line; empty: the preset's.", max_chars=8000
+    )
+    program: str = knob("", "The program; empty: the preset's.", max_chars=4000)
+    gradient: str = knob("", "The gradient argument of backward, for a result that is not a scalar.",
+                         max_chars=1000)  # fmt: skip
+    order: int = knob(
+        1, "1: gradients; 2: gradients of the gradients' sum (double backward).", choices=(1, 2)
+    )
+    seed: int = knob(0, "Seed of everything random.", minimum=0, maximum=9999)
+
+    def check(self) -> None:
+        language.parse(self.leaves_text, "leaves")
+        language.parse(self.program_text)
+        if self.gradient_text:
+            language.parse(f"gradient = {self.gradient_text}", "gradient")
+
+    @property
+    def chosen(self) -> Preset:
+        return PRESETS[self.preset]
+
+    @property
+    def leaves_text(self) -> str:
+        return _tidy(self.leaves) or self.chosen.leaves
+
+    @property
+    def program_text(self) -> str:
+        return _tidy(self.program) or self.chosen.program
+
+    @property
+    def gradient_text(self) -> str:
+        own = bool(_tidy(self.program))
+        return self.gradient.strip() or ("" if own else self.chosen.gradient)
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Why there are no (or strange) gradients: what happened, the numbers, what to change.
+
+    Attributes:
+        line: the learner's line it is about, 0 for the backward pass itself; detail: PyTorch's own message.
+    """
+
+    message: str
+    line: int = 0
+    detail: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class Result:
+    """A recorded run.
+
+    Attributes:
+        leaves: the named leaf tensors; `.grad` holds their gradients.
+        source: the program's result; name, value: what backward starts from (the same, except for order 2).
+        graph: what ran; backward: what the engine did, with no steps when there was nothing to do.
+        problem: what went wrong or deserves a warning, None when all is well.
+    """
+
+    leaves: Mapping[str, Tensor]
+    source: str
+    name: str
+    value: Tensor
+    graph: Graph
+    backward: Backward
+    problem: Problem | None
+
+
+@dataclass(frozen=True)
+class Leaf:
+    """One line of the leaves' text, in parts for a form: `name = call(values, requires_grad=…)`."""
+
+    name: str
+    values: str
+    requires_grad: bool
+    line: int
+
+    def text(self) -> str:
+        """The line again; plain numbers and lists become `torch.tensor(…)`."""
+        values = self.values.strip()
+        flag = ", requires_grad=True" if self.requires_grad else ""
+        if values.startswith(("torch.", "F.")) and values.endswith(")"):
+            return f"{self.name} = {values[:-1]}{flag})"
+        return f"{self.name} = torch.tensor({values}{flag})"
+
+
+def run(spec: Spec, *, device: str = "cpu", jacobians: bool = True) -> Result:
+    """Run the program on its leaves, then the backward pass, and write down both.
+
+    Raises:
+        ProgramError: a line that cannot run; its `line` and `field` say where.
+    """
+    leaves_program = language.parse(spec.leaves_text, "leaves")
+    program = language.parse(spec.program_text)
+    preset = spec.chosen
+    random = leaves_program.random or program.random or bool(preset.preamble)
+    with seeding.seeded(spec.seed) if random else nullcontext(), _on(device):
+        functions = preset.functions()
+        leaves = language.Interpreter().run(leaves_program, "leaves")
+        _check_leaves(leaves, leaves_program)
+        module = next((f for f in functions.values() if isinstance(f, nn.Module)), None)
+        recorder = Recorder(where=lambda: interpreter.line, leaves=leaves, module=module)
+        interpreter = language.Interpreter(
+            leaves,
+            functions=functions,
+            started=recorder.begin_line,
+            named=recorder.name,
+            bytes_kept=lambda: recorder.bytes,
+        )
+        with recorder:
+            names = interpreter.run(program)
+            name = "loss" if isinstance(names.get("loss"), Tensor) else interpreter.last
+            if not name:
+                raise ProgramError(
+                    "no line assigns a tensor; write one, such as loss = x.sum().", 1
+                )
+            source, value = name, names[name]
+            gradient = _gradient(spec, names, value, name)
+            if spec.order == 2:
+                value, gradient = _second_order(recorder, leaves, value, gradient, name), None
+                source, name = name, SECOND
+                recorder.name(name, value)
+        graph = recorder.graph(value)
+        backward, problem = _backward(graph, name, value, gradient, jacobians, module is None)
+    tensors = {k: v for k, v in leaves.items() if isinstance(v, Tensor)}
+    problem = problem or _strange(graph, backward, tensors)
+    return Result(tensors, source, name, value, graph, backward, problem)
+
+
+def leaves(text: str) -> list[Leaf]:
+    """The leaves' text in parts; a line that is no `name = call(…)` or literal keeps its right side whole."""
+    program = language.parse(text, "leaves")
+    found: list[Leaf] = []
+    for statement in program.body:
+        if not (isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Name)):
+            raise ProgramError(
+                "each leaf is one line: name = torch.tensor(…).", statement.lineno, field="leaves"
+            )
+        value, name = statement.value, statement.targets[0].id
+        tracked = False
+        if isinstance(value, ast.Call):
+            for keyword in list(value.keywords):
+                if keyword.arg == "requires_grad" and isinstance(keyword.value, ast.Constant):
+                    tracked = bool(keyword.value.value)
+                    value.keywords.remove(keyword)
+        shown = ast.unparse(value)
+        plain = isinstance(value, ast.Call) and shown.startswith("torch.tensor(")
+        if plain and isinstance(value, ast.Call) and len(value.args) == 1 and not value.keywords:
+            shown = ast.unparse(value.args[0])
+        found.append(Leaf(name, shown, tracked, statement.lineno))
+    return found
+
+
+def numbers(result: Result) -> dict[str, float]:
+    """The result and every leaf gradient, cell by cell, under the names the exported script prints."""
+    found: dict[str, float] = {}
+    tensors = {result.name: result.value} | {
+        f"{name}.grad": leaf.grad for name, leaf in result.leaves.items() if leaf.grad is not None
+    }
+    for name, tensor in tensors.items():
+        for i, number in enumerate(tensor.detach().flatten().tolist()):
+            found[f"{name}[{i}]"] = number
+    return found
+
+
+def to_code(spec: Spec) -> str:
+    """The same run as a script without this project: leaves, program, backward, gradients."""
+    result = run(spec, jacobians=False)
+    preset = spec.chosen
+    names = list(result.leaves)
+    start = [
+        "import math\n\nimport torch\nimport torch.nn.functional as F",
+        f"torch.manual_seed({spec.seed})\n{preset.preamble}".strip(),
+        spec.leaves_text,
+        spec.program_text,
+    ]
+    gradient = spec.gradient_text if result.value.numel() != 1 or spec.gradient else ""
+    call = f"{result.name}.backward({gradient})"
+    if spec.order == 2:
+        first = spec.gradient_text or None
+        tracked = ", ".join(n for n, leaf in result.leaves.items() if leaf.requires_grad)
+        call = (
+            f"grads = torch.autograd.grad({result.source}, [{tracked}], {first}, create_graph=True, allow_unused=True)\n"
+            f"{SECOND} = sum(g.sum() for g in grads if g is not None)\n{SECOND}.backward()"
+        )
+    if not result.backward.steps and result.problem is not None:
+        call = f"# no backward pass: {result.problem.message}"
+    elif result.backward.failure is not None:
+        call = (
+            f'try:\n    {call}\nexcept RuntimeError as error:\n    print("PyTorch refused:", error)'
+        )
+    shown = ", ".join(f'"{n}": {n}' for n in names)
+    report = f"""
+        tensors = {{"{result.name}": {result.name}}}
+        tensors |= {{f"{{name}}.grad": leaf.grad for name, leaf in {{{shown}}}.items() if leaf.grad is not None}}
+        for name, tensor in tensors.items():
+            for i, number in enumerate(tensor.detach().flatten().tolist()):
+                print(f"{{name}}[{{i}}] = {{number!r}}")
+    """
+    return export.script(f"Autograd: {preset.title}", [*start, call, report])
+
+
+def _second_order(
+    recorder: Recorder,
+    leaves: Mapping[str, object],
+    value: Tensor,
+    gradient: Tensor | None,
+    name: str,
+) -> Tensor:
+    """The sum of all gradients' cells, with the graph that their computation left."""
+    tracked = [t for t in leaves.values() if isinstance(t, Tensor) and t.requires_grad]
+    if not value.requires_grad or not tracked or (value.numel() != 1 and gradient is None):
+        raise SpecError(
+            f"A second derivative needs a first one: {name} must be a scalar that depends on a leaf with requires_grad.",
+            "order",
+        )
+    with recorder.first_order(value):
+        try:
+            grads = torch.autograd.grad(
+                value, tracked, gradient, create_graph=True, allow_unused=True
+            )
+        except RuntimeError as error:
+            raise SpecError(
+                f"The first backward pass fails already: {str(error).splitlines()[0]}",
+                "order",
+                str(error),
+            ) from None
+    sums = [g.sum() for g in grads if g is not None]
+    return stepping.sum_terms(sums)
+
+
+def _backward(
+    graph: Graph, name: str, value: Tensor, gradient: Tensor | None, jacobians: bool, whole: bool
+) -> tuple[Backward, Problem | None]:
+    nothing = Backward((), None, 0.0)
+    if not value.requires_grad:
+        return nothing, Problem(
+            f"{name} does not depend on any leaf that requires grad, so there is nothing to differentiate. "
+            "Switch requires_grad on for a leaf, and check for detach and no_grad on the way.",
+            detail="element 0 of tensors does not require grad and does not have a grad_fn",
+        )
+    if value.grad_fn is None:
+        return nothing, Problem(f"{name} is a leaf itself: compute something with it.")
+    if gradient is None and value.numel() != 1:
+        return nothing, Problem(
+            f"{name} has {value.numel()} elements (shape {tuple(value.shape)}), and backward starts from one number. "
+            f"Reduce it with {name}.sum() or {name}.mean(), or fill in the gradient argument with a tensor of that shape.",
+            detail="grad can be implicitly created only for scalar outputs",
+        )
+    try:
+        backward = stepping.backward(graph, value, gradient, jacobians=jacobians and whole)
+    except RuntimeError as error:
+        return nothing, Problem(f"backward could not start: {error}", detail=str(error))
+    return backward, _failure(graph, backward)
+
+
+def _failure(graph: Graph, backward: Backward) -> Problem | None:
+    failure = backward.failure
+    if failure is None:
+        return None
+    if not failure.culprits:
+        first = failure.message.split("\n")[0]
+        return Problem(
+            f"the backward pass stopped after {len(backward.steps)} steps: {first}",
+            detail=failure.message,
+        )
+    victim, culprit = graph.vertices[failure.victim], failure.culprits[0]
+    what = culprit.op.removeprefix("aten.").split(".")[0]
+    of = f" of {culprit.label}" if culprit.label else ""
+    return Problem(
+        f"line {culprit.line} ({what}) wrote over a tensor that {victim.name} (line {victim.line}) had kept for its backward: "
+        f"the version counter{of} went from {culprit.before} to {culprit.after}. "
+        f"Make a new tensor there (a = a + 1 in place of a += 1), or clone() before line {culprit.line}.",
+        culprit.line,
+        failure.message,
+    )
+
+
+def _strange(graph: Graph, backward: Backward, leaves: Mapping[str, Tensor]) -> Problem | None:
+    """NaN and infinite gradients, and where the first one came up."""
+    if all(t.grad is None or bool(t.grad.isfinite().all()) for t in leaves.values()):
+        return None
+    for number, step in enumerate(backward.steps):
+        for out in step.outgoing:
+            if out.grad is None or bool(out.grad.isfinite().all()):
+                continue
+            vertex = graph.vertices[step.vertex] if step.vertex >= 0 else None
+            bad = out.grad[~out.grad.isfinite()].flatten()[0].item()
+            came = all(bool(i.total.isfinite().all()) for i in step.incoming)
+            where = f" (line {vertex.line})" if vertex is not None and vertex.line else ""
+            cause = (
+                "its incoming gradient is finite, so its own local derivative is infinite or undefined here"
+                if came
+                else "it came in with the gradient"
+            )
+            return Problem(
+                f"a gradient is {bad}: it first appears in step {number + 1}, at {step.name}{where}; {cause}. "
+                "Keep the input of that operation away from the bad place (clamp it before, not after).",
+                vertex.line if vertex is not None else 0,
+            )
+    return None
+
+
+def _gradient(spec: Spec, names: Mapping[str, object], value: Tensor, name: str) -> Tensor | None:
+    if not spec.gradient_text or (value.numel() == 1 and not spec.gradient):
+        return None
+    program = language.parse(f"gradient = {spec.gradient_text}", "gradient")
+    gradient = language.Interpreter(names).run(program, "gradient").get("gradient")
+    if not isinstance(gradient, Tensor):
+        raise SpecError("gradient must be a tensor: torch.tensor([…]).", "gradient")
+    if gradient.shape != value.shape:
+        raise SpecError(
+            f"gradient has shape {tuple(gradient.shape)}, but {name} has shape {tuple(value.shape)}. They must be equal.",
+            "gradient",
+        )
+    return gradient.to(value.dtype).detach()
+
+
+def _check_leaves(leaves: Mapping[str, object], program: language.Program) -> None:
+    lines = {s.targets[0].id: s.lineno for s in program.body  # type: ignore[attr-defined]  # filtered on the next line
+             if isinstance(s, ast.Assign) and isinstance(s.targets[0], ast.Name)}  # fmt: skip
+    for name, value in leaves.items():
+        if not isinstance(value, Tensor):
+            raise ProgramError(f"{name} is a {type(value).__name__}, not a tensor: write {name} = torch.tensor({value}).",
+                               lines.get(name, 1), field="leaves")  # fmt: skip
+        if value.requires_grad and not value.is_leaf:
+            raise ProgramError(f"{name} is computed from other leaves, so it is no leaf itself. Move the line to the program.",
+                               lines.get(name, 1), field="leaves")  # fmt: skip
+
+
+def _on(device: str):
+    return nullcontext() if device == "cpu" else torch.device(device)
+
+
+def _tidy(text: str) -> str:
+    return text.replace("\r\n", "\n").strip("\n").rstrip()
+
+
+SECOND = "gradient_sum"
+
+VARIATIONS: dict[str, Spec] = {
+    "leaves": Spec(leaves=PRESETS["chain"].leaves.replace("0.5", "0.7")),
+    "program": Spec(program="loss = (w * x + b).sigmoid()"),
+    "gradient": Spec(gradient="torch.tensor(2.0)"),
+    "order": Spec(order=2),
+    "seed": Spec(preset="conv", seed=1),
+}

@@ -1,0 +1,292 @@
+"""Tensor operations seen cell by cell: a shelf of tensors, one operation, and who made which cell."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+
+from models import expressions
+from models.core import export, seeding
+from models.core.spec import Spec as BaseSpec
+from models.core.spec import SpecError, knob
+from models.tensor_ops import create, provenance, registry
+from models.tensor_ops.provenance import Links
+
+OPS = registry.OPS
+
+
+@dataclass(frozen=True)
+class Spec(BaseSpec):
+    """One operation on a shelf of named tensors."""
+
+    op: str = knob("add", "The operation.", choices=tuple(OPS))
+    shelf: str = knob(
+        "", "The tensors, one line each: name = expression. Empty: the operation's own example."
+    )
+    params: str = knob("", "Parameters as name=value, separated by commas. Empty: the example's.")
+    expression: str = knob(
+        "", "Several steps in one line, in place of the operation.", max_chars=1000
+    )
+    seed: int = knob(0, "Where random numbers start.", minimum=0, maximum=9999)
+
+    def check(self) -> None:
+        create.lines(self.shelf_text)
+        expressions.parse(self.code)
+
+    @property
+    def shelf_text(self) -> str:
+        """The shelf's lines, the operation's own where none are given."""
+        return self.shelf if self.shelf.strip() else OPS[self.op].shelf
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names on the shelf, in order."""
+        return tuple(dict.fromkeys(name for name, _ in create.lines(self.shelf_text)))
+
+    @property
+    def code(self) -> str:
+        """The operation as one expression over the shelf."""
+        if self.expression.strip():
+            return self.expression.strip()
+        op = OPS[self.op]
+        if self.shelf.strip():
+            return op.code(self._fitting(op), self.names)
+        return op.code(self.params)
+
+    def _fitting(self, op: registry.Op) -> str:
+        """The parameters, with the example's tensors replaced where this shelf has no such names."""
+        given = registry.parse_params(self.params)
+        example = registry.parse_params(op.example)
+        for name, value in example.items():
+            used = (
+                {
+                    n.id
+                    for n in ast.walk(ast.parse(value.strip() or "0", mode="eval"))
+                    if isinstance(n, ast.Name)
+                }
+                if name != "index" or value.isidentifier()
+                else set()
+            )
+            if name not in given and used - set(self.names) - {"torch"}:
+                given[name] = _nearest(op, name, self.names)
+        return registry.join_params(given)
+
+
+def _nearest(op: registry.Op, name: str, names: Sequence[str]) -> str:
+    tensors = [p.name for p in op.params if p.kind == "tensor"]
+    if name in tensors:
+        return names[min(tensors.index(name), len(names) - 1)]
+    return "[" + ", ".join(names[:2]) + "]"
+
+
+@dataclass(frozen=True)
+class Result:
+    """What one operation did.
+
+    Attributes:
+        code: the expression that ran.
+        shelf: the tensors by name after the operation; `before`: what they were before it.
+        outputs: (label, tensor) of every result; a number is a 0-d tensor.
+        value: the result itself.
+        steps: every sub-expression and its value.
+        links: by tensor name, which of its cells made which output cell (flat over all outputs);
+            None when the tensors are too large to show them.
+        changed: names of shelf tensors whose numbers the operation changed in place.
+    """
+
+    code: str
+    shelf: Mapping[str, torch.Tensor]
+    before: Mapping[str, torch.Tensor]
+    outputs: tuple[tuple[str, torch.Tensor], ...]
+    value: Any
+    steps: tuple[expressions.Step, ...]
+    links: Mapping[str, Links] | None
+    changed: tuple[str, ...]
+    arrays: Mapping[str, np.ndarray] = field(default_factory=dict)
+
+
+def run(spec: Spec, *, device: str = "cpu", links: bool = True) -> Result:
+    """Build the shelf, run the operation, and find out which cells made which.
+
+    Raises:
+        SpecError: the shelf cannot be made, or PyTorch refuses the operation on these tensors.
+    """
+    tree = expressions.parse(spec.code)
+    random = expressions.is_random(tree) or any(
+        expressions.is_random(expressions.parse(line)) for _, line in create.lines(spec.shelf_text)
+    )
+    place = nullcontext() if device == "cpu" else torch.device(device)
+    with seeding.seeded(spec.seed) if random else nullcontext(), place:
+        made = create.build(spec.shelf_text)
+        shelf = {n: t for n, t in made.items() if isinstance(t, torch.Tensor)}
+        writes = expressions.writes(tree)
+        before = {n: t.detach().clone() if writes else t.detach() for n, t in shelf.items()}
+        evaluation = expressions.evaluate(spec.code, shelf, seed=None)
+    outputs = _outputs(evaluation.value)
+    changed = tuple(
+        n
+        for n, t in shelf.items()
+        if writes and not torch.equal(t.detach().nan_to_num(), before[n].nan_to_num())
+    )
+    found = _links(spec, tree, before, outputs) if links else None
+    arrays = {n: a for n, a in made.items() if isinstance(a, np.ndarray)}
+    return Result(
+        spec.code,
+        shelf,
+        before,
+        outputs,
+        evaluation.value,
+        evaluation.steps,
+        found,
+        changed,
+        arrays,
+    )
+
+
+def failing(op: registry.Op) -> Spec:
+    """The call of this operation that PyTorch refuses, ready to be tried."""
+    if not op.fails.shelf:
+        return Spec(op=op.name, params=op.fails.params)
+    lines = dict(create.lines(op.shelf)) | dict(create.lines(op.fails.shelf))
+    shelf = "\n".join(f"{n} = {e}" for n, e in lines.items())
+    params = registry.parse_params(op.example) | registry.parse_params(op.fails.params)
+    return Spec(op=op.name, shelf=shelf, params=registry.join_params(params))
+
+
+def report(result: Any) -> dict[str, float]:
+    """The numbers of a result: how many, each size, sum, smallest, largest, and a sum that depends on the order."""
+    parts = list(result) if isinstance(result, (tuple, list)) else [result]
+    found: dict[str, float] = {}
+    for i, part in enumerate(parts):
+        name = f"result_{i}" if len(parts) > 1 else "result"
+        tensor = torch.as_tensor(part).detach().cpu()
+        flat = torch.view_as_real(tensor.resolve_conj()) if tensor.is_complex() else tensor
+        flat = flat.to(torch.float64).reshape(-1)
+        found[f"{name}_numel"] = float(tensor.numel())
+        for d, size in enumerate(tensor.shape):
+            found[f"{name}_size_{d}"] = float(size)
+        if flat.numel():
+            found[f"{name}_sum"] = flat.sum().item()
+            found[f"{name}_min"] = flat.min().item()
+            found[f"{name}_max"] = flat.max().item()
+            found[f"{name}_in_order"] = (flat * torch.arange(1, flat.numel() + 1)).sum().item()
+    return found
+
+
+def numbers(result: Result) -> dict[str, float]:
+    """What the exported script prints."""
+    return report(result.value)
+
+
+def to_code(spec: Spec) -> str:
+    """The shelf and the operation as a script of plain PyTorch."""
+    text = f"{spec.shelf_text}\n{spec.code}"
+    head = ["import torch", *create.needs(text), f"torch.manual_seed({spec.seed})"]
+    shelf = "\n".join(
+        f"{name} = {expression}" for name, expression in create.lines(spec.shelf_text)
+    )
+    return export.script(
+        f"{OPS[spec.op].name}: tensors cell by cell"
+        if not spec.expression
+        else "Tensors cell by cell",
+        [
+            "\n".join(head),
+            shelf,
+            f"result = {spec.code}\nprint(result)",
+            "from typing import Any\n\n\n"
+            + export.source(report)
+            + '\n\n\nfor name, number in report(result).items():\n    print(f"{name} = {number}")',
+        ],
+    )
+
+
+def _outputs(value: Any) -> tuple[tuple[str, torch.Tensor], ...]:
+    """Every tensor of a value with its label."""
+    if isinstance(value, torch.Tensor):
+        return (("result", value),)
+    if isinstance(value, torch.Size) or not isinstance(value, (tuple, list)):
+        return (("result", _plain(value)),)
+    fields = [n for n in dir(type(value)) if not n.startswith("_") and n not in ("count", "index")]
+    labels = {
+        id(getattr(value, n)): n
+        for n in fields
+        if isinstance(getattr(value, n, None), torch.Tensor)
+    }
+    return tuple((labels.get(id(v), f"result[{i}]"), _plain(v)) for i, v in enumerate(value))
+
+
+def _plain(value: Any) -> torch.Tensor:
+    try:
+        return torch.as_tensor(value)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise SpecError(
+            f"The expression gives a {type(value).__name__}, which has no cells to show. "
+            "End it with something that gives a tensor or numbers.",
+            "expression",
+            str(error),
+        ) from None
+
+
+def _links(
+    spec: Spec,
+    tree: ast.expr,
+    before: Mapping[str, torch.Tensor],
+    outputs: Sequence[tuple[str, torch.Tensor]],
+) -> dict[str, Links] | None:
+    used = {n.id for n in ast.walk(tree) if isinstance(n, ast.Name)}
+    tensors = {n: t for n, t in before.items() if n in used}
+    if sum(t.numel() for t in tensors.values()) > provenance.MAX_INPUT_CELLS:
+        return None
+    op = None if spec.expression.strip() else OPS[spec.op]
+    values = (
+        {}
+        if op is None
+        else op.values(spec._fitting(op) if spec.shelf.strip() else spec.params, spec.names)
+    )
+    call = expressions.function(tree, spec.code)
+    seed = spec.seed if expressions.is_random(tree) else None
+
+    def function(named: Mapping[str, torch.Tensor]) -> list[torch.Tensor]:
+        given = {n: t.clone() for n, t in named.items()}  # in-place operations write into these
+        if op is not None and op.triangle:
+            given = {n: t.tril() + t.tril(-1).mT for n, t in given.items()}
+        with seeding.seeded(seed) if seed is not None else nullcontext():
+            return [t for _, t in _outputs(call(given))]
+
+    selectors = {n.id for n in _selecting(tree)} & set(tensors)
+    selectors |= {
+        values[p.name]
+        for p in (op.params if op else ())
+        if p.kind == "tensor" and p.name in _SELECT and values[p.name] in tensors
+    }
+    known = None
+    if op is not None and op.name in provenance.PLACES and len(outputs) == 1:
+        known = provenance.PLACES[op.name](tensors, values, outputs[0][1])
+    return provenance.trace(function, tensors, frozenset(selectors), known)
+
+
+def _selecting(tree: ast.AST) -> list[ast.Name]:
+    """Names that stand alone inside brackets: a[mask], a[:, index]."""
+    found = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Subscript):
+            parts = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
+            found += [p for p in parts if isinstance(p, ast.Name)]
+    return found
+
+
+_SELECT = ("index", "indices", "mask", "condition")
+
+VARIATIONS: dict[str, Spec] = {
+    "op": Spec(op="mul"),
+    "shelf": Spec(shelf="a = torch.ones(2, 3)\nb = torch.arange(3.0)"),
+    "params": Spec(params="alpha=2"),
+    "expression": Spec(expression="(a @ b).softmax(dim=0)"),
+    "seed": Spec(seed=1),
+}

@@ -1,0 +1,211 @@
+"""The shelf: named tensors, one line each, made the way PyTorch makes them.
+
+`a = torch.arange(6.0).reshape(2, 3)` and below it `b = a.T`: a line may use the names above it, so views and
+shared memory come about as they do in a program. Besides PyTorch's functions a line may use a few of NumPy's
+(`torch.from_numpy(np.array([1, 2]))` shares its memory) and the bundled data below.
+"""
+
+from __future__ import annotations
+
+import inspect
+import math
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import torch
+
+from models import expressions
+from models.core.spec import SpecError
+
+MAX_TENSORS = 8
+_NAME = re.compile(r"[a-z][a-z0-9_]{0,15}")
+_TAKEN = frozenset({"torch", "nn", "math", "np", "abs", "len", "float", "int", "bool", "result"})
+
+
+def lines(text: str) -> list[tuple[str, str]]:
+    """(name, expression) of every line of a shelf.
+
+    Raises:
+        SpecError: a line is not of the form `name = expression`, or there are too many.
+    """
+    found: list[tuple[str, str]] = []
+    for number, line in enumerate(text.splitlines(), 1):
+        if not line.strip() or line.lstrip().startswith("#"):
+            continue
+        name, equals, expression = (part.strip() for part in line.partition("="))
+        if not equals or not expression or expression.startswith("="):
+            raise SpecError(
+                f"Line {number} of the shelf, {line.strip()[:40]!r}, makes no tensor. Write it as name = expression, "
+                "for example a = torch.zeros(2, 3).",
+                "shelf",
+            )
+        if not _NAME.fullmatch(name) or name in _TAKEN:
+            raise SpecError(
+                f"{name[:20]!r} cannot be a tensor's name here. Use small letters, digits and _, starting with a letter"
+                + (" (this name is taken)." if name in _TAKEN else "."),
+                "shelf",
+            )
+        found.append((name, expression))
+    if not found:
+        raise SpecError(
+            "The shelf is empty. Add a line, for example a = torch.zeros(2, 3).", "shelf"
+        )
+    if len(found) > MAX_TENSORS:
+        raise SpecError(
+            f"The shelf has {len(found)} lines; the most is {MAX_TENSORS}. Remove some.", "shelf"
+        )
+    return found
+
+
+def build(text: str) -> dict[str, Any]:
+    """The shelf's tensors (and NumPy arrays) by name; draws from the default generator.
+
+    Raises:
+        SpecError: a line cannot be evaluated; its message names the line.
+    """
+    names: dict[str, Any] = {}
+    for name, expression in lines(text):
+        try:
+            value = expressions.evaluate(
+                expression, names, functions=FUNCTIONS, seed=None, trace=False
+            ).value
+        except expressions.ExpressionError as error:
+            raise SpecError(f"On the shelf, {name}: {error}", "shelf", error.detail) from None
+        if not isinstance(value, (torch.Tensor, np.ndarray)):
+            try:
+                value = torch.as_tensor(value)
+            except (TypeError, ValueError, RuntimeError) as error:
+                raise SpecError(
+                    f"On the shelf, {name} is a {type(value).__name__}, not a tensor. "
+                    "Make it one with torch.tensor(…), or pick one of its parts with [0].",
+                    "shelf",
+                    str(error),
+                ) from None
+        names[name] = value
+    return names
+
+
+def needs(text: str) -> list[str]:
+    """The import lines and function sources that a script with this text needs, in order."""
+    found = []
+    if "np." in text:
+        found.append("import numpy as np")
+    if re.search(r"\bF\.", text):
+        found.append("from torch.nn import functional as F")
+    if re.search(r"\bnn\.", text):
+        found.append("from torch import nn")
+    if re.search(r"\bmath\.", text):
+        found.append("import math")
+    found += [
+        f"\n\n{inspect.getsource(f).rstrip()}\n" for n, f in BUNDLED.items() if f"{n}(" in text
+    ]
+    if "torch.empty(" in text:
+        found.append(
+            "# fill new memory with NaN (or the largest whole number) instead of what it held before\n"
+            "torch.use_deterministic_algorithms(True)"
+        )
+    return found
+
+
+def digit(index: int) -> torch.Tensor:
+    """One of scikit-learn's 1797 handwritten digits: (8, 8), grey values 0 to 16."""
+    import torch
+    from sklearn.datasets import load_digits
+
+    pixels, _ = load_digits(return_X_y=True)
+    return torch.tensor(pixels[index], dtype=torch.float32).reshape(8, 8)
+
+
+def photo(name: str, size: int = 16) -> torch.Tensor:
+    """scikit-learn's photo "china" or "flower": (3, size, size), values 0 to 1."""
+    import torch
+    from sklearn.datasets import load_sample_image
+    from torch.nn import functional as F
+
+    pixels = torch.tensor(load_sample_image(f"{name}.jpg")).permute(2, 0, 1) / 255
+    return F.interpolate(pixels[None], (size, size), mode="area")[0]
+
+
+def table(name: str, rows: int = 6) -> torch.Tensor:
+    """The first rows of scikit-learn's "iris", "wine" or "diabetes": (rows, columns)."""
+    import torch
+    from sklearn import datasets
+
+    data = getattr(datasets, f"load_{name}")().data
+    return torch.tensor(data[:rows], dtype=torch.float32)
+
+
+def _checked_digit(index: int) -> torch.Tensor:
+    if not isinstance(index, int) or not 0 <= index < 1797:
+        raise SpecError(f"digit takes a number from 0 to 1796, not {index!r}.")
+    return digit(index)
+
+
+def _checked_photo(name: str, size: int = 16) -> torch.Tensor:
+    if name not in ("china", "flower") or not isinstance(size, int) or not 1 <= size <= 256:
+        raise SpecError('photo takes "china" or "flower" and a size from 1 to 256.')
+    return photo(name, size)
+
+
+def _checked_table(name: str, rows: int = 6) -> torch.Tensor:
+    if name not in ("iris", "wine", "diabetes") or not isinstance(rows, int) or rows < 1:
+        raise SpecError('table takes "iris", "wine" or "diabetes" and a number of rows.')
+    return table(name, rows)
+
+
+def _numpy(call: Callable[..., Any]) -> Callable[..., Any]:
+    """A NumPy function that refuses more than a million elements before it makes them."""
+
+    def guarded(*args: Any, **kwargs: Any) -> Any:
+        sizes = [a for a in args if isinstance(a, (int, float))]
+        sizes += [n for a in args if isinstance(a, (tuple, list)) for n in _flat(a)]
+        if call is not np.array and math.prod(max(abs(s), 1) for s in sizes) > 1e6:
+            raise SpecError("NumPy arrays here hold at most a million elements. Use smaller sizes.")
+        return call(*args, **kwargs)
+
+    return guarded
+
+
+def _flat(values: Any) -> list[float]:
+    return [n for v in values for n in (_flat(v) if isinstance(v, (tuple, list)) else [v])]
+
+
+def _from_numpy(array: np.ndarray) -> torch.Tensor:
+    if not isinstance(array, np.ndarray):
+        raise SpecError("torch.from_numpy takes a NumPy array, such as np.array([1, 2, 3]).")
+    return torch.from_numpy(array)
+
+
+BUNDLED: Mapping[str, Callable[..., Any]] = {"digit": digit, "photo": photo, "table": table}
+
+FUNCTIONS: dict[str, Callable[..., Any]] = {
+    "digit": _checked_digit,
+    "photo": _checked_photo,
+    "table": _checked_table,
+    "torch.from_numpy": _from_numpy,
+    **{
+        f"np.{name}": _numpy(getattr(np, name))
+        for name in ("array", "arange", "zeros", "ones", "linspace", "eye")
+    },
+}
+
+# ways to make a tensor, as the menu offers them: name → (line, what to say)
+WAYS: dict[str, tuple[str, str]] = {
+    "tensor": ("torch.tensor([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]])", "from numbers you write"),
+    "zeros": ("torch.zeros(2, 3)", "all 0"),
+    "ones": ("torch.ones(2, 3)", "all 1"),
+    "full": ("torch.full((2, 3), 7.0)", "all the same number"),
+    "arange": ("torch.arange(0, 12, 2)", "from, up to (left out), step"),
+    "linspace": ("torch.linspace(0, 1, 5)", "a given number of even steps, ends included"),
+    "eye": ("torch.eye(3)", "the identity matrix: 1 on the diagonal"),
+    "rand": ("torch.rand(2, 3)", "random, even between 0 and 1"),
+    "randn": ("torch.randn(2, 3)", "random, from the bell curve around 0"),
+    "randint": ("torch.randint(0, 10, (2, 3))", "random whole numbers"),
+    "empty": ("torch.empty(2, 3)", "memory that nobody has written yet: any value (shown as NaN)"),
+    "from_numpy": ("torch.from_numpy(np.array([[1.0, 2.0], [3.0, 4.0]]))", "shares its memory with the NumPy array"),
+    "digit": ("digit(0)", "a bundled handwritten digit, 8 by 8"),
+    "photo": ('photo("china", 16)', "a bundled photo, 3 colours"),
+    "table": ('table("iris", 6)', "rows of a bundled table"),
+}  # fmt: skip
