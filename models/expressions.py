@@ -215,7 +215,7 @@ def evaluate(
     else:
         tree = source
         check(tree, text, limits)
-    evaluator = _Evaluator(names, text, limits, attributes, trace, _writes(tree), functions)
+    evaluator = _Evaluator(names, text, limits, attributes, trace, writes(tree), functions)
     with nullcontext() if seed is None or not is_random(tree) else seeding.seeded(seed):
         value = evaluator.eval(text, tree)
     return Evaluation(value, tuple(evaluator.steps))
@@ -718,7 +718,7 @@ def _step_name(node: ast.AST) -> str:
     return _SIGNS.get(type(kind), "")
 
 
-def _writes(tree: ast.AST) -> bool:
+def writes(tree: ast.AST) -> bool:
     """Whether an in-place method or an out= argument stands in it."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Attribute) and node.attr.endswith("_"):

@@ -168,7 +168,7 @@ async def poll(request: Request) -> Response:
     if run.startswith("gone"):
         return Response(status_code=404)
     polls[run] = polls.get(run, 0) + 1
-    if run.startswith("shaky") and 6 < polls[run] < 16:
+    if run.startswith("shaky") and 6 < polls[run] < 11:
         return Response(status_code=503)
     now = min(EPOCHS, max(since, polls[run] * 2))
     if run.startswith("still"):

@@ -24,8 +24,7 @@ if rem:
     st.html(f"<style>html {{ font-size: {int(rem)}px }}</style>")
 
 told: object = None
-if st.button("again"):
-    told = "again"
+again = st.button("again")
 if st.button("nothing"):
     show = ""
 if show == "curves":
@@ -106,6 +105,8 @@ elif show == "page":
         network.network(run, key="network", height=380)
     curves.curves(run, key="curves", height=400)
     histograms.histograms(run, key="histograms")
-if told is not None:
-    st.session_state["told"] = repr(told)
+if told is not None or again:
+    st.session_state["told"] = repr(told) if told is not None else "again"
 st.write("told:", st.session_state.get("told", "nothing"))
+st.session_state["runs"] = st.session_state.get("runs", 0) + 1
+st.write(f"script runs: {st.session_state['runs']}")
