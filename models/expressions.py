@@ -215,7 +215,7 @@ def evaluate(
     else:
         tree = source
         check(tree, text, limits)
-    evaluator = _Evaluator(names, text, limits, attributes, trace, _writes(tree), functions)
+    evaluator = _Evaluator(names, text, limits, attributes, trace, writes(tree), functions)
     with nullcontext() if seed is None or not is_random(tree) else seeding.seeded(seed):
         value = evaluator.eval(text, tree)
     return Evaluation(value, tuple(evaluator.steps))
@@ -223,7 +223,7 @@ def evaluate(
 
 def is_random(tree: ast.AST) -> bool:
     """Whether a function that draws random numbers stands in it."""
-    return any(isinstance(n, ast.Attribute) and n.attr in _RANDOM for n in ast.walk(tree))
+    return any(isinstance(n, ast.Attribute) and n.attr in RANDOM for n in ast.walk(tree))
 
 
 def function(source: str | ast.expr, text: str = "") -> Callable[[Mapping[str, Any]], Any]:
@@ -600,10 +600,10 @@ class _Evaluator(simpleeval.SimpleEval):
             raise
         except Exception as error:  # PyTorch raises many kinds; each becomes a sentence here
             raise self._torch_error(node, error, tensors) from None
-        known = {t.untyped_storage()._cdata for t in tensors}
+        known = {_memory(t)[0] for t in tensors}
         for made in tree_flatten(value)[0]:
-            if isinstance(made, torch.Tensor) and made.untyped_storage()._cdata not in known:
-                self.spent += made.untyped_storage().nbytes()
+            if isinstance(made, torch.Tensor) and _memory(made)[0] not in known:
+                self.spent += _memory(made)[1]
         if self.spent > self.limits.total_bytes:
             raise self._over(node, self.spent)
         if isinstance(value, (list, tuple)) and len(value) > self.limits.items:
@@ -674,6 +674,15 @@ class _Evaluator(simpleeval.SimpleEval):
         return self._error(node, torch_errors.explain(error, given), detail=str(error))
 
 
+def _memory(tensor: torch.Tensor) -> tuple[int, int]:
+    """Which memory a tensor stands on, and its bytes; inside torch.func a wrapped tensor shows none of its own."""
+    try:
+        storage = tensor.untyped_storage()
+    except NotImplementedError:
+        return id(tensor), tensor.numel() * tensor.element_size()
+    return storage._cdata, storage.nbytes()
+
+
 def _error(node: ast.AST, text: str, message: str, detail: str = "") -> ExpressionError:
     start, end = _span(node, text)
     if end > start:
@@ -709,7 +718,7 @@ def _step_name(node: ast.AST) -> str:
     return _SIGNS.get(type(kind), "")
 
 
-def _writes(tree: ast.AST) -> bool:
+def writes(tree: ast.AST) -> bool:
     """Whether an in-place method or an out= argument stands in it."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Attribute) and node.attr.endswith("_"):
@@ -1055,7 +1064,7 @@ _GROWING = _FACTORIES | frozenset(
         "conv_transpose1d conv_transpose2d max_pool1d max_pool2d avg_pool1d avg_pool2d block_diag"
     )
 )
-_RANDOM = frozenset(
+RANDOM = frozenset(
     _words(
         "rand randn randint randperm rand_like randn_like randint_like normal bernoulli multinomial poisson dropout gumbel_softmax "
         "normal_ uniform_ random_ bernoulli_ scaled_dot_product_attention"

@@ -290,7 +290,7 @@ def test_every_module_is_under_test() -> None:
     untested = [
         f
         for f in files
-        if f.startswith(SHIPPED) and _has_code(text(f))
+        if f.startswith(SHIPPED) and not f.startswith("pages/") and _has_code(text(f))
         if not (_own_test(f, stems) or _imported(f, used) or f'"{f}"' in named)
     ]
     assert untested == []
@@ -325,3 +325,33 @@ def test_every_page_has_one_place_in_the_page_table() -> None:
     pages = [Path(f).stem for f in project_files(".py") if re.fullmatch(r"pages/[a-z]\w*\.py", f)]
     assert pages
     assert {page: table.count(f'("{page}",') for page in pages} == dict.fromkeys(pages, 1)
+
+
+# What the README promises.
+
+
+def test_everything_the_readme_names_is_there() -> None:
+    readme = text("README.md")
+    tree = readme.partition("```text\n")[2].partition("```")[0]
+    folder, missing = "", []
+    for line in tree.splitlines():
+        name = line.split()[0]
+        path = f"{folder}{name}" if line.startswith(" ") else name
+        folder = folder if line.startswith(" ") else name
+        missing += [] if (ROOT / path).exists() else [path]
+    assert missing == []
+    pictures = re.findall(r"\]\((?!http)([^)#]+)\)", readme)
+    assert [p for p in pictures if not (ROOT / p).exists()] == []
+
+
+def test_every_limit_in_the_readme_is_one_and_has_its_default() -> None:
+    from models.core.runs.limits import Limits
+
+    limits = Limits.from_environment({})
+    rows = re.findall(r"\| `PLAYGROUND_(\w+)` \| (\S+) ", text("README.md"))
+    assert len(rows) > 5
+    for name, default in rows:
+        known = hasattr(limits, name.lower()) or name in ("HOME", "CPU")
+        assert known, name
+        if default.isdigit() and name != "PER_SERVER":
+            assert getattr(limits, name.lower()) == int(default), name

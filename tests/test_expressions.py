@@ -172,7 +172,7 @@ HOSTILE = {
     "a.resize_(10)": "no method",
     "a.set_(b)": "no method",
     "a.dtype.__reduce__()": "underscore",
-    "a.dtype.is_complex": "no attribute",
+    "a.dtype.is_complex": "belongs to a tensor",
     "'x'.join(['a'])": "no method",
     "'{0.__class__}'.format(a)": "no method",
     "f'{a}'": "f-strings",

@@ -85,6 +85,7 @@ def _load(topic: Topic[Spec]) -> None:
         "A checkpoint saved here (.pt)",
         key=key,
         on_change=take,
+        max_upload_size=64,
         help="It is read without running anything in it; training stands exactly where it was saved, paused.",
     )
     if error := st.session_state.get(f"{key}-error"):
@@ -151,7 +152,9 @@ def _own_rows(spec: Spec, scene: Mapping[str, Any]) -> pd.DataFrame | None:
         label_visibility="collapsed",
     )
     if source == "from a CSV":
-        file = st.file_uploader("A CSV with the same columns", key="training-predict-file")
+        file = st.file_uploader(
+            "A CSV with the same columns", key="training-predict-file", max_upload_size=20
+        )
         if file is None:
             return None
         try:

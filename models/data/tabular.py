@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from models.core import export
-from models.core.spec import Spec, SpecError, Value, knob
+from models.core.spec import Spec, SpecError, knob
 from models.data import bundled, csv_files, decoded, example, steps, tables, toy, workspace
 from models.data.wording import count, literal, names_text, shown
 
@@ -180,7 +180,8 @@ class Prepared:
         sources: the column of the original data that each feature was made from.
         decisions: every decision taken on the way, a sentence with its numbers each.
         inputs: the input columns of a made set by name; () for tables.
-        values: of each category column the words that became columns; fill: what stands in for a missing number.
+        values: of each category column the words that became columns; fill: what stands in for a missing number
+            (NaN where incomplete rows were dropped); dates: the format of date columns.
     """
 
     task: str
@@ -208,6 +209,7 @@ class Prepared:
     inputs: tuple[str, ...]
     values: dict[str, list[str]]
     fill: Tensor
+    dates: dict[str, str]
 
     def transform(self, rows: pd.DataFrame | Tensor) -> Tensor:
         """New rows as the model's inputs, by the very statistics of the training rows.
@@ -216,18 +218,21 @@ class Prepared:
             rows: a table with the columns of `sources`, or (N, 2) points of a made set; returns (N, F).
 
         Raises:
-            SpecError: a column is missing from the table, or a number column holds words.
+            SpecError: a column is missing from the table, or a number column holds words. A missing number
+                becomes the training rows' mean or median, or stays NaN where incomplete rows were dropped.
         """
         if isinstance(rows, Tensor):
             return (toy.expand(rows, list(self.inputs)) - self.shift) / self.scale
         if self.inputs:
-            return self.transform(torch.from_numpy(_pick(rows, ("x1", "x2")).to_numpy("float32")))
+            return self.transform(
+                torch.from_numpy(_pick(rows, ("x1", "x2")).to_numpy("float32", copy=True))
+            )
         table = _pick(rows, tuple(dict.fromkeys(self.sources)))
         for name in table:
             if name in self.values:
                 table[name] = table[name].astype("object").map(str, na_action="ignore")
             else:
-                table[name] = _numbers(cast(pd.Series, table[name]))
+                table[name] = _numbers(cast(pd.Series, table[name]), self.dates.get(name, ""))
         x = steps.encode(table, self.values)
         return (torch.where(x.isfinite(), x, self.fill) - self.shift) / self.scale
 
@@ -386,10 +391,8 @@ def _useless(about: tables.Column, chosen: bool) -> str:
 def _prepare_toy(spec: TableSpec) -> Prepared:
     about = toy.TOYS[spec.data]
     said = []
-    points, y = about.make(spec.points, spec.noise, spec.data_seed)
-    added, removed = parse_edits(spec.edits)
+    points, y, added, removed = _points(spec)
     if added:
-        points, y = steps.append_points(points, y, added)
         said.append(f"{count(len(added), 'point')} added by hand")
     inputs = tables.comma_list(spec.inputs)
     x = toy.expand(points, inputs)
@@ -412,8 +415,18 @@ def _prepare_toy(spec: TableSpec) -> Prepared:
         classes=["0", "1"] if about.task == "classification" else [],
         inputs=tuple(inputs),
         values={},
-        fill=torch.zeros(len(inputs)),
+        fill=torch.full((len(inputs),), math.nan),
+        dates={},
     )
+
+
+def _points(spec: TableSpec) -> tuple[Tensor, Tensor, list[tuple[float, float, float]], list[int]]:
+    """A made set with the points added to it, and which were added and removed."""
+    points, y = toy.TOYS[spec.data].make(spec.points, spec.noise, spec.data_seed)
+    added, removed = parse_edits(spec.edits)
+    if added:
+        points, y = steps.append_points(points, y, added)
+    return points, y, added, removed
 
 
 def _prepare_table(spec: TableSpec) -> Prepared:
@@ -441,7 +454,7 @@ def _prepare_table(spec: TableSpec) -> Prepared:
     _check_size(len(table), len(features))
     said += [_one_hot_sentence(n, len(values[n]), trained[n]) for n in words]
     x = steps.encode(table.loc[:, list(known.features)], values)
-    fill = torch.zeros(len(features))
+    fill = torch.full((len(features),), math.nan)
     if spec.missing != "drop":
         fill = FILLS[spec.missing](x[train])
         for i, lacking in enumerate(x.isnan().sum(dim=0).tolist()):
@@ -467,6 +480,7 @@ def _prepare_table(spec: TableSpec) -> Prepared:
         inputs=(),
         values=values,
         fill=fill,
+        dates=_profile(spec).dates if spec.upload else {},
         dropped=rows_before - len(table),
     )
 
@@ -488,6 +502,7 @@ def _finish(
     inputs: tuple[str, ...],
     values: dict[str, list[str]],
     fill: Tensor,
+    dates: dict[str, str],
     dropped: int = 0,
 ) -> Prepared:
     train, val, test = parts
@@ -540,6 +555,7 @@ def _finish(
         inputs=inputs,
         values=values,
         fill=fill,
+        dates=dates,
     )
 
 
@@ -643,14 +659,49 @@ def _pick(rows: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
     return rows.loc[:, list(names)].copy()
 
 
-def _numbers(column: pd.Series) -> pd.Series:
-    numbers = pd.Series(pd.to_numeric(column.astype("object"), errors="coerce"), dtype="float32")
+def _numbers(column: pd.Series, date_format: str) -> pd.Series:
+    """New cells of a number or date column as float32."""
+    if pd.api.types.is_datetime64_any_dtype(column):
+        return ((column - pd.Timestamp("1970-01-01")) / pd.Timedelta(days=1)).astype("float32")
+    if date_format and not pd.api.types.is_numeric_dtype(column):
+        numbers = steps.days_since_1970(column, date_format)
+    else:
+        numbers = pd.Series(
+            pd.to_numeric(column.astype("object"), errors="coerce"), dtype="float32"
+        )
     bad = np.flatnonzero(numbers.isna() & column.notna())
     if len(bad):
+        what = (
+            f"dates such as {pd.Timestamp('2024-12-31').strftime(date_format)}"
+            if date_format
+            else "numbers"
+        )
         raise SpecError(
-            f"Column {shown(str(column.name))} holds numbers, but row {bad[0] + 1} says {shown(str(column.iloc[bad[0]]))}."
+            f"Column {shown(str(column.name))} holds {what}, but row {bad[0] + 1} says {shown(str(column.iloc[bad[0]]))}."
         )
     return numbers
+
+
+def rows(spec: TableSpec, numbers: Sequence[int]) -> pd.DataFrame:
+    """These rows of the original data, all columns, by the numbers of `Prepared.rows_*`; dates as dates.
+
+    Raises:
+        SpecError: the data is not on this server.
+    """
+    wanted = np.asarray(numbers, dtype=np.int64)
+    if spec.data in toy.TOYS:
+        points, y = _points(spec)[:2]
+        table = pd.DataFrame(points[wanted].numpy(), columns=["x1", "x2"], index=pd.Index(wanted))
+        return table.assign(y=y[wanted].numpy())
+    if spec.data in bundled.BUNDLED:
+        return bundled.table(spec.data).iloc[wanted]
+    found = _profile(spec)
+    kept = [c.name for c in found.columns if c.is_number or c.distinct <= decoded.MAX_WORDS]
+    table = decoded.load(spec.upload, spec.csv, kept, wanted)
+    for name in found.dates:
+        days = table[name].to_numpy("float64") * 86_400
+        table[name] = pd.to_datetime(pd.Series(days, index=table.index), unit="s")
+    return table
 
 
 def parse_edits(text: str) -> tuple[list[tuple[float, float, float]], list[int]]:
@@ -869,7 +920,7 @@ SCALES: dict[str, Callable[[Tensor], tuple[Tensor, Tensor]]] = {
 }
 
 # A valid change of every field whose effect needs another field, for the law that every setting reaches the export.
-VARIATIONS: dict[str, dict[str, Value]] = {
+VARIATIONS: dict[str, dict[str, Any]] = {
     "data": {"data": "wine"},
     "points": {"data": "spiral", "points": 100},
     "noise": {"data": "spiral", "noise": 0.3},

@@ -91,7 +91,7 @@ class Result:
 
     Attributes:
         code: the expression that ran.
-        shelf: the tensors by name after the operation; `before`: copies from before it.
+        shelf: the tensors by name after the operation; `before`: what they were before it.
         outputs: (label, tensor) of every result; a number is a 0-d tensor.
         value: the result itself.
         steps: every sub-expression and its value.
@@ -125,13 +125,14 @@ def run(spec: Spec, *, device: str = "cpu", links: bool = True) -> Result:
     with seeding.seeded(spec.seed) if random else nullcontext(), place:
         made = create.build(spec.shelf_text)
         shelf = {n: t for n, t in made.items() if isinstance(t, torch.Tensor)}
-        before = {n: t.detach().clone() for n, t in shelf.items()}
+        writes = expressions.writes(tree)
+        before = {n: t.detach().clone() if writes else t.detach() for n, t in shelf.items()}
         evaluation = expressions.evaluate(spec.code, shelf, seed=None)
     outputs = _outputs(evaluation.value)
     changed = tuple(
         n
         for n, t in shelf.items()
-        if not torch.equal(t.detach().nan_to_num(), before[n].nan_to_num())
+        if writes and not torch.equal(t.detach().nan_to_num(), before[n].nan_to_num())
     )
     found = _links(spec, tree, before, outputs) if links else None
     arrays = {n: a for n, a in made.items() if isinstance(a, np.ndarray)}

@@ -62,7 +62,7 @@ def equation(op: Op, values: Mapping[str, str], shapes: Sequence[Sequence[int]])
         return f"{left}{shared},{shared}{right}->{left}{right}"
     if not a or not b:
         return ""
-    batch = "abcdef"[: max(a, b) - 2]
+    batch = "abcdef"[: max(a, b, 2) - 2]
     if batch and list(shapes[0][:-2]) != list(shapes[1][:-2]) and a > 2 and b > 2:
         return ""
     left = "k" if a == 1 else (batch if a > 2 else "") + "ik"

@@ -1,0 +1,144 @@
+"""How long one operation takes, by size, on everything this machine can compute with.
+
+With an accelerator the lanes are devices, with the transfer measured apart; without one they are CPU thread counts
+and kinds of number. Every point is many runs: the median and the middle half are given, since a shared machine is
+noisy; the first call, which sets things up, stands apart. Run it in a worker: it changes the thread count.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch.utils import benchmark
+
+from models.core import device as devices
+from models.core import seeding
+from models.core.control import Control, Snapshot
+from models.core.spec import Spec as BaseSpec
+from models.core.spec import knob
+
+
+@dataclass(frozen=True)
+class Spec(BaseSpec):
+    """One race between devices (or thread counts and kinds of number)."""
+
+    op: str = knob(
+        "matmul", "The operation that is timed.", choices=("matmul", "add", "softmax", "sort")
+    )
+    largest: int = knob(
+        1024, "The largest matrix: this many rows and columns.", choices=(256, 512, 1024, 2048)
+    )
+    seconds: float = knob(0.2, "How long each point is measured.", minimum=0.05, maximum=2.0)
+    seed: int = knob(0, "Where the random matrices start.", minimum=0, maximum=9999)
+
+
+@dataclass(frozen=True)
+class Lane:
+    """One line of the race: where and with what it computes."""
+
+    name: str
+    device: str
+    dtype: torch.dtype
+    threads: int
+
+
+def lanes() -> tuple[Lane, ...]:
+    """What races on this machine: all devices, or with a CPU alone its threads and kinds of number."""
+    found = devices.available()
+    cores = (
+        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    )
+    if len(found) > 1:
+        return tuple(Lane(d.name, d.name, torch.float32, cores) for d in found)
+    counts = sorted({1, max(1, cores // 2), cores})
+    made = [Lane(f"{n} thread{'s' * (n > 1)}", "cpu", torch.float32, n) for n in counts]
+    made.append(Lane("float64", "cpu", torch.float64, 1))
+    made.append(Lane("bfloat16", "cpu", torch.bfloat16, 1))
+    return tuple(made)
+
+
+def train(spec: Spec, *, device: str = "cpu", control: Control | None = None) -> Iterator[Snapshot]:
+    """One row per lane and size: {"lane", "size", "median", "low", "high", "first", "transfer"}, times in seconds.
+
+    `low` and `high` enclose the middle half of the runs; `transfer` is the way to the device and back, 0 on the CPU.
+    """
+    control = control or Control()
+    racing = lanes()
+    sizes = [n for n in (16, 64, 128, 256, 512, 1024, 2048) if n <= spec.largest]
+    scene = {"lanes": [lane.name for lane in racing], "sizes": sizes, "op": spec.op}
+    step, total = 0, len(racing) * len(sizes)
+    yield Snapshot(0, 0.0, scene=scene)
+    given_up: set[int] = set()
+    for size in sizes:
+        for number, lane in enumerate(racing):
+            control.gate()
+            if number in given_up:
+                continue
+            row = measure(spec, lane, size)
+            if row["median"] > 1.0:  # the next size would take minutes
+                given_up.add(number)
+            step += 1
+            yield Snapshot(
+                step,
+                step / total,
+                rows=({"lane": number, "size": size, **row},),
+                final=False,
+            )
+    yield Snapshot(step, 1.0, final=True)
+
+
+def measure(spec: Spec, lane: Lane, size: int) -> dict[str, float]:
+    """Times of one lane at one size, in seconds."""
+    source = torch.randn(2, size, size, generator=seeding.generator(spec.seed))
+    home = source.to(lane.dtype)
+    start = time.perf_counter()
+    there = home.to(lane.device)
+    there.cpu()
+    devices.synchronize(lane.device)
+    transfer = time.perf_counter() - start if lane.device != "cpu" else 0.0
+    call = _CALLS[spec.op]
+    a, b = there[0], there[1]
+    start = time.perf_counter()
+    call(a, b)
+    devices.synchronize(lane.device)
+    first = time.perf_counter() - start
+    # Timer synchronises CUDA itself; other accelerators are synchronised in the statement
+    timer = benchmark.Timer(
+        "call(a, b); wait(name)",
+        globals={"call": call, "a": a, "b": b, "wait": devices.synchronize, "name": lane.device},
+        num_threads=lane.threads,
+    )
+    done = timer.blocked_autorange(min_run_time=spec.seconds)
+    low, high = _quartiles(done.times)
+    return {"median": done.median, "low": low, "high": high, "first": first, "transfer": transfer}
+
+
+def crossover(rows: list[dict[str, Any]], one: int, two: int, transfer: bool) -> int | None:
+    """The smallest size from which lane `two` is faster than `one`, as far as the noise lets one say; None if nowhere."""
+    found: int | None = None
+    for row in sorted((r for r in rows if r["lane"] == one), key=lambda r: -r["size"]):
+        other = next((r for r in rows if r["lane"] == two and r["size"] == row["size"]), None)
+        if other is None or other["high"] + transfer * other["transfer"] >= row["low"]:
+            break  # the middle halves overlap: no ranking
+        found = int(row["size"])
+    return found
+
+
+def _quartiles(times: list[float]) -> tuple[float, float]:
+    quarter, three = torch.quantile(
+        torch.tensor(times, dtype=torch.float64), torch.tensor([0.25, 0.75], dtype=torch.float64)
+    ).tolist()
+    return quarter, three
+
+
+_CALLS: dict[str, Callable[[torch.Tensor, torch.Tensor], Any]] = {
+    "matmul": torch.matmul,
+    "add": torch.add,
+    "softmax": lambda a, b: torch.softmax(a, dim=-1),
+    "sort": lambda a, b: torch.sort(a, dim=-1),
+}
