@@ -17,7 +17,7 @@ from models.core.spec import Spec
 
 S = TypeVar("S", bound=Spec)
 
-SPEEDS = ("0.2/s", "0.5/s", "1/s", "2/s", "5/s", "10/s", "30/s", "100/s", "max speed")
+SPEEDS = ("0.2/s", "0.5/s", "1/s", "2/s", "5/s", "10/s", "30/s", "100/s", "max")
 
 
 @dataclass(frozen=True)
@@ -81,6 +81,8 @@ def follow(topic: Topic[S], spec: S, *, device: str = "cpu") -> Followed[S]:
             _start(topic, mind, spec, device)
         elif wanted != mind.run:
             _adopt(topic, mind, wanted, spec, device)
+        elif status.mine and status.device and status.device != device:
+            _start(topic, mind, spec, device)
         elif changes := _changes(topic, mind.base, spec):
             _change(topic, mind, status, changes, spec, device)
     except RunError as error:
@@ -213,6 +215,7 @@ def _bar(topic: Topic[Any], run: str | None, spec: Any, device: str) -> None:
         mind.moved = True
 
     done = status.state == "done" and status.answering
+    over = status.state in ("done", "stopped", "failed")
     key = f"{topic.page}-transport"
     with st.container(key=key, horizontal=True, vertical_alignment="center", gap="small"):
         st.button(
@@ -243,7 +246,7 @@ def _bar(topic: Topic[Any], run: str | None, spec: Any, device: str) -> None:
                 icon=f":material/{icon}:",
                 on_click=action,
                 args=args,
-                disabled=not mine,
+                disabled=not mine or (over and label in ("Pause", "Batch", "Epoch")),
                 help=help if mine else _NOT_MINE,
             )
         st.selectbox(
@@ -256,7 +259,7 @@ def _bar(topic: Topic[Any], run: str | None, spec: Any, device: str) -> None:
             disabled=not mine,
             label_visibility="collapsed",
             help="Slow motion to as fast as it goes, in epochs per second.",
-            width=140,
+            width=130,
         )
     transportbar(
         run,

@@ -16,13 +16,14 @@ projector = lesson.page(
 panel = controls.panel(Spec, TOPIC.page, choices=steer.fitting(TOPIC.page))
 with lesson.controls():
     beside_data = steer.sidebar(panel)
+    device = steer.device(TOPIC.page)
 panel.complain()
 spec = dataset_picker.ready(panel, panel.spec)
 
-run = transport.follow(TOPIC, spec)
+run = transport.follow(TOPIC, spec, device=device)
 for note in run.notes:
     st.info(note, icon=":material/info:")
-transport.bar(TOPIC, run, spec)
+transport.bar(TOPIC, run, spec, device=device)
 charts.pictures(TOPIC, run, spec, projector, beside_data)
 
 with lesson.details():

@@ -181,9 +181,20 @@ class _Session:
         """The evaluation report of "train", "val" or "test"."""
         return evaluation.plain(evaluation.report(self.run, split))
 
-    def predict(self, rows: Any) -> Mapping[str, Any]:
-        """Predictions for own rows: dicts of columns, or [x1, x2] pairs for a made set."""
-        return predicting.predict(self.run, rows)
+    def predict(self, rows: Any, weights: bytes = b"") -> Mapping[str, Any]:
+        """Predictions for own rows: dicts of columns, or [x1, x2] pairs for a made set.
+
+        `weights` is a safetensors file of a network with the same layers, to predict with instead; the
+        run itself stays as it is.
+        """
+        if not weights:
+            return predicting.predict(self.run, rows)
+        now = self.run.capture()
+        try:
+            checkpoint.load_weights(self.run, checkpoint.read_weights(weights))
+            return predicting.predict(self.run, rows)
+        finally:
+            self.run.restore(now, due=False)
 
     def checkpoint(self) -> Mapping[str, Any]:
         """The blobs "checkpoint.pt" (to resume) and "model.safetensors" (weights only)."""
