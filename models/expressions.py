@@ -477,7 +477,10 @@ class _Evaluator(simpleeval.SimpleEval):
         if isinstance(owner, torch.Tensor):  # the method unbound, so that its tensor is dry-run too
             args, call = [owner, *args], _method(dotted)
         if dotted.split(".")[-1].rstrip("_") in ("div", "divide"):
-            _check_quotient(*args[:2], **kwargs)
+            try:
+                _check_quotient(*args[:2], **kwargs)
+            except SpecError as error:
+                raise self._error(node, str(error)) from None
         guard = GUARDS.get(dotted.split(".")[-1])
         if guard and self.measured:
             try:

@@ -165,12 +165,12 @@ export default define({
         };
       });
       const got = place(made, {
-        width: width - 8, height: height - 4, gap: theme.small * 2.6, largest: theme.small * 3.2, smallest: 2,
-        ratio: (h) => (h > least * 1.3 ? Math.min(1.9, Math.max(1, (theme.small * 4.4) / h)) : 1),
+        width: width - 8, height: height - theme.small * 0.5 - 2, gap: theme.small * 2.6, largest: theme.small * 4, smallest: 2,
+        ratio: (h) => (h > least * 1.3 ? Math.min(1.9, Math.max(1, (theme.small * 5.6) / h)) : 1),
         facetGap: theme.small * 0.8, label: theme.small * 1.25,
       });
       cellSize = got.cell;
-      origin = [4, 2];
+      origin = [4, theme.small * 0.5];
       blocks = made.map((b, i) => ({ ...b, ...got.blocks[i] }));
     }
 
@@ -287,7 +287,7 @@ export default define({
         g.fillRect(x, y, w, h);
       }
       g.globalAlpha = 1;
-      const size = Math.max(least, Math.min(theme.small * 1.1, h * 0.62));
+      const size = Math.max(least, Math.min(theme.small * 1.2, h * 0.62));
       if (h >= least * 1.15 && w >= least * 1.5) {
         g.font = theme.font(size, mark ? 700 : 400);
         g.textAlign = "center";
