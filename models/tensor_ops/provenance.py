@@ -36,7 +36,7 @@ _REFUSALS = (
     ValueError,
     NotImplementedError,
     ArithmeticError,
-)
+)  # a SpecError is a ValueError
 
 
 @dataclass(frozen=True)
