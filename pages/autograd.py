@@ -25,6 +25,10 @@ lesson.page(
     "Autograd",
     "Edit a leaf or a line, then step through the backward pass that PyTorch really makes.",
 )
+st.html(
+    "<style>[class*='-edit-'] textarea { font-family: monospace; }"
+    "[class*='st-key-autograd-grad-'] [data-testid=stTooltipIcon] { display: none; }</style>"
+)
 VIEWS = {
     "graph": "Graph",
     "accumulate": "Accumulation",
@@ -155,15 +159,9 @@ def _edit_leaves(values) -> None:
         value, tracked = f"autograd-leaf-{row.name}", f"autograd-grad-{row.name}"
         if fresh or value not in st.session_state:
             st.session_state[value], st.session_state[tracked] = row.values, row.requires_grad
-        with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
-            st.text_input(row.name, key=value, on_change=changed, max_chars=4000)
-            st.checkbox(
-                "grad",
-                key=tracked,
-                on_change=changed,
-                help=f"requires_grad of {row.name}",
-                width="content",
-            )
+        left, right = st.columns([5, 3], vertical_alignment="bottom", gap="small")
+        left.text_input(row.name, key=value, on_change=changed, max_chars=4000)
+        right.checkbox("grad", key=tracked, on_change=changed, help=f"requires_grad of {row.name}")
     with st.expander("Add or remove leaves"):
         key = "autograd-edit-leaves"
         _take(key, text)
