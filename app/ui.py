@@ -18,6 +18,7 @@ PAGES = {
     ],
     "Learn": [
         ("training", "Training", "🏋️"),
+        ("autograd", "Autograd", "🔗"),
         ("convolution", "Convolution", "🔲"),
     ],
 }

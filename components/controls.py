@@ -175,6 +175,11 @@ def put_spec(prefix: str, spec: Spec) -> None:
     put(prefix, **{name: getattr(spec, name) for name in specs.knobs(type(spec))})
 
 
+def put_spec_next(prefix: str, spec: Spec) -> None:
+    """The same for code that runs after the widgets were drawn; `st.rerun` makes it visible."""
+    address.put_next({f"{prefix}-{n}": getattr(spec, n) for n in specs.knobs(type(spec))})
+
+
 def explain(error: SpecError) -> None:
     """A contradiction in a learner's words, PyTorch's own behind a click."""
     st.error(str(error), icon=":material/error:")

@@ -23,7 +23,7 @@ _CSS = """<style>
 .st-key-lesson-head .stCaptionContainer p { margin: 0; }
 </style>"""
 _PROJECTOR = """<style>
-:root { font-size: max(22px, 1.72vw) !important; }
+:root { font-size: max(22.5px, 1.76vw) !important; }
 [data-testid="stSidebar"], [data-testid="stExpandSidebarButton"], [data-testid="stSidebarCollapsedControl"],
 .st-key-controls, .st-key-details, .st-key-lesson-foot, .st-key-lesson-head .stCaptionContainer, [class*="st-key-detail-"] { display: none !important; }
 .stMainBlockContainer { padding: 3.2rem 1.5rem 1rem; max-width: none; }

@@ -86,7 +86,7 @@ def follow(topic: Topic[S], spec: S, *, device: str = "cpu") -> Followed[S]:
     except RunError as error:
         mind.say(str(error))
     if mind.run is None:
-        return Followed(None, Status("", "failed", known=False), spec, mind.told())
+        return Followed(None, Status("", "failed", known=False), spec, mind.notes)
     if st.query_params.get("run") != mind.run:
         st.query_params["run"] = mind.run
     mind.address = mind.run
@@ -94,14 +94,15 @@ def follow(topic: Topic[S], spec: S, *, device: str = "cpu") -> Followed[S]:
     if status.state == "failed" and status.step == 0 and status.known and mind.before:
         old = client.status(mind.before, me)
         if old.known:  # what was on the page stays until something works
-            said = (*mind.told(), f"{status.message} What you see is still the run of before.")
+            said = (*mind.notes, f"{status.message} What you see is still the run of before.")
             return Followed(mind.before, old, client.spec(mind.before), said)
-    return Followed(mind.run, status, client.spec(mind.run) if status.known else spec, mind.told())
+    return Followed(mind.run, status, client.spec(mind.run) if status.known else spec, mind.notes)
 
 
 def restart(topic: Topic[S], spec: S, *, paused: bool = False, device: str = "cpu") -> None:
     """Start a run with these settings and show it from now on; for callbacks."""
     mind = _Mind.of(topic.page)
+    mind.hush()
     try:
         _start(topic, mind, spec, device, paused=paused)
     except RunError as error:
@@ -170,6 +171,8 @@ def _bar(topic: Topic[Any], run: str | None, spec: Any, device: str) -> None:
     mine = status.mine or run is None
 
     def press(order: Callable[..., Any], *args: Any) -> None:
+        mind.moved = mind.moved or bool(mind.notes)
+        mind.hush()
         try:
             order(id, me, *args)
         except (RunError, PermissionError) as error:
@@ -195,6 +198,7 @@ def _bar(topic: Topic[Any], run: str | None, spec: Any, device: str) -> None:
         mind.moved = True
 
     def seek(epoch: float) -> None:
+        mind.hush()
         try:
             client.send(id, me, "seek", epoch=int(epoch))
             mind.say(
@@ -303,9 +307,9 @@ class _Mind:
     def say(self, sentence: str) -> None:
         self.notes = (*self.notes, sentence)
 
-    def told(self) -> tuple[str, ...]:
-        told, self.notes = self.notes, ()
-        return told
+    def hush(self) -> None:
+        """Another action: what was said about the last one is over."""
+        self.notes = ()
 
 
 def _plain(topic: Topic[Any], spec: Any) -> dict[str, Any]:
@@ -347,7 +351,7 @@ def _adopt(topic: Topic[Any], mind: _Mind, run: str, spec: Any, device: str) -> 
     )
     if bare:
         mind.run, mind.base = run, theirs
-        controls.put_spec(topic.page, theirs.replace(**_plain(topic, theirs)))
+        controls.put_spec_next(topic.page, theirs.replace(**_plain(topic, theirs)))
         st.rerun()
     differing = [n for n in _changes(topic, theirs, spec) if n not in topic.live and n != "epochs"]
     if differing:
@@ -363,6 +367,7 @@ def _change(
     topic: Topic[Any], mind: _Mind, status: Status, changes: list[str], spec: Any, device: str
 ) -> None:
     """The learner moved a setting: tell the run, or start another one."""
+    mind.hush()
     client, me = session.client(), session.owner()
     under_way = status.mine and status.state in ("running", "paused", "queued")
     if under_way and all(name in topic.live for name in changes):
