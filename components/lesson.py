@@ -28,7 +28,7 @@ _PROJECTOR = """<style>
 .st-key-controls, .st-key-details, .st-key-lesson-foot, .st-key-lesson-head [data-testid="stCaptionContainer"], [class*="st-key-detail-"] { display: none !important; }
 .stMainBlockContainer { padding: 3.5rem 1.5rem 1rem; max-width: none; }
 .st-key-stage { --stage-height: max(16rem, calc(100vh - 11.5rem)); }
-.stMain p, .stMain label, .stMain span, .stMain button, .stMain input { font-size: max(1em, 18px); }
+.stMain p, .stMain label, .stMain span, .stMain button, .stMain input, .stMain code { font-size: max(1em, 18px); }
 </style>"""
 
 
