@@ -72,7 +72,8 @@ def test_reset_steps_and_play_move_the_run(visit: Visit):
 def weights(page: Page) -> str:
     """The first layer's weights of the run on screen, as its route sends them."""
     return page.evaluate(
-        "id => fetch(`/api/runs/${id}`).then(r => r.json()).then(a => a.frame.weights[0].data)", run_of(page)
+        "id => fetch(`/api/runs/${id}`).then(r => r.json()).then(a => a.frame.weights[0].data)",
+        run_of(page),
     )
 
 
@@ -97,7 +98,9 @@ def test_reset_means_the_same_weights_and_a_new_seed_others(visit: Visit):
     assert weights(page) != first
 
 
-def test_a_live_setting_changes_without_a_reset_and_an_architecture_says_that_it_resets(visit: Visit):
+def test_a_live_setting_changes_without_a_reset_and_an_architecture_says_that_it_resets(
+    visit: Visit,
+):
     page = visit("training?training-data=circle&training-speed=2/s&training-epochs=2000")
     state(page, "running")
     run = run_of(page)
@@ -195,7 +198,9 @@ def test_an_own_table_is_read_trained_stepped_scrubbed_saved_and_found_again(
 
 
 @pytest.mark.parametrize("size", [(1280, 720), (1920, 1080)])
-def test_projector_mode_shows_only_pictures_and_transport_in_large_text(visit: Visit, page: Page, size):
+def test_projector_mode_shows_only_pictures_and_transport_in_large_text(
+    visit: Visit, page: Page, size
+):
     page.set_viewport_size({"width": size[0], "height": size[1]})
     visit("training?training-data=spiral&training-projector=true&training-epochs=5")
     state(page, "done")
