@@ -164,6 +164,8 @@ def _shelf(made: controls.Panel[Spec]) -> None:
     )
     if error := st.session_state.pop("tensors:complaint", None):
         controls.explain(error)
+    if made.error is not None and made.error.field in ("shelf", "params", "op"):
+        controls.explain(made.error)  # these fields have widgets of this page's own
     with st.container(horizontal=True, gap="small"):
         with st.popover("Create", icon=":material/add:"):
             _create(own or example)
