@@ -13,11 +13,13 @@ const SPEEDS = [0.5, 1, 2, 4, 8]; // steps a second
 const COLOURS = { kind: "kind", value: "|value|", grad: "|gradient|", time: "time", bytes: "bytes" };
 
 const CSS = `
-.main { display: flex; gap: 0.6rem; min-height: 0; flex: 1 1 0; }
-.code { flex: 0 1 auto; max-width: 38%; min-width: 9rem; margin: 0; padding: 0.3rem 0 0 0; overflow: auto; list-style: none; counter-reset: line;
+.main { display: flex; min-height: 0; flex: 1 1 0; margin-top: 0.2rem; }
+.foot { display: flex; gap: 0.8rem; flex: none; height: 36%; min-height: 8.5rem; }
+.code { flex: 0 0 auto; max-width: 32%; min-width: 9rem; margin: 0; padding: 0.3rem 0 0 0; overflow: auto; list-style: none; counter-reset: line;
   font-family: var(--st-code-font, monospace); font-size: max(12px, 0.8rem); }
-.code li { display: flex; white-space: pre; border-left: 0.2rem solid transparent; padding: 0.1rem 0.3rem; border-radius: 0.2rem; }
+.code li { display: flex; flex-wrap: wrap; white-space: pre-wrap; border-left: 0.2rem solid transparent; padding: 0.1rem 0.3rem; border-radius: 0.2rem; }
 .code li::before { counter-increment: line; content: counter(line); color: var(--st-text-color); opacity: 0.72; width: 1.8em; flex: none; text-align: right; padding-right: 0.7em; }
+.code li span { flex: 1 1 0; min-width: 0; overflow-wrap: anywhere; }
 .code li.hot { background: var(--st-secondary-background-color); }
 .code li.lit { border-left-color: var(--st-primary-color); background: var(--st-secondary-background-color); }
 .code li.wrong { text-decoration: underline wavy var(--st-red-color, #c62828); }
@@ -25,7 +27,7 @@ const CSS = `
 .area { flex: 1 1 0; min-width: 0; position: relative; border: 1px solid var(--st-border-color); border-radius: 0.4rem; overflow: hidden; }
 .area svg { position: absolute; inset: 0; width: 100%; height: 100%; cursor: grab; touch-action: pan-y; user-select: none; }
 .area svg.dragged { cursor: grabbing; }
-.equation { flex: none; height: 34%; min-height: 8.5rem; overflow: auto; padding: 0.3rem 0.1rem 0; font-size: max(13px, 0.9rem); }
+.equation { flex: 1 1 0; min-width: 0; overflow: auto; padding: 0.3rem 0.1rem 0; font-size: max(13px, 0.9rem); }
 .equation h4 { margin: 0 0 0.2rem; font-size: max(14px, 0.95rem); font-weight: 600; }
 .row { display: flex; flex-wrap: wrap; align-items: center; gap: 0.25rem 0.6rem; margin: 0.15rem 0 0.4rem; }
 .row > b { font-weight: 600; }
@@ -116,10 +118,10 @@ export default define({
         track, said, pace),
       make("div", { class: "bar" },
         make("label", { class: "item" }, "colour", paint), make("label", { class: "item" }, "show", detail), search,
-        button("+", "Zoom in", () => zoom(1.25)), button("−", "Zoom out", () => zoom(0.8)), button("fit", "Fit the graph", () => { refit = true; ctx.redraw(); }),
+        button("+", "Zoom in", () => zoom(1.25)), button("−", "Zoom out", () => zoom(0.8)), button("fit", "Fit the graph", () => { refit = "whole"; ctx.redraw(); }),
         make("label", { class: "item" }, predict, "predict first"), legend),
-      make("div", { class: "main" }, code, area),
-      equation,
+      make("div", { class: "main" }, area),
+      make("div", { class: "foot" }, code, equation),
       spoken,
     );
     ctx.root.addEventListener("keydown", (event) => {
@@ -129,7 +131,7 @@ export default define({
         ArrowRight: () => { stop(); go(position + 1); }, ArrowLeft: () => { stop(); go(position - 1); },
         Home: () => { stop(); go(0); }, End: () => { stop(); go(Infinity); },
         ArrowDown: () => walk(1), ArrowUp: () => walk(-1), Escape: () => pick(-1),
-        "+": () => zoom(1.25), "-": () => zoom(0.8), 0: () => { refit = true; ctx.redraw(); },
+        "+": () => zoom(1.25), "-": () => zoom(0.8), 0: () => { refit = "whole"; ctx.redraw(); },
         f: () => selected >= 0 && flip(groupOf(data.nodes[selected], level)),
       };
       if (event.key === " " && event.target === canvas) keys[" "] = () => toggle();
@@ -231,12 +233,16 @@ export default define({
       ctx.redraw();
     }
 
-    function fit() {
+    /** Everything in sight; at first only as far as the text stays readable, then what is stepped through is in sight. */
+    function fit(whole) {
       const { clientWidth: w, clientHeight: h } = area;
       const pad = 14;
-      const both = Math.min((w - 2 * pad) / net.place.width, (h - 2 * pad) / net.place.height);
-      const k = Math.max(0.12, Math.min(1.15, both));
-      view = { k, x: Math.max(pad, (w - net.place.width * k) / 2), y: Math.max(pad, (h - net.place.height * k) / 2) };
+      const top = ctx.theme.rem * 1.1; // the badge above the highest box
+      const both = Math.min((w - 2 * pad) / net.place.width, (h - pad - top) / net.place.height);
+      const k = Math.max(whole ? 0.08 : 0.9, Math.min(1.15, both));
+      const start = (room, size, least) => (size * k > room ? least : Math.max(least, (room - size * k) / 2));
+      view = { k, x: start(w, net.place.width, pad), y: start(h, net.place.height, top) };
+      if (!whole) follow();
     }
 
     /** Bring the box that matters into sight. */
@@ -281,9 +287,9 @@ export default define({
     function build() {
       const { theme } = ctx;
       const made = units(data.nodes, data.edges, folded, level);
-      const width = theme.rem * 9.6;
+      const width = theme.rem * 8.6;
       const height = theme.rem * 3.5;
-      const place = layout(made.boxes.length, made.edges.map((e) => [e.from, e.to]), { width, height, gapX: theme.rem * 2.6, gapY: theme.rem * 0.9 });
+      const place = layout(made.boxes.length, made.edges.map((e) => [e.from, e.to]), { width, height, gapX: theme.rem * 2, gapY: theme.rem * 0.9 });
       net = { ...made, place, width, height };
       for (const box of net.boxes) box.outlet = outlet(box, data.edges);
       net.paths = net.edges.map((edge, e) => svg("path", { d: curve(place.paths[e]), fill: "none" }));
@@ -327,7 +333,7 @@ export default define({
 
     function short(node) {
       if (node.kind === "leaf" || node.kind === "constant") return node.label || node.name;
-      const name = node.marks.includes("custom") || !node.op ? node.name.replace(/Backward\d*$/, "") : node.name === "CopySlices" ? "CopySlices" : node.op.split(".")[1] ?? node.name;
+      const name = node.marks.includes("custom") || !node.op ? node.name.replace(/Backward\d*$/, "") : node.name === "CopySlices" ? "CopySlices" : (node.op.split(".")[1] ?? node.name).replace(/^_/, "");
       return node.label ? `${node.label} = ${name}` : name;
     }
 
@@ -366,7 +372,7 @@ export default define({
       const step = current();
       const lit = step ? step.vertex : -1;
       const found = new Set(matches());
-      const room = Math.floor(net.width / 2 / (theme.small * 0.56));
+      const room = Math.floor(net.width / 2 / (theme.small * 0.53));
       const range = colourRange();
       stage.setAttribute("transform", `translate(${view.x},${view.y}) scale(${view.k})`);
       arrows[0].firstChild.setAttribute("fill", theme.axis);
@@ -398,8 +404,10 @@ export default define({
         const value = brief(node.values[0], room);
         const grad = gradText(box.outlet, room);
         parts.title.textContent = cut(title, net.width / (theme.small * 0.58));
-        parts.value.textContent = value;
-        parts.grad.textContent = grad;
+        for (const [part, words] of [[parts.value, value], [parts.grad, grad]]) {
+          part.textContent = words;
+          part.setAttribute("font-size", theme.small * Math.max(0.78, Math.min(1, room / words.length)));
+        }
         parts.grad.setAttribute("font-style", /[a-z] /.test(grad) || grad === "unused" ? "italic" : "normal");
         const marks = node.marks.map((m) => markText[m]).filter(Boolean);
         if (box.members.length > 1) marks.unshift(`${box.members.length} nodes`);
@@ -473,8 +481,7 @@ export default define({
         }
         return { color: theme.background, ink: theme.text, stroke: theme.axis };
       }
-      const hue = { leaf: 2, op: 0, constant: 9, untracked: 9 }[node.kind];
-      const stroke = theme.categorical[node.marks.includes("custom") ? 3 : hue];
+      const stroke = { leaf: theme.categorical[2], op: theme.categorical[node.marks.includes("custom") ? 3 : 0] }[node.kind] ?? theme.muted;
       return { color: mix(stroke, theme), ink: theme.text, stroke };
     }
 
@@ -691,7 +698,7 @@ export default define({
       paint() {
         if (!data) return;
         if (rebuild) build();
-        if (refit) fit();
+        if (refit) fit(refit === "whole");
         rebuild = refit = false;
         refresh();
       },

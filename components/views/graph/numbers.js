@@ -16,12 +16,14 @@ export function say(value, digits = 3) {
 }
 
 export const isArray = (t) => ArrayBuffer.isView(t);
+/** A shape in a box, where room is short: 2×64×32×32, and (3) for a vector. */
+export const shapeBrief = (t) => (t.shape.length > 1 ? Array.from(t.shape).join("×") : `(${t.shape[0]})`);
 export const shapeText = (t) => `(${Array.from(t.shape).join(", ")}${t.shape.length === 1 ? "," : ""})`;
 
 /** A tensor in a few characters: its number, its few numbers, or its shape. */
 export function brief(t, room = 18) {
   if (t === null || t === undefined) return "–";
-  if (!isArray(t)) return shapeText(t);
+  if (!isArray(t)) return shapeBrief(t);
   if (!t.shape.length) return say(t[0]);
   if (t.length <= 4) {
     const text = `[${Array.from(t, (v) => say(v)).join(", ")}]`;
@@ -29,7 +31,7 @@ export function brief(t, room = 18) {
     const short = `[${Array.from(t, (v) => say(v, 2)).join(", ")}]`;
     if (short.length <= room) return short;
   }
-  return shapeText(t);
+  return shapeBrief(t);
 }
 
 /** A tensor as a table of coloured cells; larger ones by their shape, range and corner. */

@@ -239,7 +239,7 @@ class Feed {
     if (this.status.known === false) return SLOW.unknown;
     const eager = performance.now() - touched < EAGER;
     const rest = eager ? FAST : (SLOW[this.status.state] ?? IDLE);
-    return Math.max(rest, 2 * took); // a busy server is asked less often
+    return Math.max(rest - took, took); // a steady beat; a busy server is asked less often
   }
 }
 
