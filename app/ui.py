@@ -19,6 +19,7 @@ PAGES = {
     "Learn": [
         ("tensors", "Tensors", "🔢"),
         ("training", "Training", "🏋️"),
+        ("autograd", "Autograd", "🔗"),
         ("convolution", "Convolution", "🔲"),
     ],
 }

@@ -14,6 +14,7 @@ from models.core import spec as specs
 _HERE = "address:page"  # name of the page of the last run
 _NEW = "address:arriving"  # prefixes that still have to look at the address after a page switch
 _KEPT = "address:kept"  # per prefix: the bound values of its last run
+_NEXT = "address:next"  # parameters to be written before the next run's widgets
 _SHARED = ("hide", "run")  # parameters of no page's own, dropped when another page opens
 
 # What the script writes into the address (a run's id, a fix) replaces the entry it stands on, as moving a
@@ -47,6 +48,8 @@ def arrive(page: str) -> None:
     Parameters that the address only dragged along from the last page are removed: its own, and `_SHARED`.
     """
     state = st.session_state
+    for key, value in state.pop(_NEXT, {}).items():
+        put(key, value)
     before = state.get(_HERE)
     if before == page:
         return
@@ -92,6 +95,11 @@ def put(key: str, value: specs.Value | None) -> None:
     else:
         st.session_state.pop(key, None)
     _write(key, value)
+
+
+def put_next(values: Mapping[str, specs.Value]) -> None:
+    """Write parameters at the start of the next run of the script; for code that runs after the widgets were drawn."""
+    st.session_state.setdefault(_NEXT, {}).update(values)
 
 
 def follow(key: str, default: specs.Value) -> Callable[[], None]:

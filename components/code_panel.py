@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import segno
@@ -54,6 +55,7 @@ def show(
     params: Mapping[str, str | None] | None = None,
     page: str = "",
     prefix: str = "",
+    files: Mapping[str, Path] | None = None,
 ) -> None:
     """The script on screen, its downloads and the lesson link.
 
@@ -63,6 +65,7 @@ def show(
         params: further parameters of the link, such as a run's id.
         page: the page's word in the address; `name` unless given.
         prefix: the word before its parameters; `page` unless given.
+        files: what the script reads from its own folder, by the name it uses.
     """
     page = page or name
     with st.container(horizontal=True, vertical_alignment="bottom"):
@@ -84,6 +87,16 @@ def show(
             icon=":material/download:",
             on_click="ignore",
         )
+        for file, path in (files or {}).items():
+            st.download_button(
+                file,
+                path.read_bytes,
+                file,
+                key=f"{name}-file-{file}",
+                icon=":material/attach_file:",
+                on_click="ignore",
+                help="The script reads this file from its own folder.",
+            )
         st.caption(
             "Runs in any Python with PyTorch, without this app, and prints the numbers you see here."
         )

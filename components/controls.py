@@ -15,7 +15,8 @@ from models.core.spec import Knob, Spec, SpecError, Value
 
 S = TypeVar("S", bound=Spec)
 
-_FEW = 5  # up to so many choices stand side by side; more go into a menu
+# up to so many choices of so many letters together stand side by side; more go into a menu
+_FEW, _LETTERS = 5, 26
 
 
 @dataclass(frozen=True)
@@ -175,6 +176,11 @@ def put_spec(prefix: str, spec: Spec) -> None:
     put(prefix, **{name: getattr(spec, name) for name in specs.knobs(type(spec))})
 
 
+def put_spec_next(prefix: str, spec: Spec) -> None:
+    """The same for code that runs after the widgets were drawn; `st.rerun` makes it visible."""
+    address.put_next({f"{prefix}-{n}": getattr(spec, n) for n in specs.knobs(type(spec))})
+
+
 def explain(error: SpecError) -> None:
     """A contradiction in a learner's words, PyTorch's own behind a click."""
     st.error(str(error), icon=":material/error:")
@@ -247,7 +253,8 @@ def _widget_kind(kind: type, about: Knob, offered: Sequence[Value]) -> str:
     if kind is bool:
         return "toggle"
     if offered:
-        return "segmented" if len(offered) <= _FEW else "menu"
+        letters = sum(len(about.names.get(v, specs.to_text(v))) for v in offered)
+        return "segmented" if len(offered) <= _FEW and letters <= _LETTERS else "menu"
     if kind is str:
         return "text"
     if about.minimum is None or about.maximum is None:

@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+import time
+from typing import TypeVar
+
 import streamlit as st
 
 from components import address, controls, session
 from components.controls import Panel
+from models.core import runs
+from models.core import spec as specs
 from models.core.spec import SpecError
-from models.data import bundled, tables, toy, workspace
+from models.data import bundled, decoded, example, profiling, tables, tabular, toy, workspace
+from models.data.tabular import TableSpec
 
 UPLOAD = "upload:"
+T = TypeVar("T", bound=TableSpec)
+
+_FIELDS = tuple(specs.knobs(TableSpec))
+_BUSY = "reading"
+_SMALL = 2_000_000  # cells that are prepared for checking within the page's script
 
 
 def pick(panel: Panel) -> None:
@@ -33,9 +44,92 @@ def pick(panel: Panel) -> None:
         _made(panel)
 
 
+def ready(panel: Panel, spec: T) -> T:
+    """These settings once their table has been read and fits them; else the last that were ready, with the reason.
+
+    An uploaded table is read in a worker; the page goes on showing what it showed until that is done.
+    """
+    memory = f"{panel.prefix}:ready"
+    error = _reading(panel, spec) if spec.upload else None
+    if error is None:
+        found = _fits(_table_part(spec))
+        error = SpecError(*found) if found else None
+    if error is None:
+        st.session_state[memory] = spec
+        return spec
+    if str(error) != _BUSY:
+        controls.explain(error)
+    kept: T | None = st.session_state.get(memory)
+    if kept is None:
+        kept = spec.replace(**{n: d for n, d in specs.defaults(type(spec)).items() if n in _FIELDS})
+    if str(error) != _BUSY:
+        st.caption("What you see below is still the last experiment that worked.")
+    return kept
+
+
+def _reading(panel: Panel, spec: TableSpec) -> SpecError | None:
+    """Have the upload read in a worker; what is wrong with it, `_BUSY` while it lasts, or None."""
+    client, me = session.client(), session.owner()
+    wanted = profiling.Spec(**{n: getattr(spec, n) for n in specs.knobs(profiling.Spec)})
+    reads: dict[profiling.Spec, str] = st.session_state.setdefault(f"{panel.prefix}:reads", {})
+    try:
+        if decoded.remembered(spec.upload, spec.csv) is not None:
+            return None
+        if wanted not in reads:
+            reads[wanted] = client.start("models.data.profiling", wanted, owner=me)
+        run = reads[wanted]
+        for _ in range(10):  # most tables are read within this
+            status = client.status(run, me)
+            if status.state not in ("queued", "running"):
+                break
+            time.sleep(0.03)
+    except SpecError as error:
+        return error
+    except runs.RunError as error:
+        return SpecError(str(error), "data")
+    if status.state == "done":
+        return None
+    if status.state in ("queued", "running"):
+        _wait(run)
+        return SpecError(_BUSY)
+    del reads[wanted]
+    return SpecError(status.message, "data", status.detail)
+
+
+@st.fragment(run_every=0.5)
+def _wait(run: str) -> None:
+    status = session.client().status(run, session.owner())
+    if status.state not in ("queued", "running"):
+        st.rerun()
+    place = f", number {status.position} in line" if status.position else ""
+    st.info(
+        f"Your table is being read ({status.seconds:.0f} s so far{place}); the page stays usable.",
+        icon=":material/hourglass_top:",
+    )
+
+
+@st.cache_data(max_entries=256, show_spinner=False)
+def _fits(spec: TableSpec) -> tuple[str, str, str] | None:
+    """Why this table cannot be trained on as asked; large ones are looked at in the worker only."""
+    try:
+        if spec.data in toy.TOYS:
+            return None
+        plan = tabular.plan(spec)
+        if sum(c.rows for c in plan.columns) < _SMALL:
+            tabular.prepare(spec)
+        return None
+    except SpecError as error:
+        return str(error), error.field, error.detail
+
+
+def _table_part(spec: TableSpec) -> TableSpec:
+    return TableSpec(**{name: getattr(spec, name) for name in _FIELDS})
+
+
 def _titles(chosen: str) -> dict[str, str]:
     titles: dict[str, str] = {name: about.title for name, about in bundled.BUNDLED.items()}
     titles |= {name: f"{about.title} (made)" for name, about in toy.TOYS.items()}
+    titles[example.DATA] = "Planets (an example CSV)"
     for upload in workspace.listing(session.owner()):
         titles[UPLOAD + upload.id] = workspace.display_name(upload.name)
     if chosen not in titles:

@@ -17,7 +17,7 @@ from models.core.spec import Spec
 
 S = TypeVar("S", bound=Spec)
 
-SPEEDS = ("0.2/s", "0.5/s", "1/s", "2/s", "5/s", "10/s", "30/s", "100/s", "max speed")
+SPEEDS = ("0.2/s", "0.5/s", "1/s", "2/s", "5/s", "10/s", "30/s", "100/s", "max")
 
 
 @dataclass(frozen=True)
@@ -81,22 +81,30 @@ def follow(topic: Topic[S], spec: S, *, device: str = "cpu") -> Followed[S]:
             _start(topic, mind, spec, device)
         elif wanted != mind.run:
             _adopt(topic, mind, wanted, spec, device)
+        elif status.mine and status.device and status.device != device:
+            _start(topic, mind, spec, device)
         elif changes := _changes(topic, mind.base, spec):
             _change(topic, mind, status, changes, spec, device)
     except RunError as error:
         mind.say(str(error))
     if mind.run is None:
-        return Followed(None, Status("", "failed", known=False), spec, mind.told())
+        return Followed(None, Status("", "failed", known=False), spec, mind.notes)
     if st.query_params.get("run") != mind.run:
         st.query_params["run"] = mind.run
     mind.address = mind.run
     status = client.status(mind.run, me)
-    return Followed(mind.run, status, client.spec(mind.run) if status.known else spec, mind.told())
+    if status.state == "failed" and status.step == 0 and status.known and mind.before:
+        old = client.status(mind.before, me)
+        if old.known:  # what was on the page stays until something works
+            said = (*mind.notes, f"{status.message} What you see is still the run of before.")
+            return Followed(mind.before, old, client.spec(mind.before), said)
+    return Followed(mind.run, status, client.spec(mind.run) if status.known else spec, mind.notes)
 
 
 def restart(topic: Topic[S], spec: S, *, paused: bool = False, device: str = "cpu") -> None:
     """Start a run with these settings and show it from now on; for callbacks."""
     mind = _Mind.of(topic.page)
+    mind.hush()
     try:
         _start(topic, mind, spec, device, paused=paused)
     except RunError as error:
@@ -165,6 +173,8 @@ def _bar(topic: Topic[Any], run: str | None, spec: Any, device: str) -> None:
     mine = status.mine or run is None
 
     def press(order: Callable[..., Any], *args: Any) -> None:
+        mind.moved = mind.moved or bool(mind.notes)
+        mind.hush()
         try:
             order(id, me, *args)
         except (RunError, PermissionError) as error:
@@ -190,6 +200,7 @@ def _bar(topic: Topic[Any], run: str | None, spec: Any, device: str) -> None:
         mind.moved = True
 
     def seek(epoch: float) -> None:
+        mind.hush()
         try:
             client.send(id, me, "seek", epoch=int(epoch))
             mind.say(
@@ -204,6 +215,7 @@ def _bar(topic: Topic[Any], run: str | None, spec: Any, device: str) -> None:
         mind.moved = True
 
     done = status.state == "done" and status.answering
+    over = status.state in ("done", "stopped", "failed")
     key = f"{topic.page}-transport"
     with st.container(key=key, horizontal=True, vertical_alignment="center", gap="small"):
         st.button(
@@ -234,7 +246,7 @@ def _bar(topic: Topic[Any], run: str | None, spec: Any, device: str) -> None:
                 icon=f":material/{icon}:",
                 on_click=action,
                 args=args,
-                disabled=not mine,
+                disabled=not mine or (over and label in ("Pause", "Batch", "Epoch")),
                 help=help if mine else _NOT_MINE,
             )
         st.selectbox(
@@ -247,7 +259,7 @@ def _bar(topic: Topic[Any], run: str | None, spec: Any, device: str) -> None:
             disabled=not mine,
             label_visibility="collapsed",
             help="Slow motion to as fast as it goes, in epochs per second.",
-            width=140,
+            width=130,
         )
     transportbar(
         run,
@@ -278,6 +290,7 @@ class _Mind:
 
     run: str | None = None
     base: Any = None  # the settings on the page for which `run` was started or taken over
+    before: str | None = None  # the run of before, shown again when `run` cannot even begin
     moved: bool = False  # the bar has to rerun the whole page
     notes: tuple[str, ...] = ()
 
@@ -297,9 +310,9 @@ class _Mind:
     def say(self, sentence: str) -> None:
         self.notes = (*self.notes, sentence)
 
-    def told(self) -> tuple[str, ...]:
-        told, self.notes = self.notes, ()
-        return told
+    def hush(self) -> None:
+        """Another action: what was said about the last one is over."""
+        self.notes = ()
 
 
 def _plain(topic: Topic[Any], spec: Any) -> dict[str, Any]:
@@ -323,6 +336,7 @@ def _start(topic: Topic[Any], mind: _Mind, spec: Any, device: str, *, paused: bo
         topic.module, spec, owner=me, device=device, paused=paused, speed=speed(topic.page)
     )
     mind.base = spec
+    mind.before = old
     if old:
         with contextlib.suppress(RunError, PermissionError):  # it had ended, or is someone else's
             client.stop(old, me)
@@ -340,7 +354,7 @@ def _adopt(topic: Topic[Any], mind: _Mind, run: str, spec: Any, device: str) -> 
     )
     if bare:
         mind.run, mind.base = run, theirs
-        controls.put_spec(topic.page, theirs.replace(**_plain(topic, theirs)))
+        controls.put_spec_next(topic.page, theirs.replace(**_plain(topic, theirs)))
         st.rerun()
     differing = [n for n in _changes(topic, theirs, spec) if n not in topic.live and n != "epochs"]
     if differing:
@@ -356,6 +370,7 @@ def _change(
     topic: Topic[Any], mind: _Mind, status: Status, changes: list[str], spec: Any, device: str
 ) -> None:
     """The learner moved a setting: tell the run, or start another one."""
+    mind.hush()
     client, me = session.client(), session.owner()
     under_way = status.mine and status.state in ("running", "paused", "queued")
     if under_way and all(name in topic.live for name in changes):

@@ -227,7 +227,7 @@ def evaluate(
 
 def is_random(tree: ast.AST) -> bool:
     """Whether a function that draws random numbers stands in it."""
-    return any(isinstance(n, ast.Attribute) and n.attr in _RANDOM for n in ast.walk(tree))
+    return any(isinstance(n, ast.Attribute) and n.attr in RANDOM for n in ast.walk(tree))
 
 
 def function(source: str | ast.expr, text: str = "") -> Callable[[Mapping[str, Any]], Any]:
@@ -609,10 +609,10 @@ class _Evaluator(simpleeval.SimpleEval):
             raise
         except Exception as error:  # PyTorch raises many kinds; each becomes a sentence here
             raise self._torch_error(node, error, tensors) from None
-        known = {t.untyped_storage()._cdata for t in tensors}
+        known = {_memory(t)[0] for t in tensors}
         for made in tree_flatten(value)[0]:
-            if isinstance(made, torch.Tensor) and made.untyped_storage()._cdata not in known:
-                self.spent += made.untyped_storage().nbytes()
+            if isinstance(made, torch.Tensor) and _memory(made)[0] not in known:
+                self.spent += _memory(made)[1]
         if self.spent > self.limits.total_bytes:
             raise self._over(node, self.spent)
         if isinstance(value, (list, tuple)) and len(value) > self.limits.items:
@@ -681,6 +681,15 @@ class _Evaluator(simpleeval.SimpleEval):
     ) -> ExpressionError:
         given = [t for t in tensors if isinstance(t, torch.Tensor)]
         return self._error(node, torch_errors.explain(error, given), detail=str(error))
+
+
+def _memory(tensor: torch.Tensor) -> tuple[int, int]:
+    """Which memory a tensor stands on, and its bytes; inside torch.func a wrapped tensor shows none of its own."""
+    try:
+        storage = tensor.untyped_storage()
+    except NotImplementedError:
+        return id(tensor), tensor.numel() * tensor.element_size()
+    return storage._cdata, storage.nbytes()
 
 
 def _error(node: ast.AST, text: str, message: str, detail: str = "") -> ExpressionError:
@@ -1086,7 +1095,7 @@ _GROWING = _FACTORIES | frozenset(
         "conv_transpose1d conv_transpose2d max_pool1d max_pool2d avg_pool1d avg_pool2d block_diag"
     )
 )
-_RANDOM = frozenset(
+RANDOM = frozenset(
     _words(
         "rand randn randint randperm rand_like randn_like randint_like normal bernoulli multinomial poisson dropout gumbel_softmax "
         "normal_ uniform_ random_ bernoulli_ scaled_dot_product_attention"

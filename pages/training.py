@@ -2,8 +2,9 @@
 
 import streamlit as st
 
-from components import code_panel, controls, lesson, transport
+from components import code_panel, controls, dataset_picker, lesson, transport
 from components.training import charts, data, doctor, evaluate, files, model, steer, table
+from models.data import tabular
 from models.training import Spec, to_code
 from models.training.changes import LIVE
 
@@ -15,13 +16,15 @@ projector = lesson.page(
 panel = controls.panel(Spec, TOPIC.page, choices=steer.fitting(TOPIC.page))
 with lesson.controls():
     beside_data = steer.sidebar(panel)
+    device = steer.device(TOPIC.page)
 panel.complain()
+spec = dataset_picker.ready(panel, panel.spec)
 
-run = transport.follow(TOPIC, panel.spec)
+run = transport.follow(TOPIC, spec, device=device)
 for note in run.notes:
     st.info(note, icon=":material/info:")
-transport.bar(TOPIC, run, panel.spec)
-charts.pictures(TOPIC, run, panel.spec, projector, beside_data)
+transport.bar(TOPIC, run, spec, device=device)
+charts.pictures(TOPIC, run, spec, projector, beside_data)
 
 with lesson.details():
     doctor.findings(TOPIC, run)
@@ -35,9 +38,15 @@ with lesson.details():
     for tab, body in zip(tabs, draw, strict=False):
         if tab.open:
             with tab:
-                body(TOPIC, run, panel.spec)
+                body(TOPIC, run, spec)
     if tabs[-1].open and run.run:
         with tabs[-1]:
-            spec = model.as_it_ran(run)
-            code_panel.show(to_code(spec), name="training", spec=spec, params={"run": run.run})
+            ran = model.as_it_ran(run)
+            code_panel.show(
+                to_code(ran),
+                name=TOPIC.page,
+                spec=ran,
+                params={"run": run.run},
+                files=tabular.files(ran),
+            )
 lesson.footer()

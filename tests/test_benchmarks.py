@@ -5,9 +5,12 @@ from __future__ import annotations
 import random
 
 import pytest
+import streamlit as st
+from streamlit.testing.v1 import AppTest
 
 from benchmarks import __main__ as runner
 from benchmarks import table
+from tests.conftest import ROOT
 
 
 @pytest.mark.parametrize(
@@ -58,3 +61,16 @@ def test_the_runner_lists_every_measurement_with_what_it_is(
 def test_an_unknown_measurement_is_named(capsys: pytest.CaptureFixture[str]) -> None:
     assert runner.main(["flor"]) == 1
     assert "flor" in capsys.readouterr().err
+
+
+def test_the_measured_server_has_every_page_and_the_empty_one() -> None:
+    original = st.navigation
+    try:
+        app = AppTest.from_file(str(ROOT / "benchmarks/server/ui.py"), default_timeout=120).run()
+        app.switch_page("floor_page.py").run()
+        app.slider(key="floor-value").set_value(7).run()
+        assert app.text[0].value.startswith("7 with torch")
+        app.switch_page("../../pages/training.py").run()
+        assert not app.exception
+    finally:
+        st.navigation = original

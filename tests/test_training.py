@@ -32,10 +32,15 @@ def play(
 
 
 def rows(snapshots: Iterable[Snapshot]) -> list[dict[str, Any]]:
-    """The curves as the harness keeps them: a row that is not beyond the last one rewinds."""
+    """The curves as the harness keeps them: a row that is not beyond the last one rewinds.
+
+    Without the points inside an epoch, which come on a slow machine only.
+    """
     kept: list[dict[str, Any]] = []
     for snapshot in snapshots:
         for row in snapshot.rows:
+            if row["epoch"] % 1:
+                continue
             while kept and kept[-1]["step"] >= row["step"]:
                 kept.pop()
             kept.append({k: v for k, v in row.items() if k != "seconds"})
@@ -199,14 +204,16 @@ def test_pictures_come_when_they_are_due_and_change_nothing():
 
 
 def test_the_curves_have_one_row_per_epoch_and_none_twice():
-    found = [row["step"] for s in play(TINY, pictures=True) for row in s.rows]
+    shown = [row for s in play(TINY, pictures=True) for row in s.rows]
+    found = [row["step"] for row in shown if row["epoch"] % 1 == 0]
     assert found == [0, 5, 10, 15, 20]
 
 
 def test_a_long_epoch_has_points_inside(monkeypatch):
     monkeypatch.setattr(training.loop, "MIDWAY_SECONDS", 0.0)
     found = play(TINY.replace(epochs=1))
-    assert [row["epoch"] for row in rows(found)] == [0, 0.2, 0.4, 0.6, 0.8, 1]
+    shown = [row["epoch"] for snapshot in found for row in snapshot.rows]
+    assert shown == [0, 0.2, 0.4, 0.6, 0.8, 1]
     assert rows(found)[-1] == rows(play(TINY.replace(epochs=1)))[-1]
 
 

@@ -141,7 +141,7 @@ def _weight(topic: Topic[Spec], run: Followed[Spec], weight: Weight) -> None:
 def _axes(topic: Topic[Spec], run: Followed[Spec], features: list[str]) -> None:
     """Which two columns the plane shows; the principal components of all until two are chosen."""
     names = [_PCA, *features]
-    title = {_PCA: "all (PCA)"}
+    title = {_PCA: "PCA"}
     x_key, y_key = f"{topic.page}-x", f"{topic.page}-y"
     for key in (x_key, y_key):
         asked = st.session_state.get(key, st.query_params.get(key, _PCA))

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import tempfile
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -12,10 +14,10 @@ import streamlit as st
 from components import controls, news
 from components.transport import Followed, Topic
 from models.core.spec import SpecError
-from models.data import bundled, rows, tables, tabular, toy
+from models.data import bundled, csv_files, decoded, rows, tables, tabular, toy
 from models.training import Spec
 
-_SHOWN = 100
+_PREDICTED_BYTES = 20 * 2**20
 
 
 def tab(topic: Topic[Spec], run: Followed[Spec], spec: Spec) -> None:
@@ -44,6 +46,8 @@ def tab(topic: Topic[Spec], run: Followed[Spec], spec: Spec) -> None:
                 st.markdown(f"- {_plain(sentence)}")
         if table:
             _profile(spec)
+        if spec.upload:
+            _head(spec)
 
 
 def _task(spec: Spec) -> str | None:
@@ -113,6 +117,23 @@ def _profile(spec: Spec) -> None:
     st.dataframe(table, hide_index=True, height=300, alt="What each column holds")
 
 
+def _head(spec: Spec) -> None:
+    """How the file was read, and its first rows as it writes them."""
+    try:
+        found = decoded.remembered(spec.upload, spec.csv)
+    except SpecError as error:
+        controls.explain(error)
+        return
+    if found is None:
+        return
+    st.markdown(
+        f"**{_plain(found.name)}**: {found.rows:,} rows, columns parted by {found.separator}, decimal {found.decimal}, "
+        f"written in {found.encoding}, {'with' if found.header else 'without'} a header line"
+    )
+    head = pd.DataFrame(list(found.head), columns=[c.name for c in found.columns])
+    st.dataframe(head, hide_index=True, height=220, alt="The first rows of the file")
+
+
 def _finite(value: float) -> float | None:
     return value if math.isfinite(value) else None
 
@@ -132,12 +153,16 @@ def read_csv(spec: Spec, file: Any) -> pd.DataFrame:
     Raises:
         SpecError: the file is no table.
     """
-    try:
-        return pd.read_csv(file, sep=None, engine="python")
-    except (ValueError, UnicodeDecodeError) as error:
+    content = file.getvalue()
+    if len(content) > _PREDICTED_BYTES:
         raise SpecError(
-            "This file is no CSV table with the columns of the data.", detail=str(error)
-        ) from None
+            f"The file has {len(content) / 2**20:.0f} MB; rows to predict may have {_PREDICTED_BYTES // 2**20} MB at most. "
+            "Split it into parts."
+        )
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "rows.csv"
+        path.write_bytes(content)
+        return csv_files.read_csv(path, file.name, spec.csv)[1]
 
 
 def _plain(text: str) -> str:

@@ -85,6 +85,7 @@ def _load(topic: Topic[Spec]) -> None:
         "A checkpoint saved here (.pt)",
         key=key,
         on_change=take,
+        max_upload_size=64,
         help="It is read without running anything in it; training stands exactly where it was saved, paused.",
     )
     if error := st.session_state.get(f"{key}-error"):
@@ -118,11 +119,18 @@ def _predict(topic: Topic[Spec], run: Followed[Spec], spec: Spec) -> None:
     rows = _own_rows(spec, known.scene)
     if rows is None or not len(rows):
         return
+    weights = st.file_uploader(
+        "Predict with other weights (.safetensors, same layers)",
+        key="training-predict-weights",
+        max_upload_size=64,
+        help="Otherwise the network on screen predicts, as it is now.",
+    )
     try:
         answer = transport.command(
             run,
             "predict",
             rows=rows[["x1", "x2"]].to_numpy().tolist() if spec.data in toy.TOYS else rows,
+            weights=weights.getvalue() if weights else b"",
         )
     except (RunError, SpecError) as error:
         lesson.problem("No prediction", str(error))
@@ -151,7 +159,9 @@ def _own_rows(spec: Spec, scene: Mapping[str, Any]) -> pd.DataFrame | None:
         label_visibility="collapsed",
     )
     if source == "from a CSV":
-        file = st.file_uploader("A CSV with the same columns", key="training-predict-file")
+        file = st.file_uploader(
+            "A CSV with the same columns", key="training-predict-file", max_upload_size=20
+        )
         if file is None:
             return None
         try:

@@ -11,6 +11,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from components import controls, dataset_picker
 from components.controls import Panel
+from models.core import device as devices
 from models.core import spec as specs
 from models.core.spec import SpecError, Value
 from models.data import tabular
@@ -77,6 +78,23 @@ def sidebar(panel: Panel[Spec]) -> DeltaGenerator:
         panel.draw("patience", "stop_at")
         st.caption("A loss that is no number any more always stops the run.")
     return later
+
+
+def device(page: str) -> str:
+    """Where the network is trained; a menu only where there is a choice."""
+    found = devices.available()
+    names = [one.name for one in found]
+    if len(found) == 1:
+        return names[0]
+    titles = {one.name: f"{one.name}: {one.title}" for one in found}
+    return st.selectbox(
+        "device",
+        names,
+        format_func=lambda name: titles[str(name)],
+        key=f"{page}-device",
+        persist_state="session",
+        help="Small networks are fastest on the CPU. A change trains again.",
+    )
 
 
 def _layer_editor(panel: Panel[Spec]) -> None:

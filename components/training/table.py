@@ -48,6 +48,12 @@ def tab(topic: Topic[Spec], run: Followed[Spec], spec: Spec) -> None:
         on_select="rerun",
         selection_mode="multi-row",
         key=f"{topic.page}-runs",
+        column_config={
+            "training loss": st.column_config.LineChartColumn(width="small"),
+            "val loss": st.column_config.NumberColumn(format="%.4g"),
+            "val metric": st.column_config.NumberColumn(format="%.4g"),
+            "seconds": st.column_config.NumberColumn(format="%.2f"),
+        },
         alt="Your runs with their settings and results; select some to compare them",
     )
     rows = picked["selection"]["rows"]
@@ -88,15 +94,19 @@ def _table(kept: list[Kept], current: str | None) -> pd.DataFrame:
                 "epochs": round(one.status.epoch, 1),
                 "val loss": last.get("val_loss"),
                 "val metric": last.get("val_metric"),
-                "loss": [row["train_loss"] for row in one.known.rows[-200:]],
+                "training loss": _thinned(one),
                 "seconds": round(one.status.seconds, 2),
                 "settings": ", ".join(f"{k}={to_text(v)}" for k, v in one.spec.changed().items())
                 or "all defaults",
             }
         )
-    table = pd.DataFrame(rows)
-    table["loss"] = table["loss"].map(lambda values: [v for v in values if v is not None])
-    return table
+    return pd.DataFrame(rows)
+
+
+def _thinned(one: Kept) -> list[float]:
+    """The training loss at some 100 epochs of the whole run; what is no number is left out."""
+    losses = [row["train_loss"] for row in one.known.rows if row["train_loss"] is not None]
+    return losses[:: max(1, len(losses) // 100)]
 
 
 def _compare(topic: Topic[Spec], run: Followed[Spec], chosen: list[Kept]) -> None:

@@ -34,6 +34,7 @@ def profile(id: str, options: CsvOptions = AUTO) -> Profile:
     known = remembered(id, options)
     if known is not None:
         return known
+    shutil.rmtree(_cache(id, options), ignore_errors=True)  # damaged from outside
     about = workspace.about(id)
     found, table = csv_files.read_csv(workspace.get(id), about.name, options)
     _remember(_cache(id, options), found, table)
@@ -48,21 +49,26 @@ def remembered(id: str, options: CsvOptions = AUTO) -> Profile | None:
     """
     try:
         known = json.loads((_cache(id, options) / "profile.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        columns = tuple(Column(**{**c, "examples": tuple(c["examples"])}) for c in known["columns"])
+        tuples = {name: tuple(known[name]) for name in ("named", "mended", "notes")}
+        head = tuple(map(tuple, known["head"]))
+        return Profile(**{**known, **tuples, "columns": columns, "head": head})
+    except (OSError, ValueError, KeyError, TypeError):  # not there, or damaged from outside
         return None
-    columns = tuple(Column(**{**c, "examples": tuple(c["examples"])}) for c in known["columns"])
-    tuples = {name: tuple(known[name]) for name in ("named", "mended", "notes")}
-    head = tuple(map(tuple, known["head"]))
-    return Profile(**{**known, **tuples, "columns": columns, "head": head})
 
 
-def load(id: str, options: CsvOptions, names: Sequence[str]) -> pd.DataFrame:
+def load(
+    id: str, options: CsvOptions, names: Sequence[str], rows: np.ndarray | None = None
+) -> pd.DataFrame:
     """These columns of the kept file, decoded: numbers and dates as float32, words as categories.
+
+    `rows` are the numbers of the wanted rows, from 0; all when None. Only what is asked for is read from disk.
 
     Raises:
         SpecError: it is not on this server, or a column holds too many different words to be kept decoded.
     """
     places = {c.name: i for i, c in enumerate(profile(id, options).columns)}
+    workspace.get(id)  # counts as a use
     cache = _cache(id, options)
     table = {}
     for name in names:
@@ -73,12 +79,13 @@ def load(id: str, options: CsvOptions, names: Sequence[str]) -> pd.DataFrame:
                 "features",
             )
         stored = np.load(path, mmap_mode="r", allow_pickle=False)
+        values = stored if rows is None else stored[rows]
         if stored.dtype == np.float32:
-            table[name] = stored
+            table[name] = values
         else:
             words = json.loads((cache / f"{places[name]}.json").read_text(encoding="utf-8"))
-            table[name] = pd.Categorical.from_codes(stored, words)
-    return pd.DataFrame(table)
+            table[name] = pd.Categorical.from_codes(values, words)
+    return pd.DataFrame(table, index=None if rows is None else pd.Index(rows))
 
 
 def _cache(id: str, options: CsvOptions) -> Path:

@@ -78,8 +78,8 @@ def comma_list(text: str) -> list[str]:
 def comma_text(names: Sequence[str]) -> str:
     """The text `comma_list` reads back as these names."""
     out = io.StringIO()
-    csv.writer(out, lineterminator="").writerow(names)
-    return out.getvalue()
+    csv.writer(out, lineterminator="\r\n").writerow(names)  # names with either of them get quotes
+    return out.getvalue().removesuffix("\r\n")
 
 
 def describe(table: pd.DataFrame) -> tuple[Column, ...]:

@@ -16,11 +16,12 @@ import torch
 from torch import Tensor
 
 from models.core import export
-from models.core.spec import Spec, SpecError, Value, knob
+from models.core.spec import Spec, SpecError, knob
 from models.data import bundled, csv_files, decoded, example, steps, tables, toy, workspace
 from models.data.wording import count, literal, names_text, shown
 
 MAX_CLASSES = 100
+READ_AT_ONCE = 1_000_000  # bytes of a table that a page may read itself: about 20 ms
 MAX_CELLS = 100_000_000  # rows × input columns of float32: 400 MB
 
 
@@ -180,7 +181,8 @@ class Prepared:
         sources: the column of the original data that each feature was made from.
         decisions: every decision taken on the way, a sentence with its numbers each.
         inputs: the input columns of a made set by name; () for tables.
-        values: of each category column the words that became columns; fill: what stands in for a missing number.
+        values: of each category column the words that became columns; fill: what stands in for a missing number
+            (NaN where incomplete rows were dropped); dates: the format of date columns.
     """
 
     task: str
@@ -208,6 +210,7 @@ class Prepared:
     inputs: tuple[str, ...]
     values: dict[str, list[str]]
     fill: Tensor
+    dates: dict[str, str]
 
     def transform(self, rows: pd.DataFrame | Tensor) -> Tensor:
         """New rows as the model's inputs, by the very statistics of the training rows.
@@ -216,18 +219,21 @@ class Prepared:
             rows: a table with the columns of `sources`, or (N, 2) points of a made set; returns (N, F).
 
         Raises:
-            SpecError: a column is missing from the table, or a number column holds words.
+            SpecError: a column is missing from the table, or a number column holds words. A missing number
+                becomes the training rows' mean or median, or stays NaN where incomplete rows were dropped.
         """
         if isinstance(rows, Tensor):
             return (toy.expand(rows, list(self.inputs)) - self.shift) / self.scale
         if self.inputs:
-            return self.transform(torch.from_numpy(_pick(rows, ("x1", "x2")).to_numpy("float32")))
+            return self.transform(
+                torch.from_numpy(_pick(rows, ("x1", "x2")).to_numpy("float32", copy=True))
+            )
         table = _pick(rows, tuple(dict.fromkeys(self.sources)))
         for name in table:
             if name in self.values:
                 table[name] = table[name].astype("object").map(str, na_action="ignore")
             else:
-                table[name] = _numbers(cast(pd.Series, table[name]))
+                table[name] = _numbers(cast(pd.Series, table[name]), self.dates.get(name, ""))
         x = steps.encode(table, self.values)
         return (torch.where(x.isfinite(), x, self.fill) - self.shift) / self.scale
 
@@ -244,6 +250,20 @@ def prepare(spec: TableSpec) -> Prepared:
 def task_of(spec: TableSpec) -> str:
     """Either "classification" or "regression": as chosen, or as the data proposes."""
     return toy.TOYS[spec.data].task if spec.data in toy.TOYS else plan(spec).task
+
+
+def ready(spec: TableSpec) -> bool:
+    """Whether `plan`, `prepare` and `to_cells` need not read a large file first.
+
+    Where this is False, a page starts `models.data.profiling` in a worker and waits for it.
+
+    Raises:
+        SpecError: the data is not on this server.
+    """
+    if not spec.upload or spec.data == example.DATA:
+        return True
+    small = workspace.about(spec.upload).size <= READ_AT_ONCE
+    return small or decoded.remembered(spec.upload, spec.csv) is not None
 
 
 @dataclass(frozen=True)
@@ -386,10 +406,8 @@ def _useless(about: tables.Column, chosen: bool) -> str:
 def _prepare_toy(spec: TableSpec) -> Prepared:
     about = toy.TOYS[spec.data]
     said = []
-    points, y = about.make(spec.points, spec.noise, spec.data_seed)
-    added, removed = parse_edits(spec.edits)
+    points, y, added, removed = points_of(spec)
     if added:
-        points, y = steps.append_points(points, y, added)
         said.append(f"{count(len(added), 'point')} added by hand")
     inputs = tables.comma_list(spec.inputs)
     x = toy.expand(points, inputs)
@@ -412,8 +430,20 @@ def _prepare_toy(spec: TableSpec) -> Prepared:
         classes=["0", "1"] if about.task == "classification" else [],
         inputs=tuple(inputs),
         values={},
-        fill=torch.zeros(len(inputs)),
+        fill=torch.full((len(inputs),), math.nan),
+        dates={},
     )
+
+
+def points_of(
+    spec: TableSpec,
+) -> tuple[Tensor, Tensor, list[tuple[float, float, float]], list[int]]:
+    """A made set with the points added to it, and which were added and removed."""
+    points, y = toy.TOYS[spec.data].make(spec.points, spec.noise, spec.data_seed)
+    added, removed = parse_edits(spec.edits)
+    if added:
+        points, y = steps.append_points(points, y, added)
+    return points, y, added, removed
 
 
 def _prepare_table(spec: TableSpec) -> Prepared:
@@ -441,7 +471,7 @@ def _prepare_table(spec: TableSpec) -> Prepared:
     _check_size(len(table), len(features))
     said += [_one_hot_sentence(n, len(values[n]), trained[n]) for n in words]
     x = steps.encode(table.loc[:, list(known.features)], values)
-    fill = torch.zeros(len(features))
+    fill = torch.full((len(features),), math.nan)
     if spec.missing != "drop":
         fill = FILLS[spec.missing](x[train])
         for i, lacking in enumerate(x.isnan().sum(dim=0).tolist()):
@@ -467,6 +497,7 @@ def _prepare_table(spec: TableSpec) -> Prepared:
         inputs=(),
         values=values,
         fill=fill,
+        dates=profile_of(spec).dates if spec.upload else {},
         dropped=rows_before - len(table),
     )
 
@@ -488,6 +519,7 @@ def _finish(
     inputs: tuple[str, ...],
     values: dict[str, list[str]],
     fill: Tensor,
+    dates: dict[str, str],
     dropped: int = 0,
 ) -> Prepared:
     train, val, test = parts
@@ -540,6 +572,7 @@ def _finish(
         inputs=inputs,
         values=values,
         fill=fill,
+        dates=dates,
     )
 
 
@@ -643,12 +676,25 @@ def _pick(rows: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
     return rows.loc[:, list(names)].copy()
 
 
-def _numbers(column: pd.Series) -> pd.Series:
-    numbers = pd.Series(pd.to_numeric(column.astype("object"), errors="coerce"), dtype="float32")
+def _numbers(column: pd.Series, date_format: str) -> pd.Series:
+    """New cells of a number or date column as float32."""
+    if pd.api.types.is_datetime64_any_dtype(column):
+        return ((column - pd.Timestamp("1970-01-01")) / pd.Timedelta(days=1)).astype("float32")
+    if date_format and not pd.api.types.is_numeric_dtype(column):
+        numbers = steps.days_since_1970(column, date_format)
+    else:
+        numbers = pd.Series(
+            pd.to_numeric(column.astype("object"), errors="coerce"), dtype="float32"
+        )
     bad = np.flatnonzero(numbers.isna() & column.notna())
     if len(bad):
+        what = (
+            f"dates such as {pd.Timestamp('2024-12-31').strftime(date_format)}"
+            if date_format
+            else "numbers"
+        )
         raise SpecError(
-            f"Column {shown(str(column.name))} holds numbers, but row {bad[0] + 1} says {shown(str(column.iloc[bad[0]]))}."
+            f"Column {shown(str(column.name))} holds {what}, but row {bad[0] + 1} says {shown(str(column.iloc[bad[0]]))}."
         )
     return numbers
 
@@ -766,7 +812,7 @@ def _read_lines(
 ) -> tuple[str, list[Callable[..., Any]], list[str]]:
     head = "import numpy as np\nimport pandas as pd\nimport torch\n"
     if spec.data not in bundled.BUNDLED:
-        functions, lines = csv_files.code(_profile(spec), spec.csv, used)
+        functions, lines = csv_files.code(profile_of(spec), spec.csv, used)
         return head + "from torch import Tensor", functions, lines
     about = bundled.BUNDLED[spec.data]
     head += f"from sklearn.datasets import {about.loader}\nfrom sklearn.utils import Bunch\nfrom torch import Tensor"
@@ -785,7 +831,7 @@ def files(spec: TableSpec) -> dict[str, Path]:
     """
     if not spec.upload:
         return {}
-    _profile(spec)
+    profile_of(spec)
     return {workspace.file_name(workspace.about(spec.upload).name): workspace.get(spec.upload)}
 
 
@@ -833,10 +879,11 @@ def _bundled_columns(name: str) -> tuple[tables.Column, ...]:
 def _columns(spec: TableSpec) -> tuple[tables.Column, ...]:
     if spec.data in bundled.BUNDLED:
         return _bundled_columns(spec.data)
-    return _profile(spec).columns
+    return profile_of(spec).columns
 
 
-def _profile(spec: TableSpec) -> csv_files.Profile:
+def profile_of(spec: TableSpec) -> csv_files.Profile:
+    """The profile of an uploaded table, remembered or made now."""
     if spec.data == example.DATA:
         workspace.put(example.CONTENT, example.NAME)  # at hand on every server
     return decoded.profile(spec.upload, spec.csv)
@@ -849,7 +896,7 @@ def _table(spec: TableSpec, used: list[str]) -> pd.DataFrame:
 
 
 def _file_notes(spec: TableSpec) -> tuple[str, ...]:
-    return () if spec.data in bundled.BUNDLED else _profile(spec).notes
+    return () if spec.data in bundled.BUNDLED else profile_of(spec).notes
 
 
 _UPLOAD = re.compile(r"upload:[0-9a-f]{64}")
@@ -869,7 +916,7 @@ SCALES: dict[str, Callable[[Tensor], tuple[Tensor, Tensor]]] = {
 }
 
 # A valid change of every field whose effect needs another field, for the law that every setting reaches the export.
-VARIATIONS: dict[str, dict[str, Value]] = {
+VARIATIONS: dict[str, dict[str, Any]] = {
     "data": {"data": "wine"},
     "points": {"data": "spiral", "points": 100},
     "noise": {"data": "spiral", "noise": 0.3},

@@ -127,6 +127,11 @@ def load_weights(run: Run, tensors: Mapping[str, torch.Tensor]) -> None:
     Raises:
         SpecError: names or shapes differ from the network's.
     """
+    _check_weights(run, tensors)
+    run.model.load_state_dict(dict(tensors))
+
+
+def _check_weights(run: Run, tensors: Mapping[str, torch.Tensor]) -> None:
     own = run.model.state_dict()
     for name in sorted(own.keys() | tensors.keys()):
         if name not in tensors or name not in own:
@@ -140,7 +145,6 @@ def load_weights(run: Run, tensors: Mapping[str, torch.Tensor]) -> None:
                 "network. Give it the same layers and data.",
                 "layers",
             )
-    run.model.load_state_dict(dict(tensors))
 
 
 def restore(run: Run, loaded: Loaded) -> None:
@@ -168,7 +172,7 @@ def restore(run: Run, loaded: Loaded) -> None:
 
 def _restore_state(run: Run, state: State) -> None:
     """Restore a state from a file into the run, or say why it does not fit and leave the run as it was."""
-    load_weights(run, state.model)
+    _check_weights(run, state.model)
     now = run.capture()
     try:
         _check_position(run, state)
@@ -192,12 +196,29 @@ def _check_position(run: Run, state: State) -> None:
         raise ValueError("an epoch under way needs its order, and only it")
     if state.order is not None and not torch.equal(state.order.sort().values, torch.arange(n)):
         raise ValueError("the order is no permutation of the training rows")
-    if set(state.settings) != set(run.settings) or set(state.stop) != set(run.stop):
-        raise ValueError("settings or stop conditions are missing")
-    if not set(run.row) - {"grad_norm"} >= {"lr", "train_loss"} or "lr" not in state.row:
-        raise ValueError("the newest row is missing")
     if (state.rng is None) == run.dropout:
-        raise ValueError("the state of the generator that dropout draws from is missing")
+        raise ValueError("only a network with dropout has the state of its generator")
+    own = run.capture()
+    _check_alike("settings", state.settings, own.settings)
+    _check_alike("stop", state.stop, own.stop)
+    needed = {"lr", "step", "epoch", "train_loss", "train_metric"}
+    _check_alike("row", {k: state.row[k] for k in needed}, {k: own.row[k] for k in needed})
+    if (state.scheduler is None) != (own.scheduler is None):
+        raise ValueError("one of file and settings has a scheduler, the other has not")
+    _check_alike("scheduler", state.scheduler or {}, own.scheduler or {})
+    groups = state.optimizer["param_groups"]
+    for mine, other in zip(own.optimizer["param_groups"], groups, strict=True):
+        _check_alike("optimizer", other, mine)
+
+
+def _check_alike(what: str, given: Mapping[str, Any], own: Mapping[str, Any]) -> None:
+    """The same names, and for each a value of the same kind."""
+    if given.keys() != own.keys():
+        raise ValueError(f"{what} has {sorted(given)}, not {sorted(own)}")
+    for name, value in given.items():
+        numbers = isinstance(value, (int, float)) and isinstance(own[name], (int, float))
+        if type(value) is not type(own[name]) and not numbers:
+            raise TypeError(f"{name} of {what} is a {type(value).__name__}")
 
 
 def _check_archive(data: bytes) -> None:

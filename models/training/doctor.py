@@ -94,7 +94,7 @@ def _nan(rows: Sequence[Mapping[str, Any]], facts: Facts) -> Finding:
         text = "The loss is no number before the first step: the inputs are too large for these weights. Normalise them."
         return Finding("nan", text, {"epoch": epoch}, {"normalise": "standard", "init": "default"})
     lr = rows[-1]["lr"]
-    fix = {"lr": _round(spec.lr / 10), "clip": spec.clip or 1.0}
+    fix = {"lr": _lower(spec), "clip": spec.clip or 1.0}
     text = (
         f"The loss became {rows[-1]['train_loss']} in epoch {epoch:g} at lr = {lr:g}: the steps were so large "
         f"that numbers overflowed. Take lr = {fix['lr']:g} and clip gradients at {fix['clip']:g}."
@@ -107,7 +107,7 @@ def _divergence(rows: Sequence[Mapping[str, Any]], facts: Facts) -> Finding | No
     best = min(row["train_loss"] for row in rows[-200:])
     if len(rows) < 3 or last < 2 * first or last < 3 * best * (best < first) or last < 1e-3:
         return None
-    fix = {"lr": _round(facts.spec.lr / 10)}
+    fix = {"lr": _lower(facts.spec)}
     text = (
         f"The training loss rose from {first:.3g} to {last:.3g} instead of falling: each step overshoots. "
         f"Take lr = {fix['lr']:g}."
@@ -123,7 +123,7 @@ def _lr_small(rows: Sequence[Mapping[str, Any]], facts: Facts) -> Finding | None
     moved = (first - last) / abs(first) if first else 0.0
     if abs(moved) > 0.05 or ratio > 2e-4 or facts.spec.init == "zeros":
         return None
-    fix = {"lr": _round(min(facts.spec.lr * 30, 1.0))}
+    fix = {"lr": _round(min(facts.spec.lr * 1e-3 / max(ratio, 1e-9), _usual(facts.spec)))}
     if fix["lr"] <= facts.spec.lr or _norm(rows) < 1e-7:
         return None
     text = (
@@ -136,14 +136,14 @@ def _lr_small(rows: Sequence[Mapping[str, Any]], facts: Facts) -> Finding | None
 def _lr_large(rows: Sequence[Mapping[str, Any]], facts: Facts) -> Finding | None:
     ratio = _ratio(rows)
     window = [row["train_loss"] for row in rows[-12:]]
-    if len(rows) < 8 or ratio is None or ratio < 0.03:
+    if len(rows) < 8 or ratio is None or ratio < 0.01:
         return None
     ups = sum(b > a for a, b in itertools.pairwise(window)) / (len(window) - 1)
     swing = (max(window) - min(window)) / (sum(window) / len(window) or 1.0)
-    poor = min(window) > 0.1 * rows[0]["train_loss"]
+    poor = min(window) > 0.3 * rows[0]["train_loss"]
     if ups < 0.3 or swing < 0.25 or not poor:
         return None
-    fix = {"lr": _round(facts.spec.lr / 10)}
+    fix = {"lr": _lower(facts.spec)}
     text = (
         f"The training loss jumps by {swing:.0%} instead of settling: a step changes the weights by {ratio:.0%} of "
         f"their size (usual is about 0.1%). Take lr = {fix['lr']:g}."
@@ -165,6 +165,9 @@ def _plateau(rows: Sequence[Mapping[str, Any]], facts: Facts) -> Finding | None:
     if facts.spec.init == "zeros":
         fix: dict[str, Value] = {"init": "default"}
         advice = "All weights start at 0, so all units of a layer stay alike: choose init = default"
+    elif facts.spec.lr > 2 * _usual(facts.spec):
+        fix = {"lr": _usual(facts.spec)}
+        advice = f"The steps may be too large to get down: take lr = {fix['lr']:g}"
     elif facts.spec.optimizer == "SGD" and facts.spec.momentum < 0.9:
         fix = {"momentum": 0.9}
         advice = "Take momentum = 0.9"
@@ -188,8 +191,8 @@ def _overfitting(rows: Sequence[Mapping[str, Any]], facts: Facts) -> Finding | N
     best = min(range(len(losses)), key=losses.__getitem__)
     val = sum(losses[-3:]) / 3
     train = sum(row["train_loss"] for row in rows[-3:]) / 3
-    rising = val > 1.2 * losses[best] and val - losses[best] > 0.02 * abs(losses[0])
-    if len(rows) - best < 6 or not rising or train > 0.6 * val:
+    rising = val > 1.1 * losses[best] and val - losses[best] > 0.02 * abs(losses[0])
+    if len(rows) - best < 6 or not rising or train > min(0.6 * val, rows[best]["train_loss"]):
         return None
     fix: dict[str, Value] = {"patience": 10, "weight_decay": max(0.01, facts.spec.weight_decay)}
     text = (
@@ -209,7 +212,7 @@ def _dead(facts: Facts) -> Finding | None:
     leaky = [f"{layer.text()}".replace(" relu", " leakyrelu") for layer in layers]
     fix: dict[str, Value] = {"layers": ", ".join(leaky)}
     if facts.spec.lr > 0.01:
-        fix["lr"] = _round(facts.spec.lr / 10)
+        fix["lr"] = _lower(facts.spec)
     text = (
         f"{worst.dead:.0%} of the ReLUs in {worst.name} are 0 for every row, so no gradient reaches them any more. "
         "Take LeakyReLU, and a smaller lr if it is large."
@@ -226,7 +229,7 @@ def _saturation(facts: Facts) -> Finding | None:
     if spec.normalise == "none":
         fix["normalise"] = "standard"
     elif spec.lr > 0.01:
-        fix["lr"] = _round(spec.lr / 10)
+        fix["lr"] = _lower(spec)
     text = (
         f"{worst.saturated:.0%} of the values in {worst.name} lie at the flat ends of {worst.activation}, where "
         "gradients vanish. Normalise the inputs, start with smaller weights, or take a smaller lr."
@@ -264,6 +267,16 @@ def _ratio(rows: Sequence[Mapping[str, Any]]) -> float | None:
 def _norm(rows: Sequence[Mapping[str, Any]]) -> float:
     values = [row["grad_norm"] for row in rows[-40:] if "grad_norm" in row]
     return median(values) if values else 0.0
+
+
+def _usual(spec: Spec) -> float:
+    """A learning rate that mostly works with normalised inputs."""
+    return 0.1 if spec.optimizer in ("SGD", "Adagrad") else 0.01
+
+
+def _lower(spec: Spec) -> float:
+    """A tenth of the learning rate, or what is usual if that is still less."""
+    return _round(min(spec.lr / 10, _usual(spec)))
 
 
 def _round(value: float) -> float:

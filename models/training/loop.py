@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
@@ -11,7 +12,7 @@ import torch
 
 from models.core.control import Command, Control, Snapshot
 from models.core.spec import SpecError
-from models.training import checkpoint, doctor, evaluation, predicting, records
+from models.training import checkpoint, doctor, evaluation, network, predicting, records
 from models.training.frames import Pictures
 from models.training.run import Run
 from models.training.spec import Spec
@@ -60,6 +61,14 @@ def train(
             since = time.perf_counter()
         if run.over or control.due():
             yield session.snapshot(picture=True)
+
+
+def threads(spec: Spec) -> int:
+    """CPU threads worth having: one, but for steps so large that splitting them pays."""
+    layers = network.parse(spec.layers, spec.activation)
+    widths = [layer.units for layer in layers]
+    products = spec.batch_size * sum(a * b for a, b in itertools.pairwise([*widths, 10]))
+    return 1 if products < 2**22 else 8
 
 
 class _Session:
@@ -181,9 +190,20 @@ class _Session:
         """The evaluation report of "train", "val" or "test"."""
         return evaluation.plain(evaluation.report(self.run, split))
 
-    def predict(self, rows: Any) -> Mapping[str, Any]:
-        """Predictions for own rows: dicts of columns, or [x1, x2] pairs for a made set."""
-        return predicting.predict(self.run, rows)
+    def predict(self, rows: Any, weights: bytes = b"") -> Mapping[str, Any]:
+        """Predictions for own rows: dicts of columns, or [x1, x2] pairs for a made set.
+
+        `weights` is a safetensors file of a network with the same layers, to predict with instead; the
+        run itself stays as it is.
+        """
+        if not weights:
+            return predicting.predict(self.run, rows)
+        now = self.run.capture()
+        try:
+            checkpoint.load_weights(self.run, checkpoint.read_weights(weights))
+            return predicting.predict(self.run, rows)
+        finally:
+            self.run.restore(now, due=False)
 
     def checkpoint(self) -> Mapping[str, Any]:
         """The blobs "checkpoint.pt" (to resume) and "model.safetensors" (weights only)."""

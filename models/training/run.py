@@ -392,7 +392,8 @@ class Run:
         """Stand where this state was captured; `due` applies the changes planned for its step."""
         self.step, self.epoch, self.position = state.step, state.epoch, state.position
         self.model.load_state_dict(state.model)
-        self.optimizer.load_state_dict(dict(state.optimizer))
+        # copied: load_state_dict keeps the very tensors it is given, and steps change them in place
+        self.optimizer.load_state_dict(history.copied(dict(state.optimizer)))
         if self.scheduler is not None:
             self.scheduler.load_state_dict(history.copied(state.scheduler))
         self.order_generator.set_state(state.order_rng)

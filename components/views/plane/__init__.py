@@ -50,6 +50,11 @@ def plane(
     Returns:
         The edit of this rerun, if there was one; `on_edit` gets it before the rerun.
     """
+
+    def read(value: Mapping[str, Any]) -> Edit:
+        place = {name: float(value[name]) for name in ("x", "y", "label")}
+        return Edit(value["action"], index=value["index"], **place)
+
     told = mount.view(
         "plane",
         {
@@ -63,6 +68,6 @@ def plane(
         key=key,
         height=height,
         alt=alt,
-        events={"edit": (lambda v: on_edit(Edit(**v))) if on_edit else None},
+        events={"edit": (lambda v: on_edit(read(v))) if on_edit else None},
     )
-    return Edit(**told["edit"]) if told["edit"] else None
+    return read(told["edit"]) if told["edit"] else None

@@ -90,6 +90,11 @@ class Feed {
     this.#past.clear();
   }
 
+  /** Whether the run is being asked for news: only while a view listens. */
+  get polling() {
+    return this.#polling;
+  }
+
   /** The picture to draw: the scrubbed one, else the latest. */
   get shown() {
     return this.epoch === null ? this.frame : (this.pastFrame ?? this.frame);
@@ -229,12 +234,12 @@ class Feed {
   }
 
   #delay(took) {
-    if (this.#failures) return Math.min(5000, 250 * 2 ** this.#failures);
+    if (this.#failures) return Math.min(2000, 250 * 2 ** this.#failures);
     if (document.hidden) return HIDDEN;
     if (this.status.known === false) return SLOW.unknown;
     const eager = performance.now() - touched < EAGER;
     const rest = eager ? FAST : (SLOW[this.status.state] ?? IDLE);
-    return Math.max(rest, 2 * took); // a busy server is asked less often
+    return Math.max(rest - took, took); // a steady beat; a busy server is asked less often
   }
 }
 

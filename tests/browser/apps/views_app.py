@@ -150,8 +150,8 @@ def row(epoch: int) -> dict:
         "penalty": 0.01 * (1 - math.exp(-epoch / 20)),
         "lr": 0.03 * (0.5 + 0.5 * math.cos(epoch / EPOCHS * math.pi)),
         "grad_norm": math.exp(-epoch / 12) + 0.01,
-        "ratio/layer 1": 0.003 * math.exp(-epoch / 20),
-        "ratio/layer 2": 0.002 * math.exp(-epoch / 25) + 1e-4,
+        "ratio/0": 0.003 * math.exp(-epoch / 20),
+        "ratio/1": 0.002 * math.exp(-epoch / 25) + 1e-4,
         "seconds": epoch * 0.05,
     }
 
@@ -168,7 +168,7 @@ async def poll(request: Request) -> Response:
     if run.startswith("gone"):
         return Response(status_code=404)
     polls[run] = polls.get(run, 0) + 1
-    if run.startswith("shaky") and 6 < polls[run] < 16:
+    if run.startswith("shaky") and 6 < polls[run] < 11:
         return Response(status_code=503)
     now = min(EPOCHS, max(since, polls[run] * 2))
     if run.startswith("still"):

@@ -24,8 +24,7 @@ if rem:
     st.html(f"<style>html {{ font-size: {int(rem)}px }}</style>")
 
 told: object = None
-if st.button("again"):
-    told = "again"
+again = st.button("again")
 if st.button("nothing"):
     show = ""
 if show == "curves":
@@ -34,6 +33,8 @@ if show == "curves":
     if "nan" in st.query_params:
         columns["train_loss"][3] = math.nan
         columns["val_loss"][5] = math.inf
+    if "unpunished" in st.query_params:
+        columns["penalty"] = [0.0] * len(columns["epoch"])
     overlays = []
     if "overlay" in st.query_params:
         overlays = [
@@ -106,6 +107,8 @@ elif show == "page":
         network.network(run, key="network", height=380)
     curves.curves(run, key="curves", height=400)
     histograms.histograms(run, key="histograms")
-if told is not None:
-    st.session_state["told"] = repr(told)
+if told is not None or again:
+    st.session_state["told"] = repr(told) if told is not None else "again"
 st.write("told:", st.session_state.get("told", "nothing"))
+st.session_state["runs"] = st.session_state.get("runs", 0) + 1
+st.write(f"script runs: {st.session_state['runs']}")

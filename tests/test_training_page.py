@@ -1,0 +1,201 @@
+"""Laws of the Training page that need no browser."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from components import session
+from models.data import workspace
+
+CSV = "height;weight;kind\n" + "".join(
+    f"{150 + 3 * (i % 17)},5;{40 + (i % 23)},{i % 10};{'ab'[(i % 17) > 8]}\n" for i in range(120)
+)
+
+
+def open_page(**params: str) -> AppTest:
+    at = AppTest.from_file("../app/ui.py", default_timeout=60).run()
+    for name, value in params.items():
+        at.query_params[name if name == "run" else f"training-{name}"] = value
+    at.switch_page("../pages/training.py").run()
+    assert not at.exception
+    return at
+
+
+def run_of(at: AppTest) -> str:
+    run = at.query_params["run"]
+    return run if isinstance(run, str) else run[-1]
+
+
+def settled(at: AppTest, *states: str) -> str:
+    """The run's state once it is one of these; the page is drawn again."""
+    deadline = time.monotonic() + 60
+    while (state := session.client().status(run_of(at)).state) not in states:
+        assert time.monotonic() < deadline, f"the run is {state}"
+    assert not at.run().exception
+    return state
+
+
+def press(at: AppTest, name: str) -> None:
+    at.button(key=f"training-transport-{name}").click().run()
+    assert not at.exception
+
+
+def complaint(at: AppTest) -> str:
+    """The first error on the page, once a worker has found it."""
+    deadline = time.monotonic() + 60
+    while not at.error:
+        assert time.monotonic() < deadline
+        assert not at.run().exception
+    return at.error[0].value
+
+
+def infos(at: AppTest) -> str:
+    return " ".join(e.value for e in at.info)
+
+
+def test_the_page_opens_trained_without_a_word_of_complaint():
+    at = open_page()
+    settled(at, "done")
+    assert not at.warning
+    assert not at.error
+    assert not at.info
+    assert session.client().status(run_of(at)).epoch == 60
+
+
+def test_every_tab_opens():
+    at = open_page(data="breast_cancer", epochs="3")
+    settled(at, "done")
+    for tab in ("Curves", "Data", "Model", "Evaluate", "Runs", "Save and load", "Code"):
+        at.session_state["training-tab"] = tab
+        at.run()
+        assert not at.exception, tab
+        assert not at.error, tab
+
+
+def test_a_live_setting_keeps_the_run_and_an_architecture_starts_another():
+    at = open_page(data="circle", speed="2/s", epochs="5000")
+    run = run_of(at)
+    at.select_slider(key="training-lr").set_value(0.2).run()
+    assert run_of(at) == run
+    at.text_input(key="training-layers").set_value("4 relu").run()
+    assert run_of(at) != run
+
+
+def test_a_paused_run_stays_paused_when_the_network_changes():
+    at = open_page(data="circle", epochs="3")
+    settled(at, "done")
+    press(at, "reset")
+    settled(at, "paused")
+    at.text_input(key="training-layers").set_value("4 relu").run()
+    assert settled(at, "paused") == "paused"
+
+
+def test_a_finished_run_is_trained_again_when_any_setting_moves():
+    at = open_page(data="circle", epochs="3")
+    settled(at, "done")
+    run = run_of(at)
+    at.select_slider(key="training-lr").set_value(0.5).run()
+    assert run_of(at) != run
+    settled(at, "done")
+
+
+def test_settings_that_contradict_each_other_keep_what_was_on_screen():
+    at = open_page(data="circle", epochs="3")
+    run = run_of(at)
+    at.text_input(key="training-layers").set_value("8 tanhh").run()
+    assert any("tanhh" in e.value for e in at.error)
+    assert run_of(at) == run
+    at.text_input(key="training-layers").set_value("8 tanh").run()
+    assert not at.error
+
+
+@pytest.mark.parametrize("run", ["nonsense", "x" * 300, "../../etc"])
+def test_a_link_whose_run_is_gone_says_so_and_trains_its_settings(run):
+    at = open_page(data="circle", epochs="3", run=run)
+    assert "not on this server any more" in infos(at)
+    assert run_of(at) != run
+    settled(at, "done")
+
+
+def test_a_link_to_a_run_alone_shows_the_settings_it_was_trained_with():
+    at = open_page(data="circle", epochs="3", layers="3 relu")
+    settled(at, "done")
+    run = run_of(at)
+    other = open_page(run=run)
+    assert run_of(other) == run
+    assert other.text_input(key="training-layers").value == "3 relu"
+    assert "watching someone else's run" in " ".join(c.value for c in other.caption)
+
+
+def test_whoever_changes_a_setting_of_anothers_run_gets_an_own_run():
+    at = open_page(data="circle", epochs="3")
+    settled(at, "done")
+    run = run_of(at)
+    other = open_page(data="circle", epochs="3", run=run)
+    assert run_of(other) == run
+    other.text_input(key="training-layers").set_value("2 relu").run()
+    assert run_of(other) != run
+    assert "your own run" in infos(other)
+    assert session.client().status(run).state == "done"
+
+
+def test_a_wrong_pairing_of_loss_and_task_is_explained():
+    at = open_page(data="diabetes", loss="cross_entropy", epochs="3")
+    assert any("cross_entropy does not fit" in w.value for w in at.warning)
+    settled(at, "done")
+
+
+def test_an_uploaded_table_is_trained_on_and_a_broken_one_changes_nothing():
+    at = open_page(data="circle", epochs="3")
+    good = run_of(at)
+    at.file_uploader(key="training-upload").upload("empty.csv", b"").run()
+    complaint(at)
+    assert run_of(at) == good
+    at = open_page(data="circle", epochs="3")
+    at.file_uploader(key="training-upload").upload("people.csv", CSV.encode()).run()
+    assert not at.exception
+    assert not at.error
+    id = at.query_params["training-data"]
+    assert (
+        workspace.about((id if isinstance(id, str) else id[-1]).removeprefix("upload:")).name
+        == "people.csv"
+    )
+    for _ in range(200):
+        if session.client().spec(run_of(at)).data.startswith("upload:"):
+            break
+        at.run()
+    settled(at, "done")
+    assert session.client().spec(run_of(at)).data.startswith("upload:")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "word"),
+    [
+        ("header.csv", b"a,b,c\n", "row"),
+        ("one.csv", b"a\n1\n2\n3\n", "column"),
+        ("class.csv", b"a,b\n1,x\n2,x\n3,x\n", "never changes"),
+        ("binary.csv", bytes(range(256)) * 40, ""),
+    ],
+)
+def test_a_table_that_cannot_be_learned_from_gets_a_sentence(name, content, word):
+    at = open_page(data="circle", epochs="3")
+    good = run_of(at)
+    at.file_uploader(key="training-upload").upload(name, content).run()
+    assert word in complaint(at)
+    assert run_of(at) == good
+
+
+def test_a_diverging_run_gets_a_diagnosis_and_a_fix_that_works():
+    at = open_page(data="reg_plane", lr="100.0", epochs="20", layers="8 relu")
+    settled(at, "done")
+    fixes = [b for b in at.button if b.key and b.key.startswith("training-fix-")]
+    assert fixes
+    run = run_of(at)
+    fixes[0].click().run()
+    at.run()
+    assert not at.exception
+    assert run_of(at) != run
+    assert session.client().spec(run_of(at)).lr < 100
