@@ -175,6 +175,7 @@ def _bar(topic: Topic[Any], run: str | None, spec: Any, device: str) -> None:
     def press(order: Callable[..., Any], *args: Any) -> None:
         mind.moved = mind.moved or bool(mind.notes)
         mind.hush()
+        mind.held = order != client.resume
         try:
             order(id, me, *args)
         except (RunError, PermissionError) as error:
@@ -194,6 +195,10 @@ def _bar(topic: Topic[Any], run: str | None, spec: Any, device: str) -> None:
         restart(topic, spec.replace(**_plain(topic, spec)), paused=paused, device=device)
         address.put(f"{topic.page}-changes", None)
         mind.moved = True
+
+    def change_speed() -> None:
+        with contextlib.suppress(RunError, PermissionError):
+            client.speed(id, me, speed(topic.page))
 
     def seed() -> None:
         controls.put(topic.page, seed=random.SystemRandom().randrange(1_000_000))
@@ -255,7 +260,7 @@ def _bar(topic: Topic[Any], run: str | None, spec: Any, device: str) -> None:
             len(SPEEDS) - 1,
             key=f"{topic.page}-speed",
             bind="query-params",
-            on_change=lambda: press(client.speed, speed(topic.page)),
+            on_change=change_speed,
             disabled=not mine,
             label_visibility="collapsed",
             help="Slow motion to as fast as it goes, in epochs per second.",
@@ -291,6 +296,7 @@ class _Mind:
     run: str | None = None
     base: Any = None  # the settings on the page for which `run` was started or taken over
     before: str | None = None  # the run of before, shown again when `run` cannot even begin
+    held: bool = False  # the last order was one after which a run stands still
     moved: bool = False  # the bar has to rerun the whole page
     notes: tuple[str, ...] = ()
 
@@ -336,7 +342,7 @@ def _start(topic: Topic[Any], mind: _Mind, spec: Any, device: str, *, paused: bo
         topic.module, spec, owner=me, device=device, paused=paused, speed=speed(topic.page)
     )
     mind.base = spec
-    mind.before = old
+    mind.before, mind.held = old, paused
     if old:
         with contextlib.suppress(RunError, PermissionError):  # it had ended, or is someone else's
             client.stop(old, me)
@@ -377,7 +383,7 @@ def _change(
         client.send(status.id, me, "set", **{name: getattr(spec, name) for name in changes})
         mind.base = spec
         return
-    paused = status.mine and status.state == "paused"
+    paused = status.mine and (status.state == "paused" or (mind.held and under_way))
     _start(topic, mind, spec, device, paused=paused)
     address.put(f"{topic.page}-changes", None)
     if not status.mine:
