@@ -35,7 +35,7 @@ def pictures(
     known = news.of(run.run) if run.run else None
     scene = known.scene if known else None
     drawn = _drawable(spec)
-    tall, low = (300, 300) if projector else (292, 190)
+    tall, low = (290, 290) if projector else (292, 190)
     widths = {
         (True, True): (4, 5, 3),
         (True, False): (4, 5),
