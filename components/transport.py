@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 import streamlit as st
@@ -91,7 +91,7 @@ def follow(topic: Topic[S], spec: S, *, device: str = "cpu") -> Followed[S]:
         return Followed(None, Status("", "failed", known=False), spec, mind.notes)
     if st.query_params.get("run") != mind.run:
         st.query_params["run"] = mind.run
-    mind.address = mind.run
+    mind.seen.add(mind.run)
     status = client.status(mind.run, me)
     if status.state == "failed" and status.step == 0 and status.known and mind.before:
         old = client.status(mind.before, me)
@@ -300,12 +300,15 @@ class _Mind:
     moved: bool = False  # the bar has to rerun the whole page
     notes: tuple[str, ...] = ()
 
-    address: str | None = None  # the run of the address when the script saw it last
+    seen: set[str] = field(default_factory=set)  # runs that the address has named or this page shown
 
     def asked(self, address: str | None) -> str | None:
-        """The run to show: a new one in the address, else the one of before."""
-        if address is not None and address != self.address:
-            self.address = address
+        """The run to show: a new one in the address, else the one of before.
+
+        An address that lags behind (a click between two answers of the server) names a run shown before.
+        """
+        if address is not None and address not in self.seen:
+            self.seen.add(address)
             return address
         return self.run or address
 
