@@ -17,7 +17,9 @@ PAGES = {
         ("home", "Home", "🔥"),
     ],
     "Learn": [
+        ("tensors", "Tensors", "🔢"),
         ("training", "Training", "🏋️"),
+        ("autograd", "Autograd", "🔗"),
         ("convolution", "Convolution", "🔲"),
     ],
 }

@@ -142,7 +142,7 @@ class Recorder:
         self.where = where
         self.leaves = dict(leaves or {})
         if module is not None:
-            self.leaves |= dict(module.named_parameters())
+            self.leaves |= {**dict(module.named_parameters()), **dict(module.named_buffers())}
         self.ops: list[_Op] = []
         self.writes: list[tuple[_Op, Tensor, int, int]] = []
         self.names: list[tuple[str, Tensor, Node | None, int]] = []

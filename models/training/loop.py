@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
@@ -11,7 +12,7 @@ import torch
 
 from models.core.control import Command, Control, Snapshot
 from models.core.spec import SpecError
-from models.training import checkpoint, doctor, evaluation, predicting, records
+from models.training import checkpoint, doctor, evaluation, network, predicting, records
 from models.training.frames import Pictures
 from models.training.run import Run
 from models.training.spec import Spec
@@ -60,6 +61,14 @@ def train(
             since = time.perf_counter()
         if run.over or control.due():
             yield session.snapshot(picture=True)
+
+
+def threads(spec: Spec) -> int:
+    """CPU threads worth having: one, but for steps so large that splitting them pays."""
+    layers = network.parse(spec.layers, spec.activation)
+    widths = [layer.units for layer in layers]
+    products = spec.batch_size * sum(a * b for a, b in itertools.pairwise([*widths, 10]))
+    return 1 if products < 2**22 else 8
 
 
 class _Session:

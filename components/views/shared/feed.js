@@ -244,7 +244,7 @@ class Feed {
     if (!this.frame && performance.now() - this.born < SOON) return FIRST;
     const eager = performance.now() - touched < EAGER;
     const rest = eager ? FAST : (SLOW[this.status.state] ?? IDLE);
-    return Math.max(rest, 2 * took); // a busy server is asked less often
+    return Math.max(rest - took, took); // a steady beat; a busy server is asked less often
   }
 }
 

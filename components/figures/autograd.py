@@ -1,0 +1,40 @@
+"""Curves and Jacobians of the gradient lessons."""
+
+from __future__ import annotations
+
+import plotly.graph_objects as go
+
+from components.figures import matrix, theme
+from models.autograd import by_hand
+from models.core.device import to_numpy
+
+
+def losses(result: by_hand.Result) -> go.Figure:
+    """The loss of both loops per turn: they lie on top of each other."""
+    fig = go.Figure()
+    turns = list(range(1, len(result.hand) + 1))
+    fig.add_scatter(
+        x=turns,
+        y=to_numpy(result.module),
+        name="nn and optim",
+        mode="lines",
+        line={"width": 7},
+        opacity=0.5,
+    )
+    fig.add_scatter(
+        x=turns,
+        y=to_numpy(result.hand),
+        name="by hand",
+        mode="lines",
+        line={"width": 2, "dash": "dash"},
+    )
+    fig.update_xaxes(title="turn")
+    fig.update_yaxes(title="loss before the update")
+    return theme.style(fig)
+
+
+def jacobian(values, title: str) -> go.Figure:
+    """A matrix of derivatives, (outputs, inputs); a single number or row is shown as a matrix too."""
+    numbers = to_numpy(values)
+    rows = numbers.reshape(-1, numbers.shape[-1]) if numbers.ndim else numbers.reshape(1, 1)
+    return matrix.values(rows, title=title, digits=3)

@@ -1,0 +1,595 @@
+"""Autograd: run a few lines of your own, then step PyTorch's own backward pass forwards and back."""
+
+import os
+from typing import Any
+
+import streamlit as st
+
+from components import code_panel, controls, lesson
+from components.figures import autograd as figures
+from components.views.figure import figure
+from components.views.graph import graph
+from models import autograd
+from models.autograd import (
+    accumulation,
+    beyond,
+    by_hand,
+    functions,
+    rules,
+    tracing,
+)
+from models.autograd.picture import picture
+from models.core.spec import SpecError
+
+lesson.page(
+    "autograd",
+    "Autograd",
+    "Edit a leaf or a line, then step through the backward pass that PyTorch really makes.",
+)
+st.html(
+    "<style>[class*='-edit-'] textarea { font-family: monospace; }"
+    "[class*='st-key-autograd-grad-'] [data-testid=stTooltipIcon] { display: none; }</style>"
+)
+
+
+def _last_good(name: str, topic: Any, panel: controls.Panel) -> tuple[Any, Any, SpecError | None]:
+    """The settings that run, what they give, and why it is not what was asked for."""
+    memory = f"{name}:good"
+    try:
+        result = topic.run(panel.spec)
+    except SpecError as error:
+        spec = st.session_state.get(memory, topic.Spec())
+        return spec, topic.run(spec), panel.error or error
+    st.session_state[memory] = panel.spec
+    return panel.spec, result, panel.error
+
+
+# ---- a program and its graph ------------------------------------------------------------------------------------
+
+
+def show_graph() -> None:
+    panel = controls.panel(autograd.Spec, "autograd")
+    _follow_preset(panel.values["preset"])
+    spec, result, error = _last_good("autograd", autograd, panel)
+    with lesson.controls():
+        panel.draw("preset")
+        st.caption(spec.chosen.about)
+        _edit_leaves(panel.values)
+        _complain(error, "leaves")
+        _edit_program(panel.values)
+        _complain(error, "program", "preset")
+        with st.expander("More", expanded=bool(result.value.numel() != 1 or spec.order == 2)):
+            panel.draw("order", "gradient", "seed")
+    if error is not None:
+        if error.field in ("order", "gradient", "seed", ""):
+            controls.explain(error)
+        st.caption("The picture below is still the last program that worked.")
+    if result.problem is not None:
+        st.warning(
+            _capital(result.problem.message), icon=":material/report:", title=_headline(result)
+        )
+        if result.problem.detail:
+            with st.expander("What PyTorch says"):
+                st.code(result.problem.detail, language=None)
+    with lesson.stage():
+        graph(
+            picture(result.graph, result.backward, spec.program_text.split("\n")),
+            key="autograd-graph",
+            problem_line=result.problem.line if result.problem is not None else 0,
+        )
+    st.markdown(_summary(result))
+    with lesson.details():
+        python = st.expander(
+            "Backward as Python: the same operations, written out",
+            on_change="rerun",
+            key="autograd-python",
+        )
+        if python.open:
+            with python:
+                try:
+                    st.code(tracing.backward_code(spec), language="python")
+                except SpecError as found:
+                    st.info(str(found))
+        st.markdown("##### Code")
+        code_panel.show(autograd.to_code(spec), name="autograd", spec=spec)
+
+
+def _follow_preset(preset: str) -> None:
+    """Another program of the menu starts with its own texts; a link's own texts stay."""
+    before = st.session_state.get("autograd:preset", preset)
+    st.session_state["autograd:preset"] = preset
+    if before != preset:
+        controls.put("autograd", leaves="", program="", gradient="")
+        st.rerun()
+
+
+def _edit_program(values) -> None:
+    own = autograd.PRESETS[values["preset"]].program
+    text = values["program"].strip("\n") or own
+    key = "autograd-edit-program"
+    _take(key, text)
+
+    def changed() -> None:
+        typed = st.session_state[key].strip("\n")
+        st.session_state[f"{key}:seen"] = typed or own
+        controls.put("autograd", program="" if typed.strip() in ("", own) else typed)
+
+    st.text_area(
+        "Program",
+        key=key,
+        on_change=changed,
+        height=34 + 24 * max(3, min(12, text.count("\n") + 2)),
+        help="Assignments, arithmetic, @, torch and F functions, tensor methods, indexing, if, for … in range, while, "
+        "with torch.no_grad(). The result is `loss`, or whatever was assigned last. Ctrl+Enter runs it.",
+        max_chars=4000,
+    )
+
+
+def _edit_leaves(values) -> None:
+    own = autograd.PRESETS[values["preset"]].leaves
+    text = values["leaves"].strip("\n") or own
+    memory = "autograd:rows"
+    try:
+        st.session_state[memory] = rows = autograd.leaves(text)
+    except SpecError:
+        rows = st.session_state.get(memory, [])  # what was typed stays in its box
+    fresh = st.session_state.get("autograd:leaves-seen") != text
+    st.session_state["autograd:leaves-seen"] = text
+
+    def put(new: str) -> None:
+        st.session_state["autograd:leaves-seen"] = new
+        controls.put("autograd", leaves="" if new.strip() in ("", own) else new)
+
+    def changed() -> None:
+        lines = [
+            autograd.Leaf(
+                row.name,
+                st.session_state[f"autograd-leaf-{row.name}"],
+                st.session_state[f"autograd-grad-{row.name}"],
+                row.line,
+            ).text()
+            for row in rows
+        ]
+        put("\n".join(lines))
+
+    st.markdown("**Leaves**")
+    for row in rows:
+        value, tracked = f"autograd-leaf-{row.name}", f"autograd-grad-{row.name}"
+        if fresh or value not in st.session_state:
+            st.session_state[value], st.session_state[tracked] = row.values, row.requires_grad
+        left, right = st.columns([5, 3], vertical_alignment="bottom", gap="small")
+        left.text_input(row.name, key=value, on_change=changed, max_chars=4000)
+        right.checkbox("grad", key=tracked, on_change=changed, help=f"requires_grad of {row.name}")
+    with st.expander("Add or remove leaves"):
+        key = "autograd-edit-leaves"
+        _take(key, text)
+        st.text_area(
+            "One per line: name = torch.tensor(…, requires_grad=True)",
+            key=key,
+            on_change=lambda: put(st.session_state[key].strip("\n")),
+            height=140,
+            max_chars=8000,
+        )
+
+
+def _take(key: str, text: str) -> None:
+    """Show `text` in the box `key` when it changed elsewhere: another preset, a link, another box."""
+    if st.session_state.get(f"{key}:seen") != text or key not in st.session_state:
+        st.session_state[key] = text
+        st.session_state[f"{key}:seen"] = text
+
+
+def _complain(error: SpecError | None, *fields: str) -> None:
+    if error is not None and error.field in fields:
+        controls.explain(error)
+
+
+def _headline(result: autograd.Result) -> str:
+    failure = result.backward.failure
+    if failure is not None and failure.culprits:
+        return f"Who broke it: line {failure.culprits[0].line}"
+    return "The backward pass" if result.backward.steps else "No backward pass"
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def _summary(result: autograd.Result) -> str:
+    shown = [f"**{result.name}** = {_short(result.value)}"]
+    for name, leaf in result.leaves.items():
+        if leaf.requires_grad:
+            shown.append(f"**{name}.grad** = {'None' if leaf.grad is None else _short(leaf.grad)}")
+    return " · ".join(shown)
+
+
+def _short(tensor) -> str:
+    if tensor.numel() > 12:
+        return f"shape {tuple(tensor.shape)}"
+    flat = [f"{v:.4g}" for v in tensor.detach().flatten().tolist()]
+    return (
+        flat[0]
+        if not tensor.dim()
+        else f"[{', '.join(flat)}]" + (f" {tuple(tensor.shape)}" if tensor.dim() > 1 else "")
+    )
+
+
+# ---- accumulation -----------------------------------------------------------------------------------------------
+
+
+def show_accumulation() -> None:
+    with lesson.controls():
+        spec = controls.edit(accumulation.Spec, "accumulate")
+    result = accumulation.run(spec)
+    parts = len(result.parts)
+    say = st.success if result.equal else st.warning
+    say(
+        f"One backward call on {spec.batch_size} samples and {parts} {'call' if parts == 1 else 'calls'} on parts of it: "
+        f"the largest difference of any gradient is **{result.difference:.3g}**, beside gradients up to {result.scale:.3g}.",
+        title="The same gradient" if result.equal else "Another gradient",
+    )
+    for sentence in result.why:
+        st.markdown(f"- {_capital(sentence)}")
+    with lesson.stage():
+        columns = st.columns(3)
+        pictures = (
+            ("one big batch", result.big),
+            ("accumulated", result.accumulated),
+            ("difference", result.accumulated - result.big),
+        )
+        for column, (title, values) in zip(columns, pictures, strict=True):
+            with column:
+                figure(
+                    figures.jacobian(values, title),
+                    key=f"accumulate-{title}",
+                    height=300,
+                    modebar=False,
+                    alt=f"Gradient of the first layer's weight, {title}, {tuple(values.shape)}.",
+                )
+    st.markdown("##### Call by call")
+    st.dataframe(
+        [
+            {
+                "call": i + 1,
+                "samples": part.samples,
+                "loss × scale": part.loss,
+                "first weight's .grad before": "None"
+                if part.before is None
+                else f"{part.before[0, 0].item():.5g}",
+                "after": f"{part.after[0, 0].item():.5g}",
+                "norm of what was added": part.added,
+            }
+            for i, part in enumerate(result.parts)
+        ],
+        hide_index=True,
+    )
+    with lesson.details():
+        st.markdown("##### Code")
+        code_panel.show(
+            accumulation.to_code(spec),
+            name="accumulation",
+            spec=spec,
+            page="autograd",
+            prefix="accumulate",
+            params={"autograd-view": "Accumulation"},
+        )
+
+
+# ---- rules of the engine ----------------------------------------------------------------------------------------
+
+
+def show_rules() -> None:
+    panel = controls.panel(rules.Spec, "rules")
+    with lesson.controls():
+        panel.draw("case")
+    panel.complain()
+    spec = panel.spec
+    case = rules.CASES[spec.case]
+    st.markdown(f"##### {case.title}")
+    st.markdown(case.about)
+    with lesson.stage():
+        left, right = st.columns([3, 2])
+        with left:
+            st.code(rules.code(spec.case), language="python")
+        with right:
+            result = _isolated(spec) if case.isolated else rules.run(spec)
+            for name, value in result.found.items():
+                if isinstance(value, float):
+                    st.markdown(f"**{name}** = {value:.6g}")
+                elif len(value) > 60:
+                    st.markdown(f"**{name}**")
+                    st.code(value, language=None, wrap_lines=True)
+                else:
+                    st.markdown(f"**{name}**: {value}")
+    with lesson.details():
+        st.markdown("##### Code")
+        code_panel.show(
+            rules.to_code(spec),
+            name="rules",
+            spec=spec,
+            page="autograd",
+            prefix="rules",
+            params={"autograd-view": "Rules"},
+        )
+
+
+@st.cache_data(
+    max_entries=8, show_spinner="Running in a process of its own", hash_funcs={rules.Spec: repr}
+)
+def _isolated(spec: rules.Spec) -> rules.Result:
+    """Anomaly mode is a switch of the whole process, so it is never thrown in this one."""
+    return rules.run(spec)
+
+
+# ---- own Functions ----------------------------------------------------------------------------------------------
+
+
+def show_function() -> None:
+    panel = controls.panel(functions.Spec, "function")
+    before = st.session_state.get("function:preset", panel.values["preset"])
+    st.session_state["function:preset"] = panel.values["preset"]
+    if before != panel.values["preset"]:
+        controls.put("function", inputs="", forward="", backward="")
+        st.rerun()
+    spec, result, error = _last_good("function", functions, panel)
+    with lesson.controls():
+        panel.draw("preset")
+        st.caption(functions.PRESETS[spec.preset].about)
+        for name, label in (
+            ("inputs", "Inputs"),
+            ("forward", "Forward"),
+            ("backward", "Backward"),
+        ):
+            _edit_body(panel.values, name, label)
+            _complain(error, name)
+        panel.draw("eps")
+    if error is not None:
+        if error.field not in ("inputs", "forward", "backward", "eps"):
+            controls.explain(error)
+        st.caption("What you see below is still the last Function that worked.")
+    worst = max(c.difference for c in result.checks)
+    if result.passed:
+        st.success(
+            f"gradcheck passes: backward is the derivative of forward (largest difference {worst:.2g})."
+        )
+    else:
+        st.error(
+            f"gradcheck fails: backward is not the derivative of forward (largest difference {worst:.3g})."
+        )
+        with st.expander("What PyTorch says"):
+            st.code(result.message, language=None)
+    for check in result.checks:
+        columns = st.columns(3)
+        pictures = (
+            (f"analytical, d y / d {check.name}", check.analytical),
+            ("numerical (finite differences)", check.numerical),
+            ("difference", check.analytical - check.numerical),
+        )
+        for column, (title, values) in zip(columns, pictures, strict=True):
+            with column:
+                figure(
+                    figures.jacobian(values, title),
+                    key=f"function-{check.name}-{title.split(',')[0]}",
+                    height=280,
+                    modebar=False,
+                    alt=f"Jacobian {title}: {tuple(values.shape)} numbers.",
+                )
+    with lesson.stage():
+        graph(picture(result.graph, result.backward, ["y = MyFunction.apply(…)"]), key="function-graph", height=520)  # fmt: skip
+    with lesson.details():
+        _free_python()
+        st.markdown("##### Code")
+        code_panel.show(
+            functions.to_code(spec),
+            name="function",
+            spec=spec,
+            page="autograd",
+            prefix="function",
+            params={"autograd-view": "Own Function"},
+        )
+
+
+def _edit_body(values, name: str, label: str) -> None:
+    own = getattr(functions.PRESETS[values["preset"]], name)
+    text = values[name].strip("\n") or own
+    key = f"function-edit-{name}"
+    _take(key, text)
+
+    def changed() -> None:
+        typed = st.session_state[key].strip("\n")
+        st.session_state[f"{key}:seen"] = typed or own
+        controls.put("function", **{name: "" if typed.strip() in ("", own) else typed})
+
+    st.text_area(
+        label,
+        key=key,
+        on_change=changed,
+        height=68 + 24 * min(6, text.count("\n")),
+        max_chars=2000,
+    )
+
+
+def _free_python() -> None:
+    if os.environ.get("PLAYGROUND_FREE_PYTHON") != "1":
+        st.caption(
+            "Free Python is switched off on this server; the small language above works everywhere. Who owns the server can "
+            "set PLAYGROUND_FREE_PYTHON=1: code then runs in a process of its own, with limits on time and memory."
+        )
+
+
+# ---- by hand ----------------------------------------------------------------------------------------------------
+
+
+def show_by_hand() -> None:
+    with lesson.controls():
+        spec = controls.edit(by_hand.Spec, "hand")
+    result = by_hand.run(spec)
+    st.markdown(
+        f"150 irises, 4 measures, 3 kinds. After {spec.steps} turns the loss is **{result.hand[-1]:.5f}** by hand and "
+        f"**{result.module[-1]:.5f}** with nn and optim; the weights differ by {result.largest_difference:.2g} at most. "
+        f"{result.accuracy:.1%} of the flowers are named rightly."
+    )
+    with lesson.stage():
+        left, right = st.columns(2)
+        with left:
+            figure(
+                figures.losses(result),
+                key="hand-losses",
+                height=330,
+                alt=f"Loss per turn, by hand and with nn: from {result.hand[0]:.3f} to {result.hand[-1]:.3f}, on top of each other.",
+            )
+        with right:
+            titles = [f"{i + 1}. {s.title}" for i, s in enumerate(result.steps)]
+            chosen = st.select_slider("Step of a turn", titles, titles[6], key="hand-step")
+            step = result.steps[titles.index(chosen)]
+            st.code(f"{step.code}\n\n# with nn and optim\n{step.nn_code}", language="python")
+            if step.value is None:
+                st.markdown("The loop starts over with the next turn.")
+            elif step.value.dim() == 0:
+                st.metric("value in the first turn", f"{step.value.item():.5f}")
+            else:
+                rows = step.value[:12]
+                figure(
+                    figures.jacobian(
+                        rows,
+                        f"first turn, {tuple(step.value.shape)}"
+                        + (", first 12 rows" if len(step.value) > 12 else ""),
+                    ),
+                    key="hand-value",
+                    height=300,
+                    modebar=False,
+                    alt=f"Numbers after step {chosen}: {tuple(step.value.shape)}.",
+                )
+    with lesson.details():
+        st.dataframe(
+            [
+                {"step": t, "by hand": s.code, "with nn and optim": s.nn_code}
+                for t, s in zip(titles, result.steps, strict=True)
+            ],
+            hide_index=True,
+        )
+        names = ("w1", "b1", "w2", "b2")
+        pairs = zip(names, result.hand_gradients, result.module_gradients, strict=True)
+        st.markdown(
+            "Gradients of the first turn, largest difference between the two loops: "
+            + " · ".join(f"{n} {(a - b).abs().max().item():.2g}" for n, a, b in pairs)
+        )
+        st.markdown("##### Code")
+        code_panel.show(
+            by_hand.to_code(spec),
+            name="by_hand",
+            spec=spec,
+            page="autograd",
+            prefix="hand",
+            params={"autograd-view": "By hand"},
+        )
+
+
+# ---- beyond reverse mode ----------------------------------------------------------------------------------------
+
+
+def show_beyond() -> None:
+    panel = controls.panel(beyond.Spec, "beyond")
+    before = st.session_state.get("beyond:preset", panel.values["preset"])
+    st.session_state["beyond:preset"] = panel.values["preset"]
+    if before != panel.values["preset"]:
+        controls.put("beyond", expression="", point="", derivative="")
+        st.rerun()
+    spec, result, error = _last_good("beyond", beyond, panel)
+    with lesson.controls():
+        panel.draw("preset")
+        for name, label in (
+            ("expression", "f(x)"),
+            ("point", "x"),
+            ("derivative", "your derivative of f(x).sum()"),
+        ):
+            key = f"beyond-edit-{name}"
+            _take(key, panel.spec.text(name))
+            st.text_input(label, key=key, on_change=_put_text, args=(name,), max_chars=500)
+            _complain(error, name)
+        panel.draw("eps")
+    if error is not None:
+        if error.field not in ("expression", "point", "derivative", "eps"):
+            controls.explain(error)
+        st.caption("What you see below is still the last function that worked.")
+    right = result.your_error < 1e-6
+    (st.success if right else st.warning)(
+        f"Your formula is {'right' if right else 'off'}: its largest distance from autograd is {result.your_error:.3g}."
+    )
+    with lesson.stage():
+        st.dataframe(
+            [
+                {
+                    "way": way.name,
+                    "of": kind,
+                    "value": "–" if way.value is None else _short(way.value),
+                    "largest distance from reverse mode": None
+                    if way.value is None or ways[0].value is None
+                    else float((way.value - ways[0].value).abs().max()),
+                    "µs": way.seconds * 1e6,
+                    "note": way.note,
+                }
+                for kind, ways in (
+                    ("gradient of the sum", result.gradients),
+                    ("Jacobian", result.jacobians),
+                    ("Hessian of the sum", (result.hessian,)),
+                    ("f at five points", (result.looped, result.mapped)),
+                )
+                for way in ways
+            ],
+            hide_index=True,
+        )
+        columns = st.columns(2)
+        for column, (title, way) in zip(
+            columns, (("Jacobian", result.jacobians[0]), ("Hessian", result.hessian)), strict=True
+        ):
+            with column:
+                if way.value is None:
+                    st.info(way.note)
+                else:
+                    figure(
+                        figures.jacobian(way.value, title),
+                        key=f"beyond-{title}",
+                        height=320,
+                        modebar=False,
+                        alt=f"{title}, {tuple(way.value.shape)}.",
+                    )
+    with lesson.details():
+        st.markdown("##### Code")
+        code_panel.show(
+            beyond.to_code(spec),
+            name="beyond",
+            spec=spec,
+            page="autograd",
+            prefix="beyond",
+            params={"autograd-view": "Beyond reverse mode"},
+        )
+
+
+def _put_text(name: str) -> None:
+    typed = st.session_state[f"beyond-edit-{name}"].strip()
+    preset = st.session_state.get("beyond-preset", beyond.Spec().preset)
+    own = beyond.Spec(preset=preset).text(name)
+    st.session_state[f"beyond-edit-{name}:seen"] = typed or own
+    controls.put("beyond", **{name: "" if typed in ("", own) else typed})
+
+
+VIEWS = {
+    "Graph": show_graph,
+    "Accumulation": show_accumulation,
+    "Rules": show_rules,
+    "Own Function": show_function,
+    "By hand": show_by_hand,
+    "Beyond reverse mode": show_beyond,
+}
+view = st.segmented_control(
+    "What to look at",
+    tuple(VIEWS),
+    default="Graph",
+    required=True,
+    key="autograd-view",
+    bind="query-params",
+    label_visibility="collapsed",
+)
+VIEWS[view]()
+lesson.footer()
