@@ -300,7 +300,9 @@ class _Mind:
     moved: bool = False  # the bar has to rerun the whole page
     notes: tuple[str, ...] = ()
 
-    seen: set[str] = field(default_factory=set)  # runs that the address has named or this page shown
+    seen: set[str] = field(
+        default_factory=set
+    )  # runs that the address has named or this page shown
 
     def asked(self, address: str | None) -> str | None:
         """The run to show: a new one in the address, else the one of before.
