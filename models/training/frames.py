@@ -280,6 +280,7 @@ def _rows(run: Run) -> int:
 
 def _components(x: Tensor) -> Tensor:
     """The two directions of largest variance, (F, 2); each one's largest entry is positive."""
+    x = x[:: max(1, len(x) // 100_000)]  # of a huge table, a part that tells the same
     covariance = torch.cov(x.double().T)  # (F, F)
     basis = torch.linalg.eigh(covariance).eigenvectors[:, -2:].flip(1)
     largest = basis.abs().argmax(dim=0)
