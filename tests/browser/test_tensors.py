@@ -141,7 +141,9 @@ def test_a_cell_is_edited_in_place(visit: Callable[..., Page]) -> None:
     field = page.get_by_label("New value of a[0, 0]")
     field.fill("-7.5")
     field.press("Enter")
-    expect(page.get_by_role("textbox", name="Shelf")).to_have_value(re.compile(r"\[\[-7\.5, 2\.0, 3\.0\]"))
+    expect(page.get_by_role("textbox", name="Shelf")).to_have_value(
+        re.compile(r"\[\[-7\.5, 2\.0, 3\.0\]")
+    )
     page.mouse.move(box["x"] + box["width"] - 4, box["y"] + box["height"] - 4)
     expect(page).to_have_url(re.compile("tensors-shelf="))
     page.reload()

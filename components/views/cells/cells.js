@@ -349,6 +349,12 @@ export default define({
         const text = said1(t, value, digits);
         if (g.measureText(text).width <= room) return text;
       }
+      if (Number.isFinite(value) && Math.abs(value) < 1e4) {
+        for (const digits of [2, 1, 0]) {
+          const text = value.toFixed(digits).replace("-", "−");
+          if (g.measureText(text).width <= room) return text;
+        }
+      }
       return clip(g, said1(t, value, 1), room);
     }
 
@@ -364,7 +370,7 @@ export default define({
     function paintLarge(g, theme, block) {
       const big = block.t.large;
       const [x, y] = [origin[0] + block.left, origin[1] + block.top];
-      const side = block.high - theme.small * 4.2;
+      const side = Math.min(block.high - theme.small * 4.2, block.wide * 0.45);
       const [rows, columns] = big.thumb.shape;
       const scale = side / Math.max(rows, columns);
       block.thumb = { x, y, w: columns * scale, h: rows * scale };
