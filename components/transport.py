@@ -158,6 +158,10 @@ def command(followed: Followed[Any], name: str, timeout: float = 5.0, **args: An
 
 def bar(topic: Topic[S], followed: Followed[S], spec: S, *, device: str = "cpu") -> None:
     """Buttons, speed, progress and the way back to past epochs; a fragment, so that steering stays quick."""
+    mind = _Mind.of(topic.page)
+    while mind.left:  # only now, for until here the bar showed them
+        with contextlib.suppress(RunError, PermissionError):  # it had ended, or is someone else's
+            session.client().stop(mind.left.pop(), session.owner())
     _bar(topic, followed.run, spec, device)
 
 
@@ -297,6 +301,7 @@ class _Mind:
     base: Any = None  # the settings on the page for which `run` was started or taken over
     before: str | None = None  # the run of before, shown again when `run` cannot even begin
     held: bool = False  # the last order was one after which a run stands still
+    left: list[str] = field(default_factory=list)  # runs to be stopped: another one is shown
     moved: bool = False  # the bar has to rerun the whole page
     notes: tuple[str, ...] = ()
 
@@ -349,8 +354,7 @@ def _start(topic: Topic[Any], mind: _Mind, spec: Any, device: str, *, paused: bo
     mind.base = spec
     mind.before, mind.held = old, paused
     if old:
-        with contextlib.suppress(RunError, PermissionError):  # it had ended, or is someone else's
-            client.stop(old, me)
+        mind.left.append(old)
 
 
 def _adopt(topic: Topic[Any], mind: _Mind, run: str, spec: Any, device: str) -> None:
