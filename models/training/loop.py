@@ -42,15 +42,16 @@ def train(
         checkpoint.restore(run, checkpoint.read(resume))
     yield session.snapshot(picture=True, scene=True)
     ended, over = False, run.over
-    last_row = time.perf_counter()
+    clock, gate, due = time.perf_counter, control.gate, control.due
+    last_row = clock()
     while True:
-        before = time.perf_counter()
-        while commands := control.gate(ended):
+        before = clock()
+        while commands := gate(ended):
             replies = {c.id: session.answer(c) for c in commands}
-            yield session.snapshot(picture=control.due(), replies=replies)
+            yield session.snapshot(picture=due(), replies=replies)
             ended, over = False, run.over
-        now = time.perf_counter()
-        run.waited(now - before)
+        now = clock()
+        run.waited += now - before
         if over:
             return
         run.batch()
@@ -60,7 +61,7 @@ def train(
         elif now - last_row > MIDWAY_SECONDS:
             run.midway_row()
             last_row = now
-        if over or control.due():
+        if over or due():
             yield session.snapshot(picture=True)
 
 
