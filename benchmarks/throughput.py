@@ -16,7 +16,7 @@ from models.core import wire
 from models.core.runs import Client, Limits
 from models.training import Spec
 
-_ROUNDS = 4
+_ROUNDS = 3
 _POLLS = 10  # per second, as the page asks
 _OWNER = "benchmark"
 _SPIRAL = Spec(
@@ -28,12 +28,12 @@ _SPIRAL = Spec(
     layers="8 tanh, 8 tanh",
     lr=0.03,
     batch_size=10,
-    epochs=600,
+    epochs=2000,
 )
 CASES = {
     "spiral, 250 points, 7 inputs, [8, 8] tanh, batch 10": _SPIRAL,
     "digits, [64] ReLU, batch 64": Spec(
-        data="digits", layers="64 relu", lr=0.05, batch_size=64, epochs=600
+        data="digits", layers="64 relu", lr=0.05, batch_size=64, epochs=2500
     ),
 }
 

@@ -18,6 +18,7 @@ from models.training.run import Run
 from models.training.spec import Spec
 
 MIDWAY_SECONDS = 1.0  # longest time without a new point of the curves
+DOCTOR_SECONDS = 0.5  # shortest time between two examinations
 
 
 def train(
@@ -83,6 +84,7 @@ class _Session:
         if self.run.data.task == "classification":
             classes = len(self.run.data.classes)
             self.counts = tuple(torch.bincount(self.run.data.y_train, minlength=classes).tolist())
+        self.next_visit = 0.0  # of the doctor, by time.perf_counter
         self.findings: tuple[doctor.Finding, ...] = ()
         self.scene_is_new = False
         self.blobs: dict[str, bytes] = {}
@@ -114,7 +116,10 @@ class _Session:
 
     def _examine(self) -> list[dict[str, Any]]:
         """The doctor's findings as an event, when they are other ones than before."""
-        run = self.run
+        run, now = self.run, time.perf_counter()
+        if now < self.next_visit and not run.over:
+            return []
+        self.next_visit = now + DOCTOR_SECONDS
         facts = doctor.Facts(run.spec, self.counts, run.data.classes, self.pictures.looked)
         found = doctor.diagnose(run.course_so_far(), facts)
         before, self.findings = self.findings, found

@@ -22,7 +22,9 @@ from models.training.step import evaluate, train_batch
 
 EVALUATED = 20_000  # rows per split that each point of the curves looks at
 HISTORY_BYTES = 96 * 2**20
-_STATISTICS_STEPS = 100  # batches between two looks at gradient and update norms
+_HISTORY_STEPS = 256  # most batches to repeat on going back, while the budget lasts
+_STATISTICS_STEPS = 200  # batches between two looks at gradient and update norms, at most
+_STATISTICS_LOOKS = 30  # of a run of few epochs, so many looks at least
 
 
 def thinning(rows: int) -> int:
@@ -99,8 +101,9 @@ class Run:
         self._pairs: list[tuple[Tensor, Tensor]] = []  # the batches of the epoch under way
         self.events: list[dict[str, Any]] = []
         self.statistics: dict[str, float] = {}
-        self.every = max(1, _STATISTICS_STEPS // self.batches)  # epochs between two looks at norms
-        self.history = History(budget, max(1, 64 // self.batches))
+        looks = min(_STATISTICS_STEPS // self.batches, spec.epochs // _STATISTICS_LOOKS)
+        self.every = max(1, looks)  # epochs between two looks at norms
+        self.history = History(budget, max(1, _HISTORY_STEPS // self.batches))
         self.shown_step = -1
         self.reached = 0
         self._quiet = False

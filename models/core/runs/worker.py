@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import gc
 import importlib
 import inspect
 import os
@@ -343,6 +344,7 @@ def _run(
     spec = pickle.loads(pickled)
     wanted = module.threads(spec) if hasattr(module, "threads") else 1
     torch.set_num_threads(max(1, min(share, wanted)))
+    gc.freeze()  # else a full collection walks 400 000 objects of the libraries, and copies their pages
     first = True
     for snapshot in _snapshots(module, spec, device, control):
         head, parts = _encoded(snapshot)
