@@ -98,7 +98,11 @@ class Run:
         self.rows: list[dict[str, Any]] = []
         self.course: list[dict[str, Any]] = []
         self._last_order: Tensor | None = None  # of the epoch that the last batch was in
-        self._pairs: list[tuple[Tensor, Tensor]] = []  # the batches of the epoch under way
+        # the rows in the order of the epoch under way, written anew for each, and its batches: views of them
+        self._shuffled = torch.empty_like(self.x), torch.empty_like(self.y)
+        self._pairs = list(
+            zip(*(part.split(spec.batch_size) for part in self._shuffled), strict=True)
+        )
         self.events: list[dict[str, Any]] = []
         self.statistics: dict[str, float] = {}
         looks = min(_STATISTICS_STEPS // self.batches, spec.epochs // _STATISTICS_LOOKS)
@@ -158,8 +162,9 @@ class Run:
 
     def _begin_epoch(self, order: Tensor) -> None:
         self.order = self._last_order = order
-        placed, size = order.to(self.device), self.spec.batch_size
-        self._pairs = list(zip(self.x[placed].split(size), self.y[placed].split(size), strict=True))
+        placed = order.to(self.device)
+        torch.index_select(self.x, 0, placed, out=self._shuffled[0])
+        torch.index_select(self.y, 0, placed, out=self._shuffled[1])
 
     def _measured_batch(self, x: Tensor, y: Tensor, l1: float, clip: float) -> None:
         weights = [layer.weight for layer in self.linears]
@@ -181,7 +186,6 @@ class Run:
     def _end_epoch(self) -> None:
         self.epoch += 1
         self.position, self.order = 0, None
-        self._pairs = []
         row = self._add_row()
         watched = row["val_loss"] if self.val else row["train_loss"]
         metric = row["val_metric"] if self.val else row["train_metric"]

@@ -21,7 +21,7 @@ from models.core.control import Command, Control, Snapshot, Stopped
 from models.core.runs import messages
 
 _PICTURE_SECONDS = (0.1, 0.5)  # between two pictures: never sooner than the first
-_PICTURE_SHARE = 20  # … and so that drawing takes at most this part of the time
+_PICTURE_SHARE = 60  # … and so that drawing takes at most this part of the time
 _IMPORTED = time.time()  # in a worker: before any topic was preloaded
 
 
