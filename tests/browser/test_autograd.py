@@ -84,6 +84,7 @@ def test_stepping_and_hovering_never_ask_the_server(visit: Visit) -> None:
     press(page, "Before backward")
     for _ in range(5):
         press(page, "Step forward")
+    expect(page.locator(".view .said")).to_have_text(re.compile("step 5 of 20"))
     page.locator("g.node.lit").hover()
     page.get_by_role("combobox", name="Colour by").select_option("grad")
     expect(page.locator(".view .said")).to_have_text(re.compile("step 5 of 20"))

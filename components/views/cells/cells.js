@@ -221,6 +221,7 @@ export default define({
       }
       canvas.setAttribute("aria-label", `${ctx.alt} Arrow keys move the output cell, space plays, Enter edits a pinned input cell.`);
       ctx.root.dataset.pinned = pin ? JSON.stringify(pin) : "";
+      ctx.root.dataset.shown = data.sign;
       const big = tensors().find((t) => t.large);
       ctx.root.dataset.window = big ? big.large.at.join(",") : "";
     }
