@@ -16,7 +16,7 @@ from components.transport import Followed, Topic
 from models.core import device as devices
 from models.core import spec as specs
 from models.core.spec import SpecError, Value
-from models.data import tabular
+from models.data import decoded, tabular, toy
 from models.training import losses, network
 from models.training.spec import Spec
 
@@ -31,21 +31,30 @@ SCHEDULED = {
 
 def fitting(page: str) -> dict[str, Sequence[Value]]:
     """The losses that fit the task of the data as it stands in the widgets."""
-    values = controls.read(Spec, page)
-    task = task_of(values)
+    task, classes = _asked(controls.read(Spec, page))
     if task is None:
         return {}
-    fit = [name for name, loss in losses.LOSSES.items() if loss.task == task]
+    fit = [
+        name
+        for name, loss in losses.LOSSES.items()
+        if loss.task == task and (classes == 2 or not loss.binary)
+    ]
     return {"loss": ("auto", *fit)}
 
 
-def task_of(values: Mapping[str, Any]) -> str | None:
-    """The task that these settings pose; None while the data cannot be read."""
+def _asked(values: Mapping[str, Any]) -> tuple[str | None, int]:
+    """The task that these settings pose, and its number of classes; (None, 0) while the data is not read."""
     names = specs.knobs(tabular.TableSpec)
     try:
-        return tabular.task_of(tabular.TableSpec(**{n: values[n] for n in names}))
+        spec = tabular.TableSpec(**{n: values[n] for n in names})
+        if spec.data in toy.TOYS:
+            return toy.TOYS[spec.data].task, 2
+        if spec.upload and decoded.remembered(spec.upload, spec.csv) is None:
+            return None, 0  # a worker reads it, never the page
+        plan = tabular.plan(spec)
     except SpecError:
-        return None
+        return None, 0
+    return plan.task, next(c.distinct for c in plan.columns if c.name == plan.target)
 
 
 def now(topic: Topic[Spec]) -> tuple[Panel[Spec], Spec, Followed[Spec]]:
@@ -141,7 +150,7 @@ def learning(panel: Panel[Spec]) -> None:
         panel.draw("nesterov")
     panel.draw("scheduler", *SCHEDULED.get(spec.scheduler, ()))
     panel.draw("loss")
-    if task_of(panel.values) == "classification":
+    if _asked(panel.values)[0] == "classification":
         panel.draw("class_weights")
         if spec.loss in ("auto", "cross_entropy"):
             panel.draw("label_smoothing")
