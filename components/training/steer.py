@@ -9,7 +9,7 @@ from typing import Any
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from components import controls, dataset_picker, transport
+from components import controls, dataset_picker, news, transport
 from components.controls import Panel
 from components.training import charts
 from components.transport import Followed, Topic
@@ -87,7 +87,8 @@ def data(
         charts.pictures(topic, run, spec, projector)
     dataset_picker.pick(panel)
     charts.axes(topic, run, spec)
-    if moved:
+    unknown = run.run is not None and not run.status.over and news.of(run.run).scene is None
+    if moved or unknown:  # names and sizes are known with the first picture
         _follow_up(topic)
 
 
