@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -20,6 +21,7 @@ from models.data import decoded, tabular, toy
 from models.training import losses, network
 from models.training.spec import Spec
 
+_QUIET = 0.8  # seconds without a move after which the whole page follows
 MOMENTUM = ("SGD", "RMSprop")
 SCHEDULED = {
     "StepLR": ("step_size", "gamma"),
@@ -78,7 +80,7 @@ def data(
     """The pictures on the `stage`, and here the widgets of the data.
 
     Moving one of them changes the pictures at once; the rest of the page, some seventy elements, follows when
-    there was half a second without another move. `turn` counts the page's runs.
+    there was a moment without another move. `turn` counts the page's runs.
     """
     moved = _moved(topic, "data", turn)
     if moved:
@@ -118,16 +120,16 @@ def _moved(topic: Topic[Spec], part: str, turn: int) -> bool:
 
 
 def _follow_up(topic: Topic[Spec]) -> None:
-    """Draw the whole page half a second from now."""
-    st.session_state[f"{topic.page}:late"] = "later"
+    """Draw the whole page once nothing has moved for a moment."""
+    st.session_state[f"{topic.page}:late"] = time.monotonic()
     _late(f"{topic.page}:late")
 
 
 @st.fragment(run_every=0.5)
 def _late(key: str) -> None:
-    if st.session_state.get(key) == "later":
-        st.session_state[key] = "now"
-    elif st.session_state.pop(key, None):
+    asked = st.session_state.get(key)
+    if asked is not None and time.monotonic() - asked > _QUIET:
+        del st.session_state[key]
         st.rerun()
 
 
