@@ -159,9 +159,9 @@ def command(followed: Followed[Any], name: str, timeout: float = 5.0, **args: An
 def bar(topic: Topic[S], followed: Followed[S], spec: S, *, device: str = "cpu") -> None:
     """Buttons, speed, progress and the way back to past epochs; a fragment, so that steering stays quick."""
     mind = _Mind.of(topic.page)
-    while mind.left:  # only now, for until here the bar showed them
-        with contextlib.suppress(RunError, PermissionError):  # it had ended, or is someone else's
-            session.client().stop(mind.left.pop(), session.owner())
+    if mind.on_bar and mind.on_bar != followed.run and mind.run == followed.run:
+        _end(mind.on_bar)
+    mind.on_bar = followed.run
     _bar(topic, followed.run, spec, device)
 
 
@@ -301,7 +301,9 @@ class _Mind:
     base: Any = None  # the settings on the page for which `run` was started or taken over
     before: str | None = None  # the run of before, shown again when `run` cannot even begin
     held: bool = False  # the last order was one after which a run stands still
-    left: list[str] = field(default_factory=list)  # runs to be stopped: another one is shown
+    on_bar: str | None = (
+        None  # the run that the bar shows, which lags behind when pictures change first
+    )
     moved: bool = False  # the bar has to rerun the whole page
     notes: tuple[str, ...] = ()
 
@@ -353,8 +355,13 @@ def _start(topic: Topic[Any], mind: _Mind, spec: Any, device: str, *, paused: bo
     )
     mind.base = spec
     mind.before, mind.held = old, paused
-    if old:
-        mind.left.append(old)
+    if old and old != mind.on_bar:
+        _end(old)
+
+
+def _end(run: str) -> None:
+    with contextlib.suppress(RunError, PermissionError):  # it had ended, or is someone else's
+        session.client().stop(run, session.owner())
 
 
 def _adopt(topic: Topic[Any], mind: _Mind, run: str, spec: Any, device: str) -> None:

@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from components import controls, dataset_picker, transport
+from components import controls, dataset_picker, news, transport
 from components.controls import Panel
 from components.training import charts
 from components.transport import Followed, Topic
 from models.core import device as devices
 from models.core import spec as specs
 from models.core.spec import SpecError, Value
-from models.data import tabular
+from models.data import decoded, tabular, toy
 from models.training import losses, network
 from models.training.spec import Spec
 
+_QUIET = 0.8  # seconds without a move after which the whole page follows
 MOMENTUM = ("SGD", "RMSprop")
 SCHEDULED = {
     "StepLR": ("step_size", "gamma"),
@@ -31,21 +33,30 @@ SCHEDULED = {
 
 def fitting(page: str) -> dict[str, Sequence[Value]]:
     """The losses that fit the task of the data as it stands in the widgets."""
-    values = controls.read(Spec, page)
-    task = task_of(values)
+    task, classes = _asked(controls.read(Spec, page))
     if task is None:
         return {}
-    fit = [name for name, loss in losses.LOSSES.items() if loss.task == task]
+    fit = [
+        name
+        for name, loss in losses.LOSSES.items()
+        if loss.task == task and (classes == 2 or not loss.binary)
+    ]
     return {"loss": ("auto", *fit)}
 
 
-def task_of(values: Mapping[str, Any]) -> str | None:
-    """The task that these settings pose; None while the data cannot be read."""
+def _asked(values: Mapping[str, Any]) -> tuple[str | None, int]:
+    """The task that these settings pose, and its number of classes; (None, 0) while the data is not read."""
     names = specs.knobs(tabular.TableSpec)
     try:
-        return tabular.task_of(tabular.TableSpec(**{n: values[n] for n in names}))
+        spec = tabular.TableSpec(**{n: values[n] for n in names})
+        if spec.data in toy.TOYS:
+            return toy.TOYS[spec.data].task, 2
+        if spec.upload and decoded.remembered(spec.upload, spec.csv) is None:
+            return None, 0  # a worker reads it, never the page
+        plan = tabular.plan(spec)
     except SpecError:
-        return None
+        return None, 0
+    return plan.task, next(c.distinct for c in plan.columns if c.name == plan.target)
 
 
 def now(topic: Topic[Spec]) -> tuple[Panel[Spec], Spec, Followed[Spec]]:
@@ -69,7 +80,7 @@ def data(
     """The pictures on the `stage`, and here the widgets of the data.
 
     Moving one of them changes the pictures at once; the rest of the page, some seventy elements, follows when
-    there was half a second without another move. `turn` counts the page's runs.
+    there was a moment without another move. `turn` counts the page's runs.
     """
     moved = _moved(topic, "data", turn)
     if moved:
@@ -78,7 +89,8 @@ def data(
         charts.pictures(topic, run, spec, projector)
     dataset_picker.pick(panel)
     charts.axes(topic, run, spec)
-    if moved:
+    unknown = run.run is not None and not run.status.over and news.of(run.run).scene is None
+    if moved or unknown:  # names and sizes are known with the first picture
         _follow_up(topic)
 
 
@@ -108,16 +120,16 @@ def _moved(topic: Topic[Spec], part: str, turn: int) -> bool:
 
 
 def _follow_up(topic: Topic[Spec]) -> None:
-    """Draw the whole page half a second from now."""
-    st.session_state[f"{topic.page}:late"] = "later"
+    """Draw the whole page once nothing has moved for a moment."""
+    st.session_state[f"{topic.page}:late"] = time.monotonic()
     _late(f"{topic.page}:late")
 
 
 @st.fragment(run_every=0.5)
 def _late(key: str) -> None:
-    if st.session_state.get(key) == "later":
-        st.session_state[key] = "now"
-    elif st.session_state.pop(key, None):
+    asked = st.session_state.get(key)
+    if asked is not None and time.monotonic() - asked > _QUIET:
+        del st.session_state[key]
         st.rerun()
 
 
@@ -141,7 +153,7 @@ def learning(panel: Panel[Spec]) -> None:
         panel.draw("nesterov")
     panel.draw("scheduler", *SCHEDULED.get(spec.scheduler, ()))
     panel.draw("loss")
-    if task_of(panel.values) == "classification":
+    if _asked(panel.values)[0] == "classification":
         panel.draw("class_weights")
         if spec.loss in ("auto", "cross_entropy"):
             panel.draw("label_smoothing")
