@@ -327,7 +327,7 @@ def _operations(name: str, tensors: list[torch.Tensor], made: torch.Tensor) -> f
     if short.startswith(("linalg_", "_linalg_", "cholesky", "linalg", "_cdist")) and tensors:
         widest = max(max(t.shape, default=1) for t in tensors)
         return 25.0 * max(t.numel() for t in tensors) * widest
-    return float(made.numel())
+    return 10.0 * max([made.numel(), *(t.numel() for t in tensors)])
 
 
 def _to_meta(value: Any) -> Any:
