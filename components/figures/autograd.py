@@ -37,4 +37,5 @@ def jacobian(values, title: str) -> go.Figure:
     """A matrix of derivatives, (outputs, inputs); a single number or row is shown as a matrix too."""
     numbers = to_numpy(values)
     rows = numbers.reshape(-1, numbers.shape[-1]) if numbers.ndim else numbers.reshape(1, 1)
-    return matrix.values(rows, title=title, digits=3)
+    names = [[str(i) for i in range(n)] for n in rows.shape]
+    return matrix.values(rows, rows=names[0], columns=names[1], title=title, digits=3)

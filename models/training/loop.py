@@ -41,25 +41,26 @@ def train(
     if resume:
         checkpoint.restore(run, checkpoint.read(resume))
     yield session.snapshot(picture=True, scene=True)
-    ended = False
-    since = time.perf_counter()
+    ended, over = False, run.over
+    last_row = time.perf_counter()
     while True:
-        run.pause_clock()
+        before = time.perf_counter()
         while commands := control.gate(ended):
             replies = {c.id: session.answer(c) for c in commands}
             yield session.snapshot(picture=control.due(), replies=replies)
-            ended = False
-        run.resume_clock()
-        if run.over:
+            ended, over = False, run.over
+        now = time.perf_counter()
+        run.waited(now - before)
+        if over:
             return
         run.batch()
         ended = run.position == 0
         if ended:
-            since = time.perf_counter()
-        elif time.perf_counter() - since > MIDWAY_SECONDS:
+            last_row, over = now, run.over
+        elif now - last_row > MIDWAY_SECONDS:
             run.midway_row()
-            since = time.perf_counter()
-        if run.over or control.due():
+            last_row = now
+        if over or control.due():
             yield session.snapshot(picture=True)
 
 
@@ -77,6 +78,10 @@ class _Session:
     def __init__(self, spec: Spec, device: str) -> None:
         self.run = Run(spec, device)
         self.pictures = Pictures(self.run)
+        self.counts: tuple[int, ...] = ()  # training rows per class
+        if self.run.data.task == "classification":
+            classes = len(self.run.data.classes)
+            self.counts = tuple(torch.bincount(self.run.data.y_train, minlength=classes).tolist())
         self.findings: tuple[doctor.Finding, ...] = ()
         self.scene_is_new = False
         self.blobs: dict[str, bytes] = {}
@@ -109,11 +114,7 @@ class _Session:
     def _examine(self) -> list[dict[str, Any]]:
         """The doctor's findings as an event, when they are other ones than before."""
         run = self.run
-        counts: tuple[int, ...] = ()
-        if run.data.task == "classification":
-            classes = len(run.data.classes)
-            counts = tuple(torch.bincount(run.data.y_train, minlength=classes).tolist())
-        facts = doctor.Facts(run.spec, counts, run.data.classes, self.pictures.looks())
+        facts = doctor.Facts(run.spec, self.counts, run.data.classes, self.pictures.looked)
         found = doctor.diagnose(run.course_so_far(), facts)
         before, self.findings = self.findings, found
         if [f.name for f in before] == [f.name for f in found]:

@@ -14,7 +14,7 @@ const COLOURS = { kind: "kind", value: "|value|", grad: "|gradient|", time: "tim
 
 const CSS = `
 .main { display: flex; min-height: 0; flex: 1 1 0; margin-top: 0.2rem; }
-.foot { display: flex; gap: 0.8rem; flex: none; height: 36%; min-height: 8.5rem; }
+.foot { display: flex; gap: 0.8rem; flex: none; height: 35%; min-height: 7.5rem; }
 .code { flex: 0 0 auto; max-width: 32%; min-width: 9rem; margin: 0; padding: 0.3rem 0 0 0; overflow: auto; list-style: none; counter-reset: line;
   font-family: var(--st-code-font, monospace); font-size: max(12px, 0.8rem); }
 .code li { display: flex; flex-wrap: wrap; white-space: pre-wrap; border-left: 0.2rem solid transparent; padding: 0.1rem 0.3rem; border-radius: 0.2rem; }
@@ -239,7 +239,8 @@ export default define({
       const pad = 14;
       const top = ctx.theme.rem * 1.1; // the badge above the highest box
       const both = Math.min((w - 2 * pad) / net.place.width, (h - pad - top) / net.place.height);
-      const k = Math.max(whole ? 0.08 : 0.9, Math.min(1.15, both));
+      const readable = Math.min(1, 12 / ctx.theme.small);
+      const k = Math.max(whole ? 0.08 : readable, Math.min(1.15, both));
       const start = (room, size, least) => (size * k > room ? least : Math.max(least, (room - size * k) / 2));
       view = { k, x: start(w, net.place.width, pad), y: start(h, net.place.height, top) };
       if (!whole) follow();
@@ -360,7 +361,7 @@ export default define({
         return brief(step.leaf ? step.after : step.incoming[0]?.total, room);
       }
       if (plan.arrivals[i].some((k) => hidden(k))) return "?";
-      if (got.length) return plan.arrivals[i].length > 1 ? `${got.length} of ${plan.arrivals[i].length} here` : brief(sent(i, got[0]), room);
+      if (got.length) return plan.arrivals[i].length > 1 || node.kind === "leaf" ? `${got.length} of ${plan.arrivals[i].length} here` : brief(sent(i, got[0]), room);
       if (node.marks.includes("unused") || (!data.steps.length && at < 0)) return data.steps.length ? "unused" : "no grad";
       return "not yet";
     }
