@@ -607,6 +607,8 @@ class _Evaluator(simpleeval.SimpleEval):
             value = call(*args, **kwargs)
         except ExpressionError:
             raise
+        except SpecError as error:  # a function of this project's own already says it well
+            raise self._error(node, str(error), error.detail) from None
         except Exception as error:  # PyTorch raises many kinds; each becomes a sentence here
             raise self._torch_error(node, error, tensors) from None
         known = {_memory(t)[0] for t in tensors}
