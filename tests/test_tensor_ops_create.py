@@ -188,6 +188,7 @@ def test_the_race_is_drawn_with_its_noise() -> None:
         for n in (16, 64)
     ]
     fig = figures.race(rows, {"lanes": ["cpu", "cuda:0"], "sizes": [16, 64]})
-    assert [t.name for t in fig.data] == ["cpu", "cuda:0", "cuda:0 with transfer"]
-    assert list(fig.data[0].error_y.array) == pytest.approx([1.0, 1.0])
-    assert list(fig.data[2].y) == pytest.approx([2.0, 2.0])
+    drawn = fig.to_dict()["data"]
+    assert [t["name"] for t in drawn] == ["cpu", "cuda:0", "cuda:0 with transfer"]
+    assert list(drawn[0]["error_y"]["array"]) == pytest.approx([1.0, 1.0])
+    assert list(drawn[2]["y"]) == pytest.approx([2.0, 2.0])
