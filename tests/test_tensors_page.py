@@ -25,6 +25,10 @@ def texts(at: AppTest) -> str:
     return " ".join(element.value for element in at.markdown)
 
 
+def shelf(at: AppTest) -> str:
+    return at.text_area(key="tensors:lines").value or ""
+
+
 def script(at: AppTest) -> str:
     return at.code[-1].value
 
@@ -116,11 +120,11 @@ def test_lines_and_files_are_added_to_the_shelf() -> None:
     at.run()
     at.selectbox(key="tensors:way").set_value("eye").run()
     at.button(key="tensors:add").click().run()
-    assert at.text_area(key="tensors:lines").value.endswith("c = torch.eye(3)")
+    assert shelf(at).endswith("c = torch.eye(3)")
     out = io.BytesIO()
     Image.new("RGB", (20, 20), (255, 0, 0)).save(out, "PNG")
     at.file_uploader(key="tensors:file").upload("red.png", out.getvalue(), "image/png").run()
-    assert re.search(r'd = image\("[0-9a-f]{64}", 8\)$', at.text_area(key="tensors:lines").value)
+    assert re.search(r'd = image\("[0-9a-f]{64}", 8\)$', shelf(at))
     assert 'd = image("red.png", 8)' in script(at)
     at.file_uploader(key="tensors:file").upload("t.csv", b"x,y\n1,2\n3,4\n", "text/csv").run()
     assert 'e = csv("t.csv", 6)' in script(at)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import pandas as pd
 import streamlit as st
 
 from components import code_panel, controls, lesson
@@ -45,7 +44,6 @@ def show(projector: bool) -> None:
         if result is not None and not covered:
             _outputs(result)
             _steps(spec, result)
-        _promotions()
         st.markdown("##### Code")
         code_panel.show(tensor_ops.to_code(spec), name="tensors", spec=spec)
 
@@ -246,22 +244,3 @@ def _table(rows: list[dict[str, str]]) -> str:
         for r in rows
     ]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
-
-
-@st.cache_data(show_spinner=False)
-def _promotion_table() -> pd.DataFrame:
-    found = properties.promotions()
-    kinds = list(dict.fromkeys(a for a, _ in found))
-    return pd.DataFrame([[found[a, b] for b in kinds] for a in kinds], kinds, kinds)
-
-
-def _promotions() -> None:
-    part = st.expander(
-        "Which kind of number does a + b have? (dtype promotion)",
-        on_change="rerun",
-        key="tensors:promotions",
-    )
-    if part.open:
-        with part:
-            st.markdown("The kind that holds both, asked of PyTorch for every pair of tensors:")
-            st.dataframe(_promotion_table())

@@ -39,7 +39,7 @@ def draw(made: controls.Panel[Spec], example: str = "") -> None:
         _params(op, made)
     _shelf(made, example)
     made.draw("expression")
-    with st.expander("Random numbers"):
+    if made.error is None and tensor_ops.is_random(made.spec):
         made.draw("seed")
 
 
