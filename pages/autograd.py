@@ -1,6 +1,5 @@
 """Autograd: run a few lines of your own, then step PyTorch's own backward pass forwards and back."""
 
-import os
 from typing import Any
 
 import streamlit as st
@@ -14,6 +13,7 @@ from models.autograd import (
     accumulation,
     beyond,
     by_hand,
+    free,
     functions,
     rules,
     tracing,
@@ -377,7 +377,7 @@ def show_function() -> None:
     with lesson.stage():
         graph(picture(result.graph, result.backward, ["y = MyFunction.apply(…)"]), key="function-graph", height=520)  # fmt: skip
     with lesson.details():
-        _free_python()
+        _free_python(functions.to_code(spec))
         st.markdown("##### Code")
         code_panel.show(
             functions.to_code(spec),
@@ -409,12 +409,24 @@ def _edit_body(values, name: str, label: str) -> None:
     )
 
 
-def _free_python() -> None:
-    if os.environ.get("PLAYGROUND_FREE_PYTHON") != "1":
+def _free_python(code: str) -> None:
+    if not free.allowed():
         st.caption(
-            "Free Python is switched off on this server; the small language above works everywhere. Who owns the server can "
-            "set PLAYGROUND_FREE_PYTHON=1: code then runs in a process of its own, with limits on time and memory."
+            f"Free Python is switched off on this server; the small language above works everywhere. Who owns the server can "
+            f"set {free.SWITCH}=1: a script then runs in a process of its own, with limits on time and memory."
         )
+        return
+    with st.expander("Free Python: any Function, in a process of its own"):
+        with st.form("function-free", border=False):
+            typed = st.text_area("Script", code, key="function-edit-free", height=320)
+            asked = st.form_submit_button("Run the script", icon=":material/play_arrow:")
+        if asked:
+            output = free.run(typed)
+            st.code(output.printed or "(it printed nothing)", language=None)
+            if output.error:
+                st.error("The script did not finish.")
+                st.code(output.error, language=None)
+            st.caption(f"{output.seconds:.1f} s, of at most {free.SECONDS:g}")
 
 
 # ---- by hand ----------------------------------------------------------------------------------------------------
