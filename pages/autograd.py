@@ -32,7 +32,9 @@ st.html(
 )
 
 
-def _last_good(name: str, topic: Any, panel: controls.Panel) -> tuple[Any, Any, SpecError | None]:
+def _last_good(
+    name: str, topic: Any, panel: controls.Panel[Any]
+) -> tuple[Any, Any, SpecError | None]:
     """The settings that run, what they give, and why it is not what was asked for."""
     memory = f"{name}:good"
     try:
@@ -49,7 +51,7 @@ def _last_good(name: str, topic: Any, panel: controls.Panel) -> tuple[Any, Any, 
 
 def show_graph() -> None:
     panel = controls.panel(autograd.Spec, "autograd")
-    _follow_preset(panel.values["preset"])
+    _follow_preset(panel.spec.preset)
     spec, result, error = _last_good("autograd", autograd, panel)
     with lesson.controls():
         panel.draw("preset")
@@ -294,7 +296,7 @@ def show_rules() -> None:
         with right:
             result = _isolated(spec) if case.isolated else rules.run(spec)
             for name, value in result.found.items():
-                if isinstance(value, float):
+                if not isinstance(value, str):
                     st.markdown(f"**{name}** = {value:.6g}")
                 elif len(value) > 60:
                     st.markdown(f"**{name}**")

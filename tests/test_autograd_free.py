@@ -72,7 +72,9 @@ def test_output_is_cut() -> None:
 
 
 @pytest.mark.usefixtures("on")
-def test_it_sees_neither_the_servers_environment_nor_its_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_sees_neither_the_servers_environment_nor_its_folder(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setenv("PLAYGROUND_SECRET", "hidden")
     code = "import os, sys\nprint(sorted(os.environ), os.getcwd(), os.listdir('.'), sys.path)"
     printed = free.run(code).printed

@@ -98,7 +98,9 @@ def test_every_preset_opens(preset: str) -> None:
     assert app.text_area(key="autograd-edit-program").value == autograd.PRESETS[preset].program
 
 
-@pytest.mark.parametrize("view", ["Accumulation", "Rules", "Own Function", "By hand", "Beyond reverse mode"])
+@pytest.mark.parametrize(
+    "view", ["Accumulation", "Rules", "Own Function", "By hand", "Beyond reverse mode"]
+)
 def test_every_section_opens_with_its_code(view: str) -> None:
     app = opened("autograd", **{"autograd-view": view})
     assert not app.exception

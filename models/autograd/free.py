@@ -93,7 +93,9 @@ def _watch(process: subprocess.Popen[bytes], until: float, memory: int, output: 
         if time.perf_counter() > until:
             broken = "The script ran longer than it may. Bound its loops."
         elif used > memory:
-            broken = f"The script used more than {memory // 2**20} MB of memory. Use smaller tensors."
+            broken = (
+                f"The script used more than {memory // 2**20} MB of memory. Use smaller tensors."
+            )
         elif output.stat().st_size > 50 * CHARACTERS:
             broken = "The script printed more than anyone reads. Print less."
         if broken:

@@ -138,7 +138,9 @@ class Interpreter:
         """
         self._lines, self._field = program.lines, field
         _warm()
-        self._until = time.thread_time() + MAX_SECONDS  # of work: a busy machine is not the learner's loop
+        self._until = (
+            time.thread_time() + MAX_SECONDS
+        )  # of work: a busy machine is not the learner's loop
         self._block(program.body)
         self.line = 0
         return self.names

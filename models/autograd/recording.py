@@ -239,6 +239,11 @@ def topological(root: Node | None) -> list[Node]:
     return order[::-1]
 
 
+def is_custom(node: Node) -> bool:
+    """Whether it belongs to an autograd.Function written in Python; such a node is called by `apply`."""
+    return isinstance(node, torch.autograd.function.BackwardCFunction)
+
+
 def version(tensor: Tensor) -> int:
     """How often this tensor's memory was written to, or -1 where PyTorch does not count (inference mode)."""
     return -1 if tensor.is_inference() else tensor._version
@@ -394,7 +399,7 @@ class _Builder:
             for op, t, a, b in recorder.writes
         )
         vertices = tuple(
-            Vertex(i, **(v | {"marks": frozenset(v["marks"])})) for i, v in enumerate(self.vertices)
+            Vertex(i, marks=frozenset(v.pop("marks")), **v) for i, v in enumerate(self.vertices)
         )
         edges = tuple(sorted(self.edges.values(), key=lambda e: (e.target, e.slot, e.source)))
         return Graph(
@@ -453,7 +458,7 @@ class _Builder:
         for node, out_nr, value in [*op.claims, *op.late]:
             if node is None:
                 continue
-            custom = isinstance(node, torch.autograd.function.BackwardCFunction)
+            custom = is_custom(node)
             if custom and node in self.index:  # one of several outputs of the same Function
                 fresh[node] = self.index[node]
             if node not in self.index:

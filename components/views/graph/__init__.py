@@ -8,7 +8,9 @@ from typing import Any
 from components.views import mount
 
 
-def graph(picture: Mapping[str, Any], *, key: str, height: int = 570, problem_line: int = 0) -> None:
+def graph(
+    picture: Mapping[str, Any], *, key: str, height: int = 570, problem_line: int = 0
+) -> None:
     """Draw what `models.autograd.picture.picture` made; everything after that happens in the browser.
 
     Args:
