@@ -15,13 +15,13 @@ from models.autograd.picture import picture
 from models.core import wire
 from tests.browser import harness
 
-# 3 leaves and 19 turns of 3 operations: 60 backward nodes
+# 3 leaves and 18 turns of 3 operations, 60 backward nodes and a few; the last line moves with every w
 LEAVES = "\n".join(
     f"{name} = torch.tensor({value}, requires_grad=True)"
     for name, value in (("x", "[0.5, -0.2]"), ("w", "1.1"), ("b", "0.01"))
 )
 PROGRAM = (
-    "h = x\nfor i in range(18):\n    h = torch.tanh(h * w + b)\nh = h * 2 + 1\nloss = h.sum()"
+    "h = x\nfor i in range(18):\n    h = torch.tanh(h * w + b)\nh = h * 2 + w * 10\nloss = h.sum()"
 )
 _TEXT = """() => {
   for (const e of document.querySelectorAll("*")) {

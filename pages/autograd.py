@@ -93,7 +93,7 @@ def show_graph() -> None:
                 except SpecError as found:
                     st.info(str(found))
         st.markdown("##### Code")
-        code_panel.show(autograd.to_code(spec), name="autograd", spec=spec)
+        code_panel.show(autograd.to_code(spec, result), name="autograd", spec=spec)
 
 
 def _follow_preset(preset: str) -> None:

@@ -147,7 +147,7 @@ class Recorder:
         self.writes: list[tuple[_Op, Tensor, int, int]] = []
         self.names: list[tuple[str, Tensor, Node | None, int]] = []
         self.turns: dict[int, int] = {}
-        self.calls: list[str] = []
+        self.calls: list[Any] = []  # functions that are open, the learner's own first
         self.bytes = 0  # of all copies made so far
         self.making: Node | None = None  # the backward node that runs now
         self._module = module
@@ -278,7 +278,7 @@ class _Functions(TorchFunctionMode):
         self.recorder = recorder
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        self.recorder.calls.append(_function_name(func))
+        self.recorder.calls.append(func)
         try:
             return func(*args, **(kwargs or {}))
         finally:
@@ -320,7 +320,7 @@ class _Dispatch(TorchDispatchMode):
         inputs = [t for t in tree_leaves((args, kwargs)) if isinstance(t, Tensor)]
         op = _Op(
             str(func),
-            recorder.calls[0] if recorder.calls else "",
+            _function_name(recorder.calls[0]) if recorder.calls else "",
             line,
             recorder.turns.get(line, 1),
             recorder._modules[-1] if recorder._modules else "",

@@ -691,7 +691,8 @@ export default define({
         position = atEnd ? data.steps.length : Math.min(position, data.steps.length);
         revealed = new Set();
         guess = null;
-        rebuild = true;
+        rebuild ||= refit || !net;
+        if (!rebuild) writeCode();
       },
       restyle() {
         rebuild = true;
