@@ -71,8 +71,13 @@ def view(request: Request) -> Response:
     name = request.path_params["path"]
     version, _, rest = name.partition("/")
     versioned = version.startswith("@")
-    path = (VIEWS / (rest if versioned else name)).resolve()
-    if not path.is_relative_to(VIEWS) or path.suffix not in _TYPES or not path.is_file():
+    path = VIEWS
+    try:
+        path = (VIEWS / (rest if versioned else name)).resolve()
+        found = path.is_relative_to(VIEWS) and path.suffix in _TYPES and path.is_file()
+    except (ValueError, OSError):  # a zero byte, a name too long
+        found = False
+    if not found:
         return PlainTextResponse("There is no such view.", status_code=404)
     content = path.read_bytes()
     tag = hashlib.sha256(content).hexdigest()[:16]

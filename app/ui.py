@@ -17,6 +17,7 @@ PAGES = {
         ("home", "Home", "🔥"),
     ],
     "Learn": [
+        ("tensors", "Tensors", "🔢"),
         ("training", "Training", "🏋️"),
         ("autograd", "Autograd", "🔗"),
         ("convolution", "Convolution", "🔲"),

@@ -15,7 +15,8 @@ from models.core.spec import Knob, Spec, SpecError, Value
 
 S = TypeVar("S", bound=Spec)
 
-_FEW = 5  # up to so many choices stand side by side; more go into a menu
+# up to so many choices of so many letters together stand side by side; more go into a menu
+_FEW, _LETTERS = 5, 26
 
 
 @dataclass(frozen=True)
@@ -252,7 +253,8 @@ def _widget_kind(kind: type, about: Knob, offered: Sequence[Value]) -> str:
     if kind is bool:
         return "toggle"
     if offered:
-        return "segmented" if len(offered) <= _FEW else "menu"
+        letters = sum(len(about.names.get(v, specs.to_text(v))) for v in offered)
+        return "segmented" if len(offered) <= _FEW and letters <= _LETTERS else "menu"
     if kind is str:
         return "text"
     if about.minimum is None or about.maximum is None:

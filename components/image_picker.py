@@ -5,6 +5,8 @@ from __future__ import annotations
 import streamlit as st
 
 from components import address, controls, session
+from components.views.drawpad import drawpad
+from components.views.paste import paste
 from models.core.spec import SpecError
 from models.data import images, workspace
 
@@ -32,7 +34,7 @@ def pick(key: str, current: str) -> None:
         options,
         format_func=lambda v: _TITLES.get(v) or workspace.display_name(own[v]),
         key=key,
-        bind="query-params",
+        on_change=address.follow(key, "china"),  # the words shown are not the values
     )
     if error := st.session_state.pop(f"{key}:error", None):
         controls.explain(error)
@@ -43,23 +45,38 @@ def pick(key: str, current: str) -> None:
         args=(key, f"{key}:file"),
         help="PNG, JPEG, WebP, GIF, BMP or TIFF; any size up to 50 megapixels. It stays on this server.",
     )
-    with st.popover("Camera", icon=":material/photo_camera:"):
-        st.camera_input(
-            "Take a picture", key=f"{key}:camera", on_change=_take, args=(key, f"{key}:camera")
-        )
+    paste(key=f"{key}-paste", on_paste=lambda data: keep(key, data, "pasted.png"))
+    with st.container(horizontal=True):
+        with st.popover("Camera", icon=":material/photo_camera:"):
+            st.camera_input(
+                "Take a picture", key=f"{key}:camera", on_change=_take, args=(key, f"{key}:camera")
+            )
+        with st.popover("Draw", icon=":material/draw:"):
+            drawpad(key=f"{key}-draw", on_draw=lambda data: _drawn(key, data), live=False)
 
 
 def _take(key: str, source: str) -> None:
-    """Keep what was uploaded and show it; runs before the page is drawn."""
+    """What was uploaded or taken with the camera; runs before the page is drawn."""
     file = st.session_state.get(source)
-    if file is None:
-        return
+    if file is not None:
+        keep(key, file.getvalue(), file.name)
+
+
+def _drawn(key: str, data: bytes) -> None:
+    """A drawing takes the place of the one before it, stroke by stroke."""
+    before = st.session_state.get(f"{key}:drawing")
+    keep(key, data, "drawing.png")
+    now = str(st.session_state.get(key, "")).removeprefix("upload:")
+    if before and before != now:
+        workspace.forget(before, session.owner())
+    st.session_state[f"{key}:drawing"] = now
+
+
+def keep(key: str, data: bytes, name: str) -> None:
+    """Keep a picture in the workspace and make it the value under `key`; one that is none is explained."""
     try:
-        data = file.getvalue()
-        images.decode(
-            data, workspace.display_name(file.name), longest=64
-        )  # a picture, before it is kept
-        address.put(key, f"upload:{workspace.put(data, file.name, session.owner())}")
+        images.decode(data, workspace.display_name(name), longest=64)  # checked before it is kept
+        address.put(key, f"upload:{workspace.put(data, name, session.owner())}")
     except SpecError as error:
         st.session_state[f"{key}:error"] = error
 

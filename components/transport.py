@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 import streamlit as st
@@ -17,7 +17,7 @@ from models.core.spec import Spec
 
 S = TypeVar("S", bound=Spec)
 
-SPEEDS = ("0.2/s", "0.5/s", "1/s", "2/s", "5/s", "10/s", "30/s", "100/s", "max speed")
+SPEEDS = ("0.2/s", "0.5/s", "1/s", "2/s", "5/s", "10/s", "30/s", "100/s", "max")
 
 
 @dataclass(frozen=True)
@@ -81,6 +81,8 @@ def follow(topic: Topic[S], spec: S, *, device: str = "cpu") -> Followed[S]:
             _start(topic, mind, spec, device)
         elif wanted != mind.run:
             _adopt(topic, mind, wanted, spec, device)
+        elif status.mine and status.device and status.device != device:
+            _start(topic, mind, spec, device)
         elif changes := _changes(topic, mind.base, spec):
             _change(topic, mind, status, changes, spec, device)
     except RunError as error:
@@ -89,7 +91,7 @@ def follow(topic: Topic[S], spec: S, *, device: str = "cpu") -> Followed[S]:
         return Followed(None, Status("", "failed", known=False), spec, mind.notes)
     if st.query_params.get("run") != mind.run:
         st.query_params["run"] = mind.run
-    mind.address = mind.run
+    mind.seen.add(mind.run)
     status = client.status(mind.run, me)
     if status.state == "failed" and status.step == 0 and status.known and mind.before:
         old = client.status(mind.before, me)
@@ -156,6 +158,10 @@ def command(followed: Followed[Any], name: str, timeout: float = 5.0, **args: An
 
 def bar(topic: Topic[S], followed: Followed[S], spec: S, *, device: str = "cpu") -> None:
     """Buttons, speed, progress and the way back to past epochs; a fragment, so that steering stays quick."""
+    mind = _Mind.of(topic.page)
+    while mind.left:  # only now, for until here the bar showed them
+        with contextlib.suppress(RunError, PermissionError):  # it had ended, or is someone else's
+            session.client().stop(mind.left.pop(), session.owner())
     _bar(topic, followed.run, spec, device)
 
 
@@ -173,6 +179,7 @@ def _bar(topic: Topic[Any], run: str | None, spec: Any, device: str) -> None:
     def press(order: Callable[..., Any], *args: Any) -> None:
         mind.moved = mind.moved or bool(mind.notes)
         mind.hush()
+        mind.held = order != client.resume
         try:
             order(id, me, *args)
         except (RunError, PermissionError) as error:
@@ -192,6 +199,10 @@ def _bar(topic: Topic[Any], run: str | None, spec: Any, device: str) -> None:
         restart(topic, spec.replace(**_plain(topic, spec)), paused=paused, device=device)
         address.put(f"{topic.page}-changes", None)
         mind.moved = True
+
+    def change_speed() -> None:
+        with contextlib.suppress(RunError, PermissionError):
+            client.speed(id, me, speed(topic.page))
 
     def seed() -> None:
         controls.put(topic.page, seed=random.SystemRandom().randrange(1_000_000))
@@ -213,6 +224,7 @@ def _bar(topic: Topic[Any], run: str | None, spec: Any, device: str) -> None:
         mind.moved = True
 
     done = status.state == "done" and status.answering
+    over = status.state in ("done", "stopped", "failed")
     key = f"{topic.page}-transport"
     with st.container(key=key, horizontal=True, vertical_alignment="center", gap="small"):
         st.button(
@@ -243,7 +255,7 @@ def _bar(topic: Topic[Any], run: str | None, spec: Any, device: str) -> None:
                 icon=f":material/{icon}:",
                 on_click=action,
                 args=args,
-                disabled=not mine,
+                disabled=not mine or (over and label in ("Pause", "Batch", "Epoch")),
                 help=help if mine else _NOT_MINE,
             )
         st.selectbox(
@@ -252,11 +264,11 @@ def _bar(topic: Topic[Any], run: str | None, spec: Any, device: str) -> None:
             len(SPEEDS) - 1,
             key=f"{topic.page}-speed",
             bind="query-params",
-            on_change=lambda: press(client.speed, speed(topic.page)),
+            on_change=change_speed,
             disabled=not mine,
             label_visibility="collapsed",
             help="Slow motion to as fast as it goes, in epochs per second.",
-            width=140,
+            width=130,
         )
     transportbar(
         run,
@@ -288,15 +300,22 @@ class _Mind:
     run: str | None = None
     base: Any = None  # the settings on the page for which `run` was started or taken over
     before: str | None = None  # the run of before, shown again when `run` cannot even begin
+    held: bool = False  # the last order was one after which a run stands still
+    left: list[str] = field(default_factory=list)  # runs to be stopped: another one is shown
     moved: bool = False  # the bar has to rerun the whole page
     notes: tuple[str, ...] = ()
 
-    address: str | None = None  # the run of the address when the script saw it last
+    seen: set[str] = field(
+        default_factory=set
+    )  # runs that the address has named or this page shown
 
     def asked(self, address: str | None) -> str | None:
-        """The run to show: a new one in the address, else the one of before."""
-        if address is not None and address != self.address:
-            self.address = address
+        """The run to show: a new one in the address, else the one of before.
+
+        An address that lags behind (a click between two answers of the server) names a run shown before.
+        """
+        if address is not None and address not in self.seen:
+            self.seen.add(address)
             return address
         return self.run or address
 
@@ -333,10 +352,9 @@ def _start(topic: Topic[Any], mind: _Mind, spec: Any, device: str, *, paused: bo
         topic.module, spec, owner=me, device=device, paused=paused, speed=speed(topic.page)
     )
     mind.base = spec
-    mind.before = old
+    mind.before, mind.held = old, paused
     if old:
-        with contextlib.suppress(RunError, PermissionError):  # it had ended, or is someone else's
-            client.stop(old, me)
+        mind.left.append(old)
 
 
 def _adopt(topic: Topic[Any], mind: _Mind, run: str, spec: Any, device: str) -> None:
@@ -374,7 +392,7 @@ def _change(
         client.send(status.id, me, "set", **{name: getattr(spec, name) for name in changes})
         mind.base = spec
         return
-    paused = status.mine and status.state == "paused"
+    paused = status.mine and (status.state == "paused" or (mind.held and under_way))
     _start(topic, mind, spec, device, paused=paused)
     address.put(f"{topic.page}-changes", None)
     if not status.mine:

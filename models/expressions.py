@@ -34,12 +34,16 @@ class ExpressionError(SpecError):
 
     Attributes:
         start, end: the characters of the text it is about.
+        words: the message without that place.
     """
 
-    def __init__(self, message: str, start: int = 0, end: int = 0, detail: str = "") -> None:
+    def __init__(
+        self, message: str, start: int = 0, end: int = 0, detail: str = "", words: str = ""
+    ) -> None:
         super().__init__(message, "expression", detail)
         self.start = start
         self.end = end
+        self.words = words or message
 
 
 @dataclass(frozen=True)
@@ -476,6 +480,11 @@ class _Evaluator(simpleeval.SimpleEval):
         owner = getattr(call, "__self__", None)
         if isinstance(owner, torch.Tensor):  # the method unbound, so that its tensor is dry-run too
             args, call = [owner, *args], _method(dotted)
+        if dotted.split(".")[-1].rstrip("_") in ("div", "divide"):
+            try:
+                _check_quotient(*args[:2], **kwargs)
+            except SpecError as error:
+                raise self._error(node, str(error)) from None
         guard = GUARDS.get(dotted.split(".")[-1])
         if guard and self.measured:
             try:
@@ -685,10 +694,11 @@ def _memory(tensor: torch.Tensor) -> tuple[int, int]:
 
 def _error(node: ast.AST, text: str, message: str, detail: str = "") -> ExpressionError:
     start, end = _span(node, text)
+    words = message
     if end > start:
         shown = text[start:end] if end - start <= 40 else text[start : start + 39] + "…"
         message = f"At character {start + 1}, {shown}: {message}"
-    return ExpressionError(message, start, end, detail)
+    return ExpressionError(message, start, end, detail, words)
 
 
 def _span(node: ast.AST, text: str) -> tuple[int, int]:
@@ -777,8 +787,29 @@ def _check_constant(node: ast.Constant, text: str) -> None:
         raise _error(node, text, "Bytes have no place here.")
     if isinstance(value, str) and len(value) > 100:
         raise _error(node, text, "The text is longer than 100 characters. Shorten it.")
+    if isinstance(value, str) and value.split(":")[0].strip() == "meta":
+        # a product of a meta and a CPU tensor returns memory as it was found: perhaps another learner's
+        raise _error(
+            node, text, "Tensors on the meta device have no numbers, so it is closed here."
+        )
     if isinstance(value, int) and abs(value) >= 2**63:
         raise _error(node, text, "The whole number is larger than 63 bits. Use a decimal number.")
+
+
+def _check_quotient(
+    input: Any = None, other: Any = None, *, rounding_mode: Any = None, **_: Any
+) -> None:
+    """The one quotient that stops the whole process: the smallest whole number by -1, cut off."""
+    if rounding_mode is None or not isinstance(input, torch.Tensor) or input.is_floating_point():
+        return
+    if input.is_complex() or input.dtype == torch.bool:
+        return
+    lowest = bool((input == torch.iinfo(input.dtype).min).any())
+    if lowest and bool((torch.as_tensor(other) == -1).any()):
+        raise SpecError(
+            f"The smallest {str(input.dtype).removeprefix('torch.')} divided by -1 is too large for its kind. "
+            "Change one of the numbers, or convert with .double()."
+        )
 
 
 def _guard_one_hot(tensor: torch.Tensor, num_classes: int = -1) -> None:

@@ -59,24 +59,29 @@ def reproduced(topic: Any, folder: Path) -> None:
 
 def result(topic: Any, spec: Spec) -> Any:
     """What the app shows in the end: the result of `run`, or the last snapshot of `train`."""
-    if hasattr(topic, "run"):
-        return topic.run(spec)
-    return deque(topic.train(spec), maxlen=1)[0]
+    if hasattr(topic, "train"):
+        return deque(topic.train(spec), maxlen=1)[0]
+    return topic.run(spec)
 
 
 def without_effect(topic: Any) -> list[str]:
-    """The changes of one field, as "field=value", that leave the exported code as it was."""
+    """The fields of which no value that was tried changes the exported code.
+
+    One value is enough: others may be a second name of the default, such as "auto" and what it stands for.
+    """
     return [
-        f"{field}={getattr(changed, field)!r}"
+        field
         for field in knobs(topic.Spec)
-        for base, changed in neighbours(topic, field)
-        if topic.to_code(changed) == topic.to_code(base)
+        if not any(
+            topic.to_code(changed) != topic.to_code(base)
+            for base, changed in neighbours(topic, field)
+        )
     ]
 
 
 def never_changed(topic: Any) -> list[str]:
     """The fields for which no other valid value was found: each needs an entry in the topic's VARIATIONS."""
-    return [field for field in knobs(topic.Spec) if not list(neighbours(topic, field))]
+    return [field for field in knobs(topic.Spec) if not any(neighbours(topic, field))]
 
 
 def neighbours(topic: Any, field: str) -> Iterator[tuple[Spec, Spec]]:
@@ -84,16 +89,22 @@ def neighbours(topic: Any, field: str) -> Iterator[tuple[Spec, Spec]]:
     default = topic.Spec()
     own = getattr(topic, "VARIATIONS", {}).get(field)
     if own is not None:
-        try:
-            yield own.replace(**{field: getattr(default, field)}), own
-        except SpecError:  # the field cannot go back alone
-            yield default, own
+        alone = _exportable(topic, own, field, getattr(default, field))
+        yield alone or default, own  # where the field cannot go back alone, the default it is
         return
     for value in other_values(default, field):
-        try:
-            yield default, default.replace(**{field: value})
-        except SpecError:
-            continue
+        if changed := _exportable(topic, default, field, value):
+            yield default, changed
+
+
+def _exportable(topic: Any, base: Spec, field: str, value: Value) -> Spec | None:
+    """`base` with one field changed, or None where the topic refuses that: some rules only its data knows."""
+    try:
+        changed = base.replace(**{field: value})
+        topic.to_code(changed)
+    except SpecError:
+        return None
+    return changed
 
 
 def other_values(spec: Spec, field: str) -> list[Value]:

@@ -15,7 +15,7 @@ from sklearn.preprocessing import StandardScaler
 
 from models.core import export
 from models.core.spec import SpecError, knobs
-from models.data import bundled, example, tables, tabular, toy, workspace
+from models.data import bundled, example, rows, tables, tabular, toy, workspace
 from models.data.tabular import TableSpec, prepare
 
 NAMES = ("x_train", "y_train", "x_val", "y_val", "x_test", "y_test")
@@ -144,8 +144,8 @@ def test_statistics_come_from_training_rows_only() -> None:
     scaler = StandardScaler().fit(table.iloc[data.rows_train.numpy(), :-1].to_numpy("float64"))
     torch.testing.assert_close(data.shift, torch.tensor(scaler.mean_).float())
     torch.testing.assert_close(data.scale, torch.tensor(scaler.scale_).float())
-    for x, rows in ((data.x_val, data.rows_val), (data.x_test, data.rows_test)):
-        expected = scaler.transform(table.iloc[rows.numpy(), :-1].to_numpy("float64"))
+    for x, places in ((data.x_val, data.rows_val), (data.x_test, data.rows_test)):
+        expected = scaler.transform(table.iloc[places.numpy(), :-1].to_numpy("float64"))
         torch.testing.assert_close(x, torch.tensor(expected).float(), atol=1e-4, rtol=1e-4)
 
 
@@ -159,27 +159,10 @@ def test_gaps_are_filled_from_training_rows_only() -> None:
     torch.testing.assert_close(gaps, data.fill.expand_as(gaps))
 
 
-def test_rows_lead_back_to_the_original() -> None:
-    for spec in (
-        SPECS["messy"],
-        TableSpec(data="iris"),
-        TableSpec(data="moons", edits="+1,2,0;-7"),
-    ):
-        data = prepare(spec)
-        every = torch.cat([data.rows_train, data.rows_val, data.rows_test])
-        assert len(every.unique()) == len(every)
-        there = tabular.rows(spec, data.rows_test.tolist())
-        assert there.index.tolist() == data.rows_test.tolist()
-        target = there[data.target].tolist()
-        assert [data.classes[i] for i in data.y_test.tolist()] == [str(value) for value in target]
-    dates = tabular.rows(SPECS["messy"], [3, 0])["Tag"].tolist()
-    assert dates == [pd.NaT, pd.Timestamp("2024-03-01")]
-
-
 def test_new_rows_take_the_very_way_of_the_training_rows() -> None:
     for spec in (SPECS["messy"], SPECS["planets"], TableSpec(data="diabetes", normalise="min-max")):
         data = prepare(spec)
-        again = data.transform(tabular.rows(spec, data.rows_test.tolist()))
+        again = data.transform(rows.original(spec, data.rows_test.tolist()))
         torch.testing.assert_close(again, data.x_test)
     made = prepare(TableSpec(data="circle", inputs="x1^2,sin(x2)"))
     assert made.points_val is not None
@@ -406,12 +389,12 @@ def test_edits_survive_as_text(added: list[tuple[float, float, float]], removed:
 
 def test_hostile_column_names_are_data_in_the_script() -> None:
     names = ["<script>", "a'b\"c", "x\u202ey", "n" * 500, "new\nline", "{i}", "\\N{DEGREE SIGN}"]
-    rows = [
+    cells = [
         [i * (k + 1) % 7 for k in range(len(names))] + ["yes" if i % 2 else "no"] for i in range(20)
     ]
     lines = [
         tables.comma_text([*names, "__import__('os')"]),
-        *(",".join(map(str, r)) for r in rows),
+        *(",".join(map(str, r)) for r in cells),
     ]
     spec = upload("\n".join(lines), features=tables.comma_text(names[:3] + names[4:]))
     code = export.script("hostile", tabular.to_cells(spec))
@@ -421,3 +404,14 @@ def test_hostile_column_names_are_data_in_the_script() -> None:
     exec(compile(code.replace(repr("mine.csv"), repr(str(path))), "script", "exec"), found)
     assert torch.equal(found["x_train"], prepare(spec).x_train)
     assert json.dumps(found["features"])
+
+
+def test_a_large_table_is_not_ready_before_it_was_profiled(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert all(tabular.ready(TableSpec(data=d)) for d in ("iris", "circle", example.DATA))
+    spec = upload("a,b\n" + "1,x\n2,y\n" * 7, "ready.csv")
+    assert tabular.ready(spec)
+    monkeypatch.setattr(tabular, "READ_AT_ONCE", 10)
+    assert not tabular.ready(spec)
+    tabular.plan(spec)
+    assert tabular.ready(spec)
+    assert not tabular.ready(spec.replace(header="no"))

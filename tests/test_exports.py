@@ -123,14 +123,21 @@ def test_a_script_that_needs_this_repository_is_caught(tmp_path: Path) -> None:
 
 def test_a_setting_that_does_not_reach_the_export_is_caught() -> None:
     deaf = topic(to_code=lambda spec: power_code(spec.replace(exponent=2)))
-    assert export_laws.without_effect(deaf) == ["exponent=1", "exponent=5", "exponent=3"]
+    assert export_laws.without_effect(deaf) == ["exponent"]
+
+
+def test_a_value_that_is_another_name_of_the_default_is_no_fault() -> None:
+    def code(spec: PowerSpec) -> str:
+        return power_code(spec.replace(exponent=max(2, spec.exponent)))  # 1 is taken as 2
+
+    assert export_laws.without_effect(topic(to_code=code)) == []
 
 
 def test_a_setting_that_works_only_beside_another_needs_a_variation() -> None:
     def code(spec: PowerSpec) -> str:
         return power_code(spec if spec.sign == "minus" else spec.replace(rounded=False))
 
-    assert export_laws.without_effect(topic(to_code=code)) == ["rounded=True"]
+    assert export_laws.without_effect(topic(to_code=code)) == ["rounded"]
     helped = topic(to_code=code, VARIATIONS={"rounded": PowerSpec(sign="minus", rounded=True)})
     assert export_laws.without_effect(helped) == []
 
@@ -140,7 +147,7 @@ def test_a_variation_cannot_hide_behind_the_other_field_that_it_changes() -> Non
         return power_code(spec.replace(rounded=False))
 
     hiding = topic(to_code=code, VARIATIONS={"rounded": PowerSpec(sign="minus", rounded=True)})
-    assert export_laws.without_effect(hiding) == ["rounded=True"]
+    assert export_laws.without_effect(hiding) == ["rounded"]
 
 
 def test_a_free_text_without_a_variation_is_caught() -> None:
@@ -151,7 +158,7 @@ def test_a_free_text_without_a_variation_is_caught() -> None:
     assert export_laws.never_changed(topic(Spec=WithText)) == ["title"]
     named = topic(Spec=WithText, VARIATIONS={"title": WithText(title="b")})
     assert export_laws.never_changed(named) == []
-    assert export_laws.without_effect(named) == ["title='b'"]  # power_code leaves it out
+    assert export_laws.without_effect(named) == ["title"]  # power_code leaves it out
 
 
 @pytest.mark.parametrize(

@@ -201,6 +201,8 @@ HOSTILE = {
     "torch.relu + 1": "is a function",
     "a.sum": "is a method",
     "a.T()": "property",
+    "torch.ones(2, 2, device='meta') @ torch.ones(2, 2)": "no numbers",
+    "a.to('meta:0')": "no numbers",
     "b'x'": "Bytes",
     "'x' * 10": "Operators",
     "[0] * 10": "Operators",
@@ -226,6 +228,19 @@ def test_what_is_not_a_tensor_expression_is_refused_with_a_sentence(text: str) -
         expressions.evaluate(text, NAMES)
     assert HOSTILE[text] in str(caught.value)
     assert "Traceback" not in str(caught.value)
+
+
+@pytest.mark.parametrize("kind", [torch.int8, torch.int32, torch.int64])
+def test_the_quotient_that_would_stop_the_server_is_refused(kind: torch.dtype) -> None:
+    low = torch.tensor([torch.iinfo(kind).min], dtype=kind)
+    names = {"low": low, "n": torch.tensor([-1], dtype=kind)}
+    for text in ("torch.div(low, n, rounding_mode='trunc')", "low.div_(-1, rounding_mode='trunc')"):
+        with pytest.raises(SpecError, match="too large for its kind"):
+            expressions.evaluate(text, names)
+        with pytest.raises(SpecError, match="too large for its kind"):
+            expressions.function(text)(names)
+    near = expressions.evaluate("torch.div(low + 1, n, rounding_mode='trunc')", names).value
+    assert near.item() == torch.iinfo(kind).max
 
 
 HUGE = [

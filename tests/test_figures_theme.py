@@ -44,6 +44,6 @@ def test_ten_things_differ_in_shape_too_and_an_eleventh_still_gets_one() -> None
 
 def test_style_keeps_the_data_and_is_valid_for_plotly() -> None:
     fig = theme.style(go.Figure(go.Heatmap(z=[[1, 2]])))
-    assert fig.data[0].z == ([1, 2],) or np.array_equal(np.array(fig.data[0].z), [[1, 2]])
+    assert np.array_equal(np.array(fig.to_dict()["data"][0]["z"]), [[1, 2]])
     assert fig.layout.template.layout.colorway == theme.CATEGORICAL
     assert fig.layout.template.layout.font.size >= 12

@@ -82,8 +82,6 @@ def test_a_live_setting_keeps_the_run_and_an_architecture_starts_another():
     assert run_of(at) == run
     at.text_input(key="training-layers").set_value("4 relu").run()
     assert run_of(at) != run
-    press(at, "pause")
-    press(at, "epoch")
 
 
 def test_a_paused_run_stays_paused_when_the_network_changes():
@@ -200,4 +198,4 @@ def test_a_diverging_run_gets_a_diagnosis_and_a_fix_that_works():
     at.run()
     assert not at.exception
     assert run_of(at) != run
-    assert at.select_slider(key="training-lr").value < 100
+    assert session.client().spec(run_of(at)).lr < 100

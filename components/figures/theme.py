@@ -77,7 +77,7 @@ _AXIS = {
 TEMPLATE: dict[str, Any] = {
     "layout": {
         "font": {"size": 13},
-        "margin": {"l": 8, "r": 8, "t": 12, "b": 8, "pad": 0},
+        "margin": {"l": 8, "r": 8, "t": 30, "b": 8, "pad": 0},
         "paper_bgcolor": _CLEAR,
         "plot_bgcolor": _CLEAR,
         "colorway": list(CATEGORICAL),

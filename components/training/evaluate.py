@@ -50,7 +50,12 @@ def tab(topic: Topic[Spec], run: Followed[Spec], spec: Spec) -> None:
         )
         return
     try:
-        _show(topic, spec, transport.command(run, "evaluate", split=_SPLITS[str(split)]))
+        report = transport.command(run, "evaluate", split=_SPLITS[str(split)])
+        if run.status.state == "running":
+            st.caption(
+                "The run goes on; these numbers are of the moment when this page was drawn last."
+            )
+        _show(topic, spec, report)
     except RunError as error:
         lesson.problem("Nothing to evaluate", str(error))
 

@@ -119,11 +119,18 @@ def _predict(topic: Topic[Spec], run: Followed[Spec], spec: Spec) -> None:
     rows = _own_rows(spec, known.scene)
     if rows is None or not len(rows):
         return
+    weights = st.file_uploader(
+        "Predict with other weights (.safetensors, same layers)",
+        key="training-predict-weights",
+        max_upload_size=64,
+        help="Otherwise the network on screen predicts, as it is now.",
+    )
     try:
         answer = transport.command(
             run,
             "predict",
             rows=rows[["x1", "x2"]].to_numpy().tolist() if spec.data in toy.TOYS else rows,
+            weights=weights.getvalue() if weights else b"",
         )
     except (RunError, SpecError) as error:
         lesson.problem("No prediction", str(error))

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import streamlit as st
+from streamlit.components import v2
 
 from models.core import wire
 
@@ -30,7 +31,7 @@ export default function (component) {
 }
 """
 
-_mount = st.components.v2.component(
+_mount = v2.component(
     "playground.view", html='<div class="view"></div>', js=_LOADER, isolate_styles=True
 )
 
@@ -88,7 +89,9 @@ def view(
 
         return run
 
-    callbacks = {f"on_{event}_change": told(event, call) for event, call in events.items()}
+    callbacks: dict[str, Any] = {
+        f"on_{event}_change": told(event, call) for event, call in events.items()
+    }
     callbacks |= {f"on_{item}_change": told(item, None) for item in state}
     result = _mount(
         key=key,

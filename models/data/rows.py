@@ -1,31 +1,66 @@
-"""Rows of the original data by number, to look at what a model got wrong."""
+"""Rows of a table: the original ones by number, to look at what a model got wrong, and new ones to predict."""
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Sequence
+from pathlib import Path
 
+import numpy as np
 import pandas as pd
-import torch
 
-from models.data import steps, tabular, toy
+from models.data import bundled, csv_files, decoded, tables, tabular, toy
 from models.data.tabular import TableSpec
 
 
-def original(spec: TableSpec, numbers: Sequence[int]) -> pd.DataFrame:
-    """These rows as they were before normalisation, indexed by their number from 0.
+def original(spec: TableSpec, numbers: Sequence[int], every: bool = False) -> pd.DataFrame:
+    """These rows as they were before normalisation, indexed by their number from 0; dates as dates.
+
+    Args:
+        numbers: those of `tabular.Prepared.rows_*`.
+        every: all columns of the table, also those the model does not use.
 
     Raises:
         SpecError: the data is not on this server.
     """
-    chosen = [int(n) for n in numbers]
+    wanted = np.asarray(numbers, dtype=np.int64)
     if spec.data in toy.TOYS:
-        points, y = toy.TOYS[spec.data].make(spec.points, spec.noise, spec.data_seed)
-        added, _ = tabular.parse_edits(spec.edits)
-        if added:
-            points, y = steps.append_points(points, y, added)
-        rows = torch.tensor(chosen, dtype=torch.int64)
-        table = pd.DataFrame(points[rows].numpy(), columns=["x1", "x2"], index=chosen)
-        table["y"] = y[rows].numpy()
-        return table
+        points, y, _, _ = tabular.points_of(spec)
+        table = pd.DataFrame(points[wanted].numpy(), columns=["x1", "x2"], index=pd.Index(wanted))
+        return table.assign(y=y[wanted].numpy())
     known = tabular.plan(spec)
-    return tabular._table(spec, [*known.features, known.target]).loc[chosen].copy()
+    names = [c.name for c in known.columns] if every else [*known.features, known.target]
+    if spec.data in bundled.BUNDLED:
+        return bundled.table(spec.data).loc[wanted, names]
+    found = tabular.profile_of(spec)
+    kept = {c.name for c in found.columns if c.is_number or c.distinct <= decoded.MAX_WORDS}
+    table = decoded.load(spec.upload, spec.csv, [n for n in names if n in kept], wanted)
+    for name in found.dates.keys() & set(table):
+        seconds = table[name].to_numpy("float64") * 86_400
+        table[name] = pd.to_datetime(pd.Series(seconds, index=table.index), unit="s")
+    return table
+
+
+def read(spec: TableSpec, content: bytes, name: str) -> pd.DataFrame:
+    """New rows out of a CSV, each column read as its namesake in the data was, for `Prepared.transform`.
+
+    Raises:
+        SpecError: it is no table.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "content"
+        path.write_bytes(content)
+        _, table = csv_files.read_csv(path, name)
+        if spec.data in toy.TOYS:
+            return table
+        known = {c.name: c for c in tabular.plan(spec).columns}
+        kinds = [f"{n}={_kind(known[n])}" for n in table if n in known and known[n].kind != "empty"]
+        return csv_files.read_csv(path, name, csv_files.CsvOptions(kinds=tables.comma_text(kinds)))[
+            1
+        ]
+
+
+def _kind(about: tables.Column) -> str:
+    if about.kind == "date":
+        return "date"
+    return "number" if about.is_number else "category"

@@ -21,6 +21,7 @@ from models.data import bundled, csv_files, decoded, example, steps, tables, toy
 from models.data.wording import count, literal, names_text, shown
 
 MAX_CLASSES = 100
+READ_AT_ONCE = 1_000_000  # bytes of a table that a page may read itself: about 20 ms
 MAX_CELLS = 100_000_000  # rows × input columns of float32: 400 MB
 
 
@@ -251,6 +252,20 @@ def task_of(spec: TableSpec) -> str:
     return toy.TOYS[spec.data].task if spec.data in toy.TOYS else plan(spec).task
 
 
+def ready(spec: TableSpec) -> bool:
+    """Whether `plan`, `prepare` and `to_cells` need not read a large file first.
+
+    Where this is False, a page starts `models.data.profiling` in a worker and waits for it.
+
+    Raises:
+        SpecError: the data is not on this server.
+    """
+    if not spec.upload or spec.data == example.DATA:
+        return True
+    small = workspace.about(spec.upload).size <= READ_AT_ONCE
+    return small or decoded.remembered(spec.upload, spec.csv) is not None
+
+
 @dataclass(frozen=True)
 class Plan:
     """What a table spec comes to once the columns are known, and why.
@@ -391,7 +406,7 @@ def _useless(about: tables.Column, chosen: bool) -> str:
 def _prepare_toy(spec: TableSpec) -> Prepared:
     about = toy.TOYS[spec.data]
     said = []
-    points, y, added, removed = _points(spec)
+    points, y, added, removed = points_of(spec)
     if added:
         said.append(f"{count(len(added), 'point')} added by hand")
     inputs = tables.comma_list(spec.inputs)
@@ -420,7 +435,9 @@ def _prepare_toy(spec: TableSpec) -> Prepared:
     )
 
 
-def _points(spec: TableSpec) -> tuple[Tensor, Tensor, list[tuple[float, float, float]], list[int]]:
+def points_of(
+    spec: TableSpec,
+) -> tuple[Tensor, Tensor, list[tuple[float, float, float]], list[int]]:
     """A made set with the points added to it, and which were added and removed."""
     points, y = toy.TOYS[spec.data].make(spec.points, spec.noise, spec.data_seed)
     added, removed = parse_edits(spec.edits)
@@ -480,7 +497,7 @@ def _prepare_table(spec: TableSpec) -> Prepared:
         inputs=(),
         values=values,
         fill=fill,
-        dates=_profile(spec).dates if spec.upload else {},
+        dates=profile_of(spec).dates if spec.upload else {},
         dropped=rows_before - len(table),
     )
 
@@ -682,28 +699,6 @@ def _numbers(column: pd.Series, date_format: str) -> pd.Series:
     return numbers
 
 
-def rows(spec: TableSpec, numbers: Sequence[int]) -> pd.DataFrame:
-    """These rows of the original data, all columns, by the numbers of `Prepared.rows_*`; dates as dates.
-
-    Raises:
-        SpecError: the data is not on this server.
-    """
-    wanted = np.asarray(numbers, dtype=np.int64)
-    if spec.data in toy.TOYS:
-        points, y = _points(spec)[:2]
-        table = pd.DataFrame(points[wanted].numpy(), columns=["x1", "x2"], index=pd.Index(wanted))
-        return table.assign(y=y[wanted].numpy())
-    if spec.data in bundled.BUNDLED:
-        return bundled.table(spec.data).iloc[wanted]
-    found = _profile(spec)
-    kept = [c.name for c in found.columns if c.is_number or c.distinct <= decoded.MAX_WORDS]
-    table = decoded.load(spec.upload, spec.csv, kept, wanted)
-    for name in found.dates:
-        days = table[name].to_numpy("float64") * 86_400
-        table[name] = pd.to_datetime(pd.Series(days, index=table.index), unit="s")
-    return table
-
-
 def parse_edits(text: str) -> tuple[list[tuple[float, float, float]], list[int]]:
     """Points added and numbers of points removed, out of "+0.5,-0.2,1;-3".
 
@@ -817,7 +812,7 @@ def _read_lines(
 ) -> tuple[str, list[Callable[..., Any]], list[str]]:
     head = "import numpy as np\nimport pandas as pd\nimport torch\n"
     if spec.data not in bundled.BUNDLED:
-        functions, lines = csv_files.code(_profile(spec), spec.csv, used)
+        functions, lines = csv_files.code(profile_of(spec), spec.csv, used)
         return head + "from torch import Tensor", functions, lines
     about = bundled.BUNDLED[spec.data]
     head += f"from sklearn.datasets import {about.loader}\nfrom sklearn.utils import Bunch\nfrom torch import Tensor"
@@ -836,7 +831,7 @@ def files(spec: TableSpec) -> dict[str, Path]:
     """
     if not spec.upload:
         return {}
-    _profile(spec)
+    profile_of(spec)
     return {workspace.file_name(workspace.about(spec.upload).name): workspace.get(spec.upload)}
 
 
@@ -884,10 +879,11 @@ def _bundled_columns(name: str) -> tuple[tables.Column, ...]:
 def _columns(spec: TableSpec) -> tuple[tables.Column, ...]:
     if spec.data in bundled.BUNDLED:
         return _bundled_columns(spec.data)
-    return _profile(spec).columns
+    return profile_of(spec).columns
 
 
-def _profile(spec: TableSpec) -> csv_files.Profile:
+def profile_of(spec: TableSpec) -> csv_files.Profile:
+    """The profile of an uploaded table, remembered or made now."""
     if spec.data == example.DATA:
         workspace.put(example.CONTENT, example.NAME)  # at hand on every server
     return decoded.profile(spec.upload, spec.csv)
@@ -900,7 +896,7 @@ def _table(spec: TableSpec, used: list[str]) -> pd.DataFrame:
 
 
 def _file_notes(spec: TableSpec) -> tuple[str, ...]:
-    return () if spec.data in bundled.BUNDLED else _profile(spec).notes
+    return () if spec.data in bundled.BUNDLED else profile_of(spec).notes
 
 
 _UPLOAD = re.compile(r"upload:[0-9a-f]{64}")

@@ -15,7 +15,7 @@ from models import expressions
 from models.core import export, seeding
 from models.core.spec import Spec as BaseSpec
 from models.core.spec import SpecError, knob
-from models.tensor_ops import create, provenance, registry
+from models.tensor_ops import create, provenance, registry, sums
 from models.tensor_ops.provenance import Links
 
 OPS = registry.OPS
@@ -27,7 +27,9 @@ class Spec(BaseSpec):
 
     op: str = knob("add", "The operation.", choices=tuple(OPS))
     shelf: str = knob(
-        "", "The tensors, one line each: name = expression. Empty: the operation's own example."
+        "",
+        "The tensors, one line each: name = expression. Empty: the operation's own example.",
+        max_chars=4000,
     )
     params: str = knob("", "Parameters as name=value, separated by commas. Empty: the example's.")
     expression: str = knob(
@@ -54,28 +56,29 @@ class Spec(BaseSpec):
         """The operation as one expression over the shelf."""
         if self.expression.strip():
             return self.expression.strip()
-        op = OPS[self.op]
-        if self.shelf.strip():
-            return op.code(self._fitting(op), self.names)
-        return op.code(self.params)
+        return OPS[self.op].code(self.fitted, self.names)
 
-    def _fitting(self, op: registry.Op) -> str:
-        """The parameters, with the example's tensors replaced where this shelf has no such names."""
+    @property
+    def fitted(self) -> str:
+        """The parameters, with the example's tensors replaced where an own shelf has no such names."""
+        if not self.shelf.strip():
+            return self.params
+        op = OPS[self.op]
         given = registry.parse_params(self.params)
         example = registry.parse_params(op.example)
         for name, value in example.items():
-            used = (
-                {
-                    n.id
-                    for n in ast.walk(ast.parse(value.strip() or "0", mode="eval"))
-                    if isinstance(n, ast.Name)
-                }
-                if name != "index" or value.isidentifier()
-                else set()
-            )
-            if name not in given and used - set(self.names) - {"torch"}:
+            if name not in given and _names_in(value) - set(self.names) - {"torch"}:
                 given[name] = _nearest(op, name, self.names)
         return registry.join_params(given)
+
+
+def _names_in(text: str) -> set[str]:
+    """The names that a parameter's source text uses; none in what stands in brackets (`1:, ::2`)."""
+    try:
+        tree = ast.parse(text.strip() or "0", mode="eval")
+    except SyntaxError:
+        return set()
+    return {n.id for n in ast.walk(tree) if isinstance(n, ast.Name)}
 
 
 def _nearest(op: registry.Op, name: str, names: Sequence[str]) -> str:
@@ -127,7 +130,12 @@ def run(spec: Spec, *, device: str = "cpu", links: bool = True) -> Result:
         shelf = {n: t for n, t in made.items() if isinstance(t, torch.Tensor)}
         writes = expressions.writes(tree)
         before = {n: t.detach().clone() if writes else t.detach() for n, t in shelf.items()}
-        evaluation = expressions.evaluate(spec.code, shelf, seed=None)
+        try:
+            evaluation = expressions.evaluate(spec.code, shelf, seed=None)
+        except expressions.ExpressionError as error:
+            if spec.expression.strip():
+                raise
+            raise SpecError(error.words, "params", error.detail) from None
     outputs = _outputs(evaluation.value)
     changed = tuple(
         n
@@ -147,6 +155,87 @@ def run(spec: Spec, *, device: str = "cpu", links: bool = True) -> Result:
         changed,
         arrays,
     )
+
+
+def shelf(spec: Spec) -> tuple[dict[str, torch.Tensor], dict[str, np.ndarray]]:
+    """The tensors, and the NumPy arrays, before the operation.
+
+    Raises:
+        SpecError: the shelf cannot be made.
+    """
+    with seeding.seeded(spec.seed):
+        made = create.build(spec.shelf_text)
+    return (
+        {n: t for n, t in made.items() if isinstance(t, torch.Tensor)},
+        {n: a for n, a in made.items() if isinstance(a, np.ndarray)},
+    )
+
+
+def tensors(spec: Spec) -> dict[str, torch.Tensor]:
+    """The shelf's tensors, before the operation; raises as `shelf` does."""
+    return shelf(spec)[0]
+
+
+def used(spec: Spec) -> tuple[str, ...]:
+    """The shelf's tensors that the operation names, in the order in which it does."""
+    tree = expressions.parse(spec.code)
+    found = [n for n in ast.walk(tree) if isinstance(n, ast.Name) and n.id in spec.names]
+    return tuple(dict.fromkeys(n.id for n in sorted(found, key=lambda n: n.col_offset)))
+
+
+def broadcast(spec: Spec, tensors: Mapping[str, torch.Tensor]) -> tuple[str, ...]:
+    """Names of the tensors whose shapes are lined up cell by cell, () for an operation that does not."""
+    tree = expressions.parse(spec.code)
+    if isinstance(tree, ast.BinOp) and not isinstance(tree.op, ast.MatMult):
+        parts: list[ast.AST] = [tree.left, tree.right]
+    elif isinstance(tree, ast.Compare) and len(tree.ops) == 1:
+        parts = [tree.left, *tree.comparators]
+    elif (
+        not spec.expression.strip()
+        and OPS[spec.op].family in _CELL_BY_CELL
+        and isinstance(tree, ast.Call)
+    ):
+        parts = list(tree.args)
+    else:
+        return ()
+    names = [p.id for p in parts if isinstance(p, ast.Name) and p.id in tensors]
+    return tuple(names) if len(names) > 1 else ()
+
+
+def products(
+    spec: Spec, tensors: Mapping[str, torch.Tensor]
+) -> tuple[tuple[str, ...], sums.Terms | None]:
+    """The names of a matrix product's factors and every term of its sums, if it is one and small enough."""
+    tree = expressions.parse(spec.code)
+    op = OPS[spec.op]
+    if isinstance(tree, ast.BinOp) and isinstance(tree.op, ast.MatMult):
+        op, parts = OPS["@"], [tree.left, tree.right]
+    elif spec.expression.strip() or not isinstance(tree, ast.Call):
+        return (), None
+    elif (
+        op.name == "einsum"
+        and len(tree.args) == 2
+        and isinstance(tree.args[1], (ast.List, ast.Tuple))
+    ):
+        parts = list(tree.args[1].elts)
+    else:
+        parts = list(tree.args)
+    names = tuple(p.id for p in parts if isinstance(p, ast.Name) and p.id in tensors)
+    if len(names) != len(parts) or not names:
+        return (), None
+    shapes = [tuple(tensors[n].shape) for n in names]
+    values = op.values() if op.name == "@" else op.values(spec.fitted, spec.names)
+    return names, sums.terms(sums.equation(op, values, shapes), shapes)
+
+
+def preview(value: Any, most: int = 120) -> str:
+    """A value as one short line."""
+    if isinstance(value, torch.Tensor):
+        value = value.detach()
+        flat = value.reshape(-1)[:12].tolist()
+        shown = ", ".join(f"{v:.4g}" if isinstance(v, float) else str(v) for v in flat)
+        return shown + (", …" if value.numel() > 12 else "")
+    return str(value)[:most]
 
 
 def failing(op: registry.Op) -> Spec:
@@ -189,7 +278,8 @@ def to_code(spec: Spec) -> str:
     text = f"{spec.shelf_text}\n{spec.code}"
     head = ["import torch", *create.needs(text), f"torch.manual_seed({spec.seed})"]
     shelf = "\n".join(
-        f"{name} = {expression}" for name, expression in create.lines(spec.shelf_text)
+        f"{name} = {expression}"
+        for name, expression in create.lines(create.for_script(spec.shelf_text))
     )
     return export.script(
         f"{OPS[spec.op].name}: tensors cell by cell"
@@ -244,11 +334,7 @@ def _links(
     if sum(t.numel() for t in tensors.values()) > provenance.MAX_INPUT_CELLS:
         return None
     op = None if spec.expression.strip() else OPS[spec.op]
-    values = (
-        {}
-        if op is None
-        else op.values(spec._fitting(op) if spec.shelf.strip() else spec.params, spec.names)
-    )
+    values = {} if op is None else op.values(spec.fitted, spec.names)
     call = expressions.function(tree, spec.code)
     seed = spec.seed if expressions.is_random(tree) else None
 
@@ -281,6 +367,7 @@ def _selecting(tree: ast.AST) -> list[ast.Name]:
     return found
 
 
+_CELL_BY_CELL = ("arithmetic", "maths", "comparison", "logic", "dtypes", "rounding")
 _SELECT = ("index", "indices", "mask", "condition")
 
 VARIATIONS: dict[str, Spec] = {

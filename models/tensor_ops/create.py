@@ -18,8 +18,10 @@ import torch
 
 from models import expressions
 from models.core.spec import SpecError
+from models.data import images, workspace
 
 MAX_TENSORS = 8
+LIMITS = expressions.Limits(characters=4000, nodes=4000)  # a line may hold a typed tensor
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,15}")
 _TAKEN = frozenset({"torch", "nn", "math", "np", "abs", "len", "float", "int", "bool", "result"})
 
@@ -69,7 +71,7 @@ def build(text: str) -> dict[str, Any]:
     for name, expression in lines(text):
         try:
             value = expressions.evaluate(
-                expression, names, functions=FUNCTIONS, seed=None, trace=False
+                expression, names, functions=FUNCTIONS, limits=LIMITS, seed=None, trace=False
             ).value
         except expressions.ExpressionError as error:
             raise SpecError(f"On the shelf, {name}: {error}", "shelf", error.detail) from None
@@ -137,6 +139,193 @@ def table(name: str, rows: int = 6) -> torch.Tensor:
     return torch.tensor(data[:rows], dtype=torch.float32)
 
 
+def image(file: str, size: int = 16) -> torch.Tensor:
+    """A picture from a file: (3, size, size), values 0 to 1."""
+    import numpy as np
+    import torch
+    from PIL import Image, ImageOps
+
+    picture = ImageOps.exif_transpose(Image.open(file)).convert("RGB").resize((size, size))
+    return torch.from_numpy(np.array(picture)).permute(2, 0, 1) / 255
+
+
+def csv(file: str, rows: int = 6) -> torch.Tensor:
+    """The number columns of a table's first rows: (rows, columns)."""
+    import pandas as pd
+    import torch
+
+    numbers = pd.read_csv(file, nrows=rows, sep=None, engine="python").select_dtypes("number")
+    return torch.tensor(numbers.to_numpy(), dtype=torch.float32)
+
+
+def npy(file: str) -> torch.Tensor:
+    """A NumPy file, numbers only: pickled objects are refused."""
+    import numpy as np
+    import torch
+
+    return torch.from_numpy(np.load(file, allow_pickle=False))
+
+
+def _upload(call: Callable[..., torch.Tensor]) -> Callable[..., torch.Tensor]:
+    """A loader that takes the id of an uploaded file in place of its name."""
+
+    def load(file: str, number: int | None = None) -> torch.Tensor:
+        about = workspace.about(str(file))
+        path = workspace.get(str(file))
+        shown = workspace.display_name(about.name)
+        if number is not None and (not isinstance(number, int) or not 1 <= number <= 512):
+            raise SpecError("The size, or the number of rows, goes from 1 to 512.")
+        if call is image:
+            images.decode(path.read_bytes(), shown, longest=64)  # refuses what is no picture
+        if call is npy:
+            _check_npy(path, shown)
+        try:
+            made = call(path) if number is None else call(path, number)  # type: ignore[arg-type]  # a path is a file name
+        except (ValueError, TypeError, OSError, RuntimeError) as error:
+            raise SpecError(
+                f"{shown} cannot be read as numbers. Choose another file, or save it again as .npy, .csv or .png.",
+                "shelf",
+                str(error),
+            ) from None
+        if not made.numel():
+            raise SpecError(f"{shown} holds no column of numbers.", "shelf")
+        return made
+
+    return load
+
+
+def _check_npy(path: Any, shown: str) -> None:
+    """Its shape and kind, before anything of its numbers is read."""
+    try:
+        with open(path, "rb") as file:
+            version = np.lib.format.read_magic(file)
+            read = (
+                np.lib.format.read_array_header_1_0
+                if version == (1, 0)
+                else np.lib.format.read_array_header_2_0
+            )
+            size, _, kind = read(file)
+    except (ValueError, OSError, SyntaxError) as error:
+        raise SpecError(f"{shown} is no NumPy file.", "shelf", str(error)) from None
+    if kind.hasobject:
+        raise SpecError(
+            f"{shown} holds pickled Python objects, which could run any program when read. Save plain numbers.",
+            "shelf",
+        )
+    if math.prod(size) * kind.itemsize > LIMITS.step_bytes:
+        raise SpecError(
+            f"{shown} holds {size}: {expressions.show_bytes(math.prod(size) * kind.itemsize)}, more than "
+            f"{expressions.show_bytes(LIMITS.step_bytes)}. Save a part of it.",
+            "shelf",
+        )
+
+
+def line_for(id: str, taken: tuple[str, ...]) -> str:
+    """A shelf line that loads an upload, under a free name.
+
+    Raises:
+        SpecError: the file's ending says that it is no picture, table or NumPy file, or it cannot be read.
+    """
+    ending = workspace.about(id).name.lower().rpartition(".")[2]
+    name = free_name(taken)
+    if ending == "npy":
+        line = f'{name} = npy("{id}")'
+    elif ending in ("csv", "tsv", "txt"):
+        line = f'{name} = csv("{id}", 6)'
+    else:
+        line = f'{name} = image("{id}", 8)'
+    build(line)
+    return line
+
+
+def free_name(taken: tuple[str, ...]) -> str:
+    """The first letter that no tensor on the shelf has."""
+    return next(c for c in "abcdeghijkopqrstuvwxyz" if c not in taken)
+
+
+def for_script(text: str) -> str:
+    """Shelf lines with the names of the uploaded files in place of their ids."""
+
+    def named(found: re.Match[str]) -> str:
+        about = workspace.about(found[2])
+        ending = "." + (about.name.rpartition(".")[2].lower() or "bin")
+        return f'{found[1]}("{workspace.file_name(about.name, ending)}"'
+
+    return re.sub(r'\b(npy|csv|image)\("([0-9a-f]{64})"', named, text)
+
+
+def literal(tensor: torch.Tensor) -> str:
+    """A line's expression that writes every number of a tensor out."""
+    kind = (
+        ""
+        if tensor.dtype in (torch.float32, torch.int64, torch.bool)
+        else f", dtype={tensor.dtype}"
+    )
+    if tensor.dtype == torch.float32:
+        values: Any = _rounded(tensor.tolist())
+    else:
+        values = tensor.tolist()
+    return f"torch.tensor({_written(values)}{kind})"
+
+
+def _rounded(value: Any) -> Any:
+    """float32 numbers as short as they can be told apart."""
+    if isinstance(value, list):
+        return [_rounded(v) for v in value]
+    return (
+        float(np.format_float_positional(np.float32(value), unique=True))
+        if math.isfinite(value)
+        else value
+    )
+
+
+def _written(value: Any) -> str:
+    if isinstance(value, list):
+        return "[" + ", ".join(map(_written, value)) + "]"
+    if isinstance(value, float) and not math.isfinite(value):
+        return "torch.nan" if math.isnan(value) else "torch.inf" if value > 0 else "-torch.inf"
+    return repr(value)
+
+
+def changed(text: str, name: str, tensor: torch.Tensor, cell: int, typed: str) -> str:
+    """The shelf's text with one cell of one tensor set to what was typed.
+
+    Raises:
+        SpecError: it is no number of the tensor's kind.
+    """
+    try:
+        number = expressions.evaluate(
+            typed.strip().replace("−", "-"),
+            {
+                "nan": math.nan,
+                "inf": math.inf,
+                "true": True,
+                "false": False,
+                "True": True,
+                "False": False,
+            },
+        ).value
+    except expressions.ExpressionError:
+        number = None
+    if isinstance(number, (torch.Tensor, tuple)) or not isinstance(number, (int, float)):
+        raise SpecError(
+            f"{typed[:20]!r} is no number. Write one such as 2.5, -1, nan or inf.", "shelf"
+        )
+    whole = not tensor.is_floating_point() and tensor.dtype != torch.bool
+    if whole and (not math.isfinite(number) or number != int(number)):
+        raise SpecError(
+            f"{name} holds whole numbers ({str(tensor.dtype).removeprefix('torch.')}); {typed[:20]} is none.",
+            "shelf",
+        )
+    if whole and not torch.iinfo(tensor.dtype).min <= number <= torch.iinfo(tensor.dtype).max:
+        raise SpecError(f"{typed[:20]} does not fit into {tensor.dtype}.", "shelf")
+    new = tensor.detach().clone().contiguous()
+    new.view(-1)[cell] = number
+    return "\n".join(
+        f"{n} = {literal(new) if n == name else expression}" for n, expression in lines(text)
+    )
+
+
 def _checked_digit(index: int) -> torch.Tensor:
     if not isinstance(index, int) or not 0 <= index < 1797:
         raise SpecError(f"digit takes a number from 0 to 1796, not {index!r}.")
@@ -178,12 +367,17 @@ def _from_numpy(array: np.ndarray) -> torch.Tensor:
     return torch.from_numpy(array)
 
 
-BUNDLED: Mapping[str, Callable[..., Any]] = {"digit": digit, "photo": photo, "table": table}
+BUNDLED: Mapping[str, Callable[..., Any]] = {
+    "digit": digit, "photo": photo, "table": table, "image": image, "csv": csv, "npy": npy,
+}  # fmt: skip
 
 FUNCTIONS: dict[str, Callable[..., Any]] = {
     "digit": _checked_digit,
     "photo": _checked_photo,
     "table": _checked_table,
+    "image": _upload(image),
+    "csv": _upload(csv),
+    "npy": _upload(npy),
     "torch.from_numpy": _from_numpy,
     **{
         f"np.{name}": _numpy(getattr(np, name))

@@ -125,7 +125,9 @@ def _view(name: str, tensor: Tensor) -> View:
             steps = torch.arange(tensor.shape[dim]) * stride
             place = place + steps.reshape([-1 if d == dim else 1 for d in range(tensor.dim())])
         path = tuple(place.reshape(-1).tolist())
-    return View(name, tuple(tensor.shape), tuple(tensor.stride()), int(tensor.storage_offset()), path)
+    return View(
+        name, tuple(tensor.shape), tuple(tensor.stride()), int(tensor.storage_offset()), path
+    )
 
 
 def shares(a: Tensor, b: Tensor) -> bool:

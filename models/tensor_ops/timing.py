@@ -129,6 +129,27 @@ def crossover(rows: list[dict[str, Any]], one: int, two: int, transfer: bool) ->
     return found
 
 
+def verdict(rows: list[dict[str, Any]], scene: dict[str, Any], alone: bool) -> str:
+    """What the race shows, in a sentence or two; no ranking where the noise forbids one."""
+    names = scene.get("lanes", [])
+    said = []
+    for other in range(1, len(names)):
+        size = crossover(rows, 0, other, transfer=False)
+        if size is None:
+            said.append(f"**{names[other]}** is nowhere clearly faster than {names[0]}")
+            continue
+        text = f"**{names[other]}** is clearly faster than {names[0]} from {size} × {size}"
+        if not alone:
+            there = crossover(rows, 0, other, transfer=True)
+            text += f", with the transfer {f'from {there} × {there}' if there else 'nowhere up to here'}"
+        said.append(text)
+    first = max((r["first"] / max(r["median"], 1e-9) for r in rows), default=1.0)
+    return (
+        "; ".join(said)
+        + f". Bars show the middle half of the runs: where they overlap there is no winner. The first call took up to {first:.0f} times the median."
+    )
+
+
 def _quartiles(times: list[float]) -> tuple[float, float]:
     quarter, three = torch.quantile(
         torch.tensor(times, dtype=torch.float64), torch.tensor([0.25, 0.75], dtype=torch.float64)

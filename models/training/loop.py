@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
@@ -11,7 +12,7 @@ import torch
 
 from models.core.control import Command, Control, Snapshot
 from models.core.spec import SpecError
-from models.training import checkpoint, doctor, evaluation, predicting, records
+from models.training import checkpoint, doctor, evaluation, network, predicting, records
 from models.training.frames import Pictures
 from models.training.run import Run
 from models.training.spec import Spec
@@ -40,26 +41,35 @@ def train(
     if resume:
         checkpoint.restore(run, checkpoint.read(resume))
     yield session.snapshot(picture=True, scene=True)
-    ended = False
-    since = time.perf_counter()
+    ended, over = False, run.over
+    last_row = time.perf_counter()
     while True:
-        run.pause_clock()
+        before = time.perf_counter()
         while commands := control.gate(ended):
             replies = {c.id: session.answer(c) for c in commands}
             yield session.snapshot(picture=control.due(), replies=replies)
-            ended = False
-        run.resume_clock()
-        if run.over:
+            ended, over = False, run.over
+        now = time.perf_counter()
+        run.waited(now - before)
+        if over:
             return
         run.batch()
         ended = run.position == 0
         if ended:
-            since = time.perf_counter()
-        elif time.perf_counter() - since > MIDWAY_SECONDS:
+            last_row, over = now, run.over
+        elif now - last_row > MIDWAY_SECONDS:
             run.midway_row()
-            since = time.perf_counter()
-        if run.over or control.due():
+            last_row = now
+        if over or control.due():
             yield session.snapshot(picture=True)
+
+
+def threads(spec: Spec) -> int:
+    """CPU threads worth having: one, but for steps so large that splitting them pays."""
+    layers = network.parse(spec.layers, spec.activation)
+    widths = [layer.units for layer in layers]
+    products = spec.batch_size * sum(a * b for a, b in itertools.pairwise([*widths, 10]))
+    return 1 if products < 2**22 else 8
 
 
 class _Session:
@@ -68,6 +78,10 @@ class _Session:
     def __init__(self, spec: Spec, device: str) -> None:
         self.run = Run(spec, device)
         self.pictures = Pictures(self.run)
+        self.counts: tuple[int, ...] = ()  # training rows per class
+        if self.run.data.task == "classification":
+            classes = len(self.run.data.classes)
+            self.counts = tuple(torch.bincount(self.run.data.y_train, minlength=classes).tolist())
         self.findings: tuple[doctor.Finding, ...] = ()
         self.scene_is_new = False
         self.blobs: dict[str, bytes] = {}
@@ -100,11 +114,7 @@ class _Session:
     def _examine(self) -> list[dict[str, Any]]:
         """The doctor's findings as an event, when they are other ones than before."""
         run = self.run
-        counts: tuple[int, ...] = ()
-        if run.data.task == "classification":
-            classes = len(run.data.classes)
-            counts = tuple(torch.bincount(run.data.y_train, minlength=classes).tolist())
-        facts = doctor.Facts(run.spec, counts, run.data.classes, self.pictures.looks())
+        facts = doctor.Facts(run.spec, self.counts, run.data.classes, self.pictures.looked)
         found = doctor.diagnose(run.course_so_far(), facts)
         before, self.findings = self.findings, found
         if [f.name for f in before] == [f.name for f in found]:
@@ -181,9 +191,20 @@ class _Session:
         """The evaluation report of "train", "val" or "test"."""
         return evaluation.plain(evaluation.report(self.run, split))
 
-    def predict(self, rows: Any) -> Mapping[str, Any]:
-        """Predictions for own rows: dicts of columns, or [x1, x2] pairs for a made set."""
-        return predicting.predict(self.run, rows)
+    def predict(self, rows: Any, weights: bytes = b"") -> Mapping[str, Any]:
+        """Predictions for own rows: dicts of columns, or [x1, x2] pairs for a made set.
+
+        `weights` is a safetensors file of a network with the same layers, to predict with instead; the
+        run itself stays as it is.
+        """
+        if not weights:
+            return predicting.predict(self.run, rows)
+        now = self.run.capture()
+        try:
+            checkpoint.load_weights(self.run, checkpoint.read_weights(weights))
+            return predicting.predict(self.run, rows)
+        finally:
+            self.run.restore(now, due=False)
 
     def checkpoint(self) -> Mapping[str, Any]:
         """The blobs "checkpoint.pt" (to resume) and "model.safetensors" (weights only)."""

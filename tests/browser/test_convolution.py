@@ -77,3 +77,17 @@ def test_an_own_photograph_and_a_tiny_picture_are_convolved(visit: Callable[...,
     expect(page.get_by_text("rows have")).to_have_count(0)
     expect(page.get_by_text(re.compile(r"Values run from 0(\.\d+)? to (2|1\.\d+)"))).to_be_visible()
     expect(page.get_by_text("not on this server")).to_have_count(0)
+
+
+def test_a_drawing_becomes_the_picture(visit: Callable[..., Page]):
+    page = visit("convolution?convolution-view=Picture")
+    page.get_by_role("button", name="Draw").click()
+    pad = page.get_by_role("application", name=re.compile("draw on"))
+    box = pad.bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + 40, box["y"] + 40)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 150, box["y"] + 150, steps=5)
+    page.mouse.up()
+    expect(page.get_by_role("combobox", name="Picture")).to_have_value("drawing.png")
+    expect(page).to_have_url(re.compile("filters-image=upload"))

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterator
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, Position, expect
 
 from tests.browser import harness
 
@@ -121,6 +121,18 @@ def test_curves_tell_their_values_to_pointer_and_keys(show: Show, page: Page) ->
     expect(view.locator(".tip").first).to_be_hidden()
 
 
+def test_a_penalty_that_is_always_zero_takes_no_room(show: Show) -> None:
+    view = show("curves", "unpunished")
+    expect(view.get_by_role("application")).to_have_count(5)
+    expect(show("curves").get_by_role("application")).to_have_count(6)
+
+
+def test_a_curve_for_each_layer_carries_the_layer_s_name(show: Show, page: Page) -> None:
+    show("page", "run=still")
+    legend = _rows(page, 12).get_by_text(re.compile(r"^hidden \d$"))
+    expect(legend).to_have_text(["hidden 1", "hidden 2"])
+
+
 def test_the_log_switch_is_a_button_that_says_whether_it_is_on(show: Show) -> None:
     view = show("curves")
     switch = view.get_by_role("button", name="Logarithmic axis of loss")
@@ -149,7 +161,7 @@ def test_ten_thousand_epochs_are_drawn_within_a_few_frames(show: Show, page: Pag
     assert took < 200, f"{took:.0f} ms for each picture"
 
 
-def _inside(view: Locator, x: float, y: float) -> dict[str, float]:
+def _inside(view: Locator, x: float, y: float) -> Position:
     """Position on the plane's canvas of a place, as shares of the plane's width and height from its upper left."""
     left, top, width, height = json.loads(view.get_attribute("data-box") or "[]")
     return {"x": left + x * width, "y": top + y * height}

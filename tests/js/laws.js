@@ -20,6 +20,7 @@ export async function broken(load) {
 
   equal(s.ticks(0, 1, 5), [0, 0.2, 0.4, 0.6, 0.8, 1], "ticks of [0, 1]");
   equal(s.ticks(-0.1, 0.1, 2), [-0.1, 0, 0.1], "zero is a plain 0 among ticks");
+  equal(s.ticks(-2.9, 3.7, 3), [-2, 0, 2], "two ticks at least");
   equal(s.ticks(3, 3), [3], "one value is one tick");
   equal(s.ticks(NaN, NaN), [], "no ticks without a domain");
   for (const [lo, hi] of [[0, 1e-9], [-5, 7], [1e8, 1e8 + 3], [0.1, 0.30000000000000004]]) {

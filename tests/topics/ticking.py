@@ -16,7 +16,7 @@ from models.core.spec import Spec, SpecError, knob
 
 @dataclass(frozen=True)
 class Ticking(Spec):
-    epochs: int = knob(1000, "epochs to count", minimum=1, maximum=10**9)
+    epochs: int = knob(10**6, "epochs to count", minimum=1)
     batches: int = knob(10, "batches per epoch", minimum=1)
     seconds: float = knob(0.001, "how long a batch takes", minimum=0.0)
     trouble: str = knob("", "what goes wrong", choices=("", "spec", "error", "memory", "print"))
@@ -26,10 +26,11 @@ class Ticking(Spec):
 def train(
     spec: Ticking, *, device: str = "cpu", control: Control | None = None
 ) -> Iterator[Snapshot]:
+    """Counts batches; a picture is a tensor full of the count, so that a test can read from it when it was made."""
     control = control or Control()
     step, last, value, ended = 0, spec.epochs * spec.batches, 1.0, False
     rows: list[dict[str, float]] = []
-    scene: dict[str, Any] | None = {"pid": os.getpid(), "batches_per_epoch": spec.batches}
+    scene: dict[str, Any] | None = {"pid": os.getpid(), "threads": torch.get_num_threads()}
     hoard = []
 
     def frame(at: int) -> dict[str, Any]:
@@ -47,20 +48,26 @@ def train(
             step = round(command.args["epoch"] * spec.batches)
         return None
 
+    def snapshot(picture: bool, replies: dict[int, Any]) -> Snapshot:
+        nonlocal rows, scene
+        shown, rows = rows, []
+        opening, scene = scene, None
+        return Snapshot(
+            step,
+            step / spec.batches,
+            rows=tuple(shown),
+            scene=opening,
+            frame=frame(step) if picture else None,
+            replies=replies,
+            blobs={"checkpoint": str(step).encode()} if step >= last else {},
+            final=step >= last,
+            samples=10 * step,
+        )
+
     while True:
         while commands := control.gate(ended):
-            replies = {c.id: answer(c) for c in commands if c.name != "silence"}
-            picture = frame(step) if control.due() else None
-            yield Snapshot(
-                step,
-                step / spec.batches,
-                tuple(rows),
-                scene,
-                picture,
-                replies=replies,
-                final=step >= last,
-            )
-            rows, scene = [], None
+            replies = {c.id: answer(c) for c in commands if c.name in ("peek", "set", "seek")}
+            yield snapshot(control.due(), replies)
         if step >= last:
             return
         time.sleep(spec.seconds)
@@ -70,22 +77,12 @@ def train(
             if spec.trouble == "spec":
                 raise SpecError("The tick is 20, but the tock is 19. Make the tock larger.")
             if spec.trouble == "error":
-                raise ZeroDivisionError("a private path /home/someone")
+                raise ZeroDivisionError("division by a tock of zero")
             if spec.trouble == "print":
                 print("x" * 1_000_000, flush=True)
         if spec.trouble == "memory" and step > spec.trouble_at:
-            hoard.append(bytearray(os.urandom(1) * 20_000_000))
+            hoard.append(b"x" * 20_000_000 + bytes(step))
         if ended:
             rows.append({"epoch": step // spec.batches, "step": step, "train_loss": value / step})
         if control.due() or step >= last:
-            yield Snapshot(
-                step,
-                step / spec.batches,
-                tuple(rows),
-                scene,
-                frame(step),
-                final=step >= last,
-                samples=10 * step,
-                blobs={"checkpoint": str(step).encode()} if step >= last else {},
-            )
-            rows, scene = [], None
+            yield snapshot(True, {})

@@ -25,6 +25,7 @@ class Panel:
         log: whether the vertical axis starts logarithmic; the learner can switch.
         zero: keep zero in sight.
         range: values that are always in sight, such as (0, 1) for an accuracy.
+        skip_zero: leave the chart out while all its numbers are zero.
         first: number of the first line's colour, marker and dash.
     """
 
@@ -34,11 +35,12 @@ class Panel:
     log: bool = False
     zero: bool = False
     range: tuple[float, float] | None = None
+    skip_zero: bool = False
     first: int = 0
 
 
 LOSS = Panel("loss", (Series("train_loss", "train"), Series("val_loss", "validation")))
-PENALTY = Panel("penalty", (Series("penalty", "penalty"),), first=2)
+PENALTY = Panel("penalty", (Series("penalty", "penalty"),), skip_zero=True, first=2)
 METRIC = Panel(
     "accuracy", (Series("train_metric", "train"), Series("val_metric", "validation")), range=(0, 1)
 )

@@ -36,14 +36,16 @@ export default define({
       const own = ctx.feed?.table ?? fixed(ctx.data.columns ?? {});
       runs = [{ label: ctx.data.label, table: own, main: true }];
       for (const o of ctx.data.overlays ?? []) runs.push({ label: o.label, table: fixed(o.columns), main: false });
-      names = [...new Set(runs.flatMap((r) => [...r.table.columns.keys()]))];
+      names = columnNames();
       arrange();
     }
 
+    const columnNames = () => [...new Set(runs.flatMap((r) => [...r.table.columns.keys()]))];
+
     function arrange() {
       const wanted = (ctx.data.panels ?? [])
-        .map((p) => ({ ...p, series: expand(p.series, names) }))
-        .filter((p) => p.series.length > 0);
+        .map((p) => ({ ...p, series: expand(p.series, names, ctx.feed?.scene?.layers) }))
+        .filter((p) => p.series.some((s) => !p.skip_zero || runs.some((r) => r.table.column(s.column).some((v) => v))));
       const key = JSON.stringify([wanted, runs.map((r) => r.label)]) + ctx.theme.key;
       if (key === layout) return;
       layout = key;
@@ -57,11 +59,8 @@ export default define({
       update: gather,
       news(feed) {
         runs[0].table = feed.table;
-        const now = [...new Set(runs.flatMap((r) => [...r.table.columns.keys()]))];
-        if (now.length !== names.length) {
-          names = now;
-          arrange();
-        }
+        names = columnNames();
+        arrange();
       },
       restyle() {
         arrange();
@@ -88,12 +87,16 @@ function fixed(columns) {
   return { columns: map, column: (name) => map.get(name) ?? [] };
 }
 
-/** Series with "ratio/*" replaced by one for each column of that prefix; absent columns are left out. */
-function expand(series, names) {
+/**
+ * Series with "ratio/*" replaced by one for each column of that prefix; absent columns are left out.
+ * A column named by a number is that layer's, counted from 0 after the input.
+ */
+function expand(series, names, layers) {
   return series.flatMap((s) => {
     if (!s.column.endsWith("*")) return names.includes(s.column) ? [s] : [];
     const prefix = s.column.slice(0, -1);
-    return names.filter((n) => n.startsWith(prefix)).map((n) => ({ column: n, label: n.slice(prefix.length) }));
+    const label = (rest) => (/^\d+$/.test(rest) ? (layers?.[Number(rest) + 1]?.name ?? `layer ${Number(rest) + 1}`) : rest);
+    return names.filter((n) => n.startsWith(prefix)).map((n) => ({ column: n, label: label(n.slice(prefix.length)) }));
   });
 }
 

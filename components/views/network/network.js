@@ -201,7 +201,7 @@ export default define({
         g.fillStyle = theme.text;
         const gap = l === 0 || l === net.layers.length - 1 ? net.left + net.right + net.size : (width - net.left - net.right) / Math.max(1, net.layers.length - 1);
         const heading = (text, y) => {
-          const cut = clip(g, text, Math.min(gap * 0.95, width * 0.5));
+          const cut = clip(g, text, Math.min(gap * 0.88, width * 0.5));
           const half = g.measureText(cut).width / 2;
           g.fillText(cut, Math.min(width - half, Math.max(half, net.x(l))), y);
         };

@@ -79,7 +79,7 @@ export default define({
       if (p.kind === "classes") {
         const shades = classes().map((_, c) => {
           const [r, g, b] = rgb(ofClass(c));
-          return table((t) => [r, g, b].map((v, i) => Math.round(ctx.theme.paper[i] * (0.88 - 0.7 * t) + v * (0.12 + 0.7 * t))));
+          return table((t) => [r, g, b].map((v, i) => Math.round(ctx.theme.paper[i] * (0.9 - 0.5 * t) + v * (0.1 + 0.5 * t))));
         });
         picture(values, p.values, n, m, (i, b) => shades[b[i] % shades.length]?.[p.confidence ? p.confidence[i] : 190] ?? 0);
         return;

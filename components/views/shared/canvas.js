@@ -146,7 +146,8 @@ export function axes(g, theme, x, y, { xTitle = "", yTitle = "", xTicks, yTicks 
   if (xTitle) g.fillText(clip(g, xTitle, x1 - x0), (x0 + x1) / 2, y0 + theme.small * 1.55);
   if (yTitle) {
     g.save();
-    g.translate(theme.small * 0.55, (y0 + y1) / 2);
+    const widest = Math.max(0, ...yTicks.map((v) => g.measureText(number(v, 3)).width));
+    g.translate(x0 - widest - theme.small * 1.15, (y0 + y1) / 2);
     g.rotate(-Math.PI / 2);
     g.textBaseline = "middle";
     g.fillText(clip(g, yTitle, y0 - y1), 0, 0);

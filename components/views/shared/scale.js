@@ -19,7 +19,11 @@ export function ticks(lo, hi, count = 5) {
   if (!(hi > lo) || !Number.isFinite(hi - lo)) return Number.isFinite(lo) ? [lo] : [];
   const raw = (hi - lo) / Math.max(1, count);
   const power = 10 ** Math.floor(Math.log10(raw));
-  const step = [1, 2, 5, 10].map((m) => m * power).find((s) => s >= raw * 0.999);
+  const steps = [0.5, 1, 2, 5, 10].map((m) => m * power);
+  const inside = (s) => Math.floor(hi / s + 1e-9) - Math.ceil(lo / s - 1e-9) + 1;
+  let k = steps.findIndex((s) => s >= raw * 0.999);
+  if (inside(steps[k]) < 2) k--; // one tick alone has no scale
+  const step = steps[k];
   const first = Math.ceil(lo / step - 1e-9);
   const last = Math.floor(hi / step + 1e-9);
   const out = [];

@@ -5,8 +5,14 @@ import { feedOf } from "./feed.js";
 import { readTheme } from "./theme.js";
 
 const mounted = new WeakMap(); // parentElement -> View
+const alive = new Set();
 const dirty = new Set();
 let frame = 0;
+
+// a canvas asks for a font by drawing with it, and shows another one until it is there
+document.fonts.addEventListener("loadingdone", () => {
+  for (const view of alive) view.redraw();
+});
 
 const CSS = `
 .view { position: relative; display: flex; flex-direction: column; box-sizing: border-box; width: 100%; min-width: 0;
@@ -59,6 +65,7 @@ class View {
   #seen = true;
 
   constructor(place, css, create) {
+    alive.add(this);
     this.place = place;
     this.root = place.querySelector(".view");
     this.host = place.host ?? place;
@@ -125,6 +132,7 @@ class View {
     if (this.stopped) return;
     this.stopped = true;
     mounted.delete(this.place);
+    alive.delete(this);
     dirty.delete(this);
     this.#unlisten?.();
     this.sizes.disconnect();

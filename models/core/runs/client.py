@@ -13,6 +13,7 @@ import shutil
 import subprocess
 import sys
 import threading
+from collections.abc import Sequence
 from multiprocessing import connection
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -32,8 +33,10 @@ class Client:
     Methods that steer raise `RunError`, with a sentence for the learner, when the run is over or unknown.
     """
 
-    def __init__(self, limits: Limits | None = None) -> None:
+    def __init__(self, limits: Limits | None = None, preload: Sequence[str] = ()) -> None:
+        """`preload` replaces the modules that workers start with; fewer make the supervisor ready sooner."""
         self.limits = limits or Limits.from_environment()
+        self._preload = tuple(preload)
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
         self._address: Any = None
@@ -226,7 +229,11 @@ class Client:
             creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
         )
         self._process = process
-        settings = {"authkey": self._key.hex(), "limits": dataclasses.asdict(self.limits)}
+        settings = {
+            "authkey": self._key.hex(),
+            "limits": dataclasses.asdict(self.limits),
+            "preload": self._preload,
+        }
         try:
             if process.stdin is not None and process.stdout is not None:  # both are pipes, as asked
                 process.stdin.write(json.dumps(settings).encode() + b"\n")

@@ -80,7 +80,7 @@ class History:
             if self._rows and step <= self._rows[-1][0]:
                 self._rewind(step)
             self._rows.append((step, row))
-        if len(self._rows) > self._most_rows:
+        while len(self._rows) > self._most_rows:
             self._rows = self._rows[::2] + self._rows[-1:] * (len(self._rows) % 2 == 0)
             self._generation += 1
 

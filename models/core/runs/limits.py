@@ -27,7 +27,7 @@ class Limits:
 
     Attributes:
         wall_seconds: the longest a run may compute, pauses not counted.
-        memory_mb: the most memory one worker may hold for itself.
+        memory_mb: the most memory one worker may take beyond what it starts with.
         per_owner, per_server: live runs of one owner and of all.
         queued_per_owner: runs one owner may have waiting.
         idle_seconds: runs end when their owner has not been heard of for so long. Browsers wake the timers
@@ -47,7 +47,7 @@ class Limits:
     queued_per_owner: int = 8
     idle_seconds: float = 180
     paused_seconds: float = 300
-    grace_seconds: float = 0.15
+    grace_seconds: float = 0.1
     keep_seconds: float = 6 * 3600
     keep_runs: int = 200
     keep_mb: int = 1024

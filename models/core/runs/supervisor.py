@@ -21,6 +21,7 @@ import threading
 import time
 import traceback
 from collections import OrderedDict, deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from multiprocessing import connection
 from multiprocessing.connection import Connection
@@ -36,21 +37,15 @@ from models.core.runs.history import History
 from models.core.runs.limits import Limits
 from models.core.runs.status import RunError, Status, gone
 
-# Imported once, shared by every worker: what a first step would otherwise wait for. Topics themselves
-# are imported by each worker, so that an edited one runs as it now stands.
+# Imported once, shared by every worker: what a first step would otherwise wait for. A topic that runs in workers
+# adds a line here; one that is edited while the server lives is imported afresh by its next worker.
 PRELOAD = (
+    "models.core.runs.worker",  # first: it notes the time that edits are compared with
     "torch",
     "torch._dynamo",  # the first optimizer of a process imports it
     "torch.optim",
-    "numpy",
-    "pandas",
-    "sklearn.datasets",
-    "sklearn.decomposition",
-    "sklearn.metrics",
-    "sklearn.model_selection",
-    "sklearn.preprocessing",
     "models.core.wire",
-    "models.core.runs.worker",
+    "models.training",
 )
 _TICK = 0.02  # seconds between two looks at what is overdue
 _MEMORY_EVERY = 5  # ticks between two looks at memory
@@ -85,6 +80,7 @@ class Run:
         None  # orders that the worker had obeyed when it stood still; None: it moves
     )
     process: Any = None
+    inherited: int | None = None  # bytes that the process held when it was first looked at
     outbox: queue.SimpleQueue | None = None  # orders for the worker; None: nobody takes any
     kill_at: float = 0.0
     commands: int = 0
@@ -111,7 +107,7 @@ class Run:
 class Supervisor:
     """All runs of a server. Its public methods are what a `Client` may call, from many threads."""
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: Limits, preload: Sequence[str] = PRELOAD) -> None:
         self._limits = limits
         self._lock = threading.RLock()
         self._runs: dict[str, Run] = {}
@@ -122,7 +118,7 @@ class Supervisor:
             "forkserver" if "forkserver" in methods else "spawn"
         )
         if "forkserver" in methods:
-            self._context.set_forkserver_preload(list(PRELOAD))
+            self._context.set_forkserver_preload(list(preload))
         self._processes = (
             threading.Lock()
         )  # one thread at a time may start or reap: each start reaps others
@@ -468,7 +464,12 @@ class Supervisor:
 
     def _check_live(self, run: Run, pid: int) -> None:
         limits = self._limits
-        held = _memory(pid) / _MB
+        now = _memory(pid)
+        if run.inherited is None:
+            run.inherited = (
+                now  # a forked worker starts with the pages of all that was imported before
+            )
+        held = (now - run.inherited) / _MB
         if held > limits.memory_mb:
             with self._lock:
                 if not run.ended:
@@ -616,7 +617,7 @@ def main() -> None:
         os.dup2(
             2, 1
         )  # what topics print goes to the server's log; the pipe to the server would fill up
-        supervisor = Supervisor(Limits(**settings["limits"]))
+        supervisor = Supervisor(Limits(**settings["limits"]), settings["preload"] or PRELOAD)
         threading.Thread(target=_accept, args=(listener, supervisor), daemon=True).start()
         while sys.stdin.buffer.read(1):
             pass  # the pipe closes when the server ends, even by SIGKILL
@@ -726,7 +727,7 @@ def _kill(process: Any) -> None:
 
 
 def _memory(pid: int) -> int:
-    """Bytes a process holds for itself: pages of libraries shared with others do not count."""
+    """Bytes of memory a process holds, files mapped by many not counted."""
     try:
         about = psutil.Process(pid).memory_info()
     except psutil.Error:

@@ -21,6 +21,7 @@ from models.core.runs import messages
 
 _PICTURE_SECONDS = (0.1, 0.5)  # between two pictures: never sooner than the first
 _PICTURE_SHARE = 20  # … and so that drawing takes at most this part of the time
+_IMPORTED = time.time()  # in a worker: before any topic was preloaded
 
 
 class WorkerControl(Control):
@@ -216,8 +217,9 @@ class WorkerControl(Control):
     def _park(self) -> None:
         if self._announced != self._orders or not self._parked:
             self._parked, self._announced = True, self._orders
-            self._announce(True, self._orders)
-        self._wait(None)
+            self._announce(True, self._orders)  # which may be answered by an order at once
+        else:
+            self._wait(None)
 
     def _wait(self, seconds: float | None) -> None:
         start = self._clock()
@@ -259,8 +261,6 @@ def main(
         share: CPU threads this worker may use; a topic uses one unless it has a `threads(spec) -> int`.
         orders: what was asked before the process existed, in order.
     """
-    if hasattr(os, "nice"):
-        os.nice(5)  # pages stay quick
 
     def say(head: dict[str, Any], parts: list[bytes] | None = None) -> None:
         try:
@@ -338,10 +338,12 @@ def _run(
 ) -> None:
     import torch
 
+    _forget_edited()
     module: Any = importlib.import_module(name)
     spec = pickle.loads(pickled)
     wanted = module.threads(spec) if hasattr(module, "threads") else 1
     torch.set_num_threads(max(1, min(share, wanted)))
+    first = True
     for snapshot in _snapshots(module, spec, device, control):
         head, parts = _encoded(snapshot)
         unanswered = control.sent(snapshot)
@@ -349,6 +351,26 @@ def _run(
         head["rate"] = control.rate()
         head["moving"], head["seconds"] = control.moving, control.seconds
         say(head, parts)
+        if first and hasattr(os, "nice"):
+            os.nice(5)  # the first picture is waited for; from then on pages come first
+        first = False
+
+
+def _forget_edited() -> None:
+    """Let topics be imported afresh when a file of theirs was edited since they were preloaded."""
+    topics = {
+        name: module
+        for name, module in sys.modules.items()
+        if name.startswith("models.") and not name.startswith(_HARNESS)
+    }
+    files = [getattr(module, "__file__", None) for module in topics.values()]
+    if any(os.path.getmtime(file) > _IMPORTED for file in files if file):
+        for name in topics:
+            del sys.modules[name]
+
+
+# What this process already works with: a second copy of its classes would be strangers to the first.
+_HARNESS = ("models.core.runs", "models.core.control")
 
 
 def _snapshots(module: Any, spec: Any, device: str, control: Control) -> Iterator[Snapshot]:

@@ -150,8 +150,8 @@ def row(epoch: int) -> dict:
         "penalty": 0.01 * (1 - math.exp(-epoch / 20)),
         "lr": 0.03 * (0.5 + 0.5 * math.cos(epoch / EPOCHS * math.pi)),
         "grad_norm": math.exp(-epoch / 12) + 0.01,
-        "ratio/layer 1": 0.003 * math.exp(-epoch / 20),
-        "ratio/layer 2": 0.002 * math.exp(-epoch / 25) + 1e-4,
+        "ratio/0": 0.003 * math.exp(-epoch / 20),
+        "ratio/1": 0.002 * math.exp(-epoch / 25) + 1e-4,
         "seconds": epoch * 0.05,
     }
 

@@ -33,6 +33,8 @@ if show == "curves":
     if "nan" in st.query_params:
         columns["train_loss"][3] = math.nan
         columns["val_loss"][5] = math.inf
+    if "unpunished" in st.query_params:
+        columns["penalty"] = [0.0] * len(columns["epoch"])
     overlays = []
     if "overlay" in st.query_params:
         overlays = [

@@ -1,0 +1,78 @@
+"""Where tensors can live, what happens when two places meet, and where it pays to move."""
+
+from __future__ import annotations
+
+import pandas as pd
+import plotly.graph_objects as go
+import streamlit as st
+
+from components import controls, demo, lesson, session
+from components.figures import tensors as figures
+from components.views.figure import figure
+from models.core import device as machine
+from models.expressions import show_bytes
+from models.tensor_ops import compare, timing
+
+_TOPIC = "models.tensor_ops.timing"
+
+
+def show(projector: bool) -> None:
+    """The Devices part of the page."""
+    with lesson.controls():
+        spec = controls.edit(timing.Spec, "timing", fields=("op", "largest", "seconds"))
+    found = machine.available()
+    alone = len(found) == 1
+    if alone:
+        st.markdown(
+            "This machine has no accelerator, so the race below is between CPU thread counts and kinds of number. "
+            "With a GPU it is between devices, with the way there and back measured apart."
+        )
+    with lesson.stage():
+        _race(spec, alone)
+    with lesson.details():
+        st.markdown("##### What this machine has")
+        st.dataframe(
+            pd.DataFrame(
+                [(d.name, d.title, show_bytes(d.memory) if d.memory else "unknown") for d in found],
+                columns=["device", "what it is", "memory"],
+            ),
+            hide_index=True,
+        )
+        other = found[-1].name if not alone else "meta"
+        st.markdown("##### Two devices meet")
+        st.code(f'a = torch.ones(2)\nb = torch.ones(2, device="{other}")\na + b', language="python")
+        st.error(compare.mixed_devices(other), icon=":material/error:")
+        st.markdown(
+            "An operation needs all its tensors in one place. Move one: "
+            f'`a + b.to("cpu")` or `a.to("{other}") + b`.'
+            + (
+                " There is no second device here, so `meta` stands in: a device of shapes without numbers, "
+                "from which nothing can come back."
+                if alone
+                else ""
+            )
+        )
+
+
+@st.fragment(run_every=1.0)
+def _race(spec: timing.Spec, alone: bool) -> None:
+    run_id = demo.run(_TOPIC, spec)
+    status = session.client().status(run_id)
+    told = session.client().history(run_id)
+    rows, scene = told.get("rows", []), told.get("scene") or {}
+    if status.message and not rows:
+        st.info(status.message)
+    if not rows:
+        st.caption("Measuring…")
+        fig = go.Figure()
+    else:
+        fig = figures.race(rows, scene)
+    figure(
+        fig,
+        key="tensors-race",
+        height=380,
+        alt="Time of the operation by matrix size, one line per lane, with the middle half of the runs as bars.",
+    )
+    if rows:
+        done = "" if status.state in ("done", "stopped", "failed") else " Still measuring."
+        st.markdown(timing.verdict(rows, scene, alone) + done)

@@ -1,0 +1,267 @@
+"""One operation on the shelf: the picture, the guess, the steps and the code."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from components import code_panel, controls, lesson
+from components.tensors import shelf
+from components.views.cells import Edit, Pan, Shown, cells
+from models import tensor_ops
+from models.core.spec import SpecError
+from models.tensor_ops import Spec, create, guess, properties, sums
+
+_HELD = 3  # results kept when a tensor is large
+
+
+def show(projector: bool) -> None:
+    """The Operate part of the page."""
+    made = shelf.panel()
+    with lesson.controls():
+        widgets = st.container()  # filled last: the picture does not wait for them
+        guessing = st.toggle(
+            "Guess first",
+            key="tensors-guess",
+            bind="query-params",
+            help="Cover the result until you have guessed its shape.",
+        )
+    made.complain()
+    spec = made.spec
+    result, error = _run(spec)
+    covered = guessing and st.session_state.get("tensors:revealed") != _named(spec)
+    if guessing:
+        _guess(spec, result, error, covered)
+    if error is not None and not covered:
+        controls.explain(error)
+    with lesson.stage():
+        _picture(spec, result, error, covered, projector)
+    _code_line(spec)
+    with widgets:
+        shelf.draw(made)
+    with lesson.details():
+        if result is not None and not covered:
+            _outputs(result)
+            _steps(spec, result)
+        _promotions()
+        st.markdown("##### Code")
+        code_panel.show(tensor_ops.to_code(spec), name="tensors", spec=spec)
+
+
+def _run(spec: Spec) -> tuple[tensor_ops.Result | None, SpecError | None]:
+    try:
+        return _kept(spec), None
+    except SpecError as error:
+        return None, error
+
+
+@st.cache_resource(max_entries=_HELD, ttl=600, show_spinner=False)
+def _kept(spec: Spec) -> tensor_ops.Result:
+    """The last results, so that panning in a large tensor need not make it again."""
+    return tensor_ops.run(spec)
+
+
+@st.cache_data(max_entries=16, show_spinner=False)
+def _summary(spec: Spec, name: str, _tensor: Any) -> properties.Summary:
+    return properties.summarise(_tensor)
+
+
+def _named(spec: Spec) -> str:
+    return f"{spec.code}\n{spec.shelf_text}\n{spec.seed}"
+
+
+def _guess(
+    spec: Spec, result: tensor_ops.Result | None, error: SpecError | None, covered: bool
+) -> None:
+    with (
+        st.form("tensors:guess", border=True),
+        st.container(horizontal=True, vertical_alignment="bottom"),
+    ):
+        st.markdown(f"What does `{spec.code}` give?")
+        shape = st.text_input(
+            "Shape of the result",
+            key="tensors:guess-shape",
+            placeholder="2, 3   or   error",
+            width=220,
+        )
+        value = st.text_input(
+            "First value (if you like)", key="tensors:guess-value", placeholder="7", width=180
+        )
+        if st.form_submit_button("Reveal", key="tensors:reveal", type="primary") and covered:
+            st.session_state["tensors:revealed"] = _named(spec)
+            st.rerun()
+    if not covered:
+        outputs = None if result is None else result.outputs
+        verdict = guess.judge(shape, value, outputs, str(error or ""))
+        (st.success if verdict.right else st.info)(verdict.words, icon=":material/lightbulb:")
+
+
+def _picture(
+    spec: Spec,
+    result: tensor_ops.Result | None,
+    error: SpecError | None,
+    covered: bool,
+    projector: bool,
+) -> None:
+    names = tensor_ops.used(spec)
+    if result is None:
+        try:
+            inputs = tensor_ops.tensors(spec)
+        except SpecError:
+            return  # the message above says which line
+    else:
+        inputs = dict(result.before)
+    window = st.session_state.get("tensors:window", {})
+    shown = [Shown(n, inputs[n], at=window.get(n, (0, 0))) for n in names if n in inputs]
+    if result is not None:
+        shown += [
+            Shown(label, t, "output", at=window.get(label, (0, 0))) for label, t in result.outputs
+        ]
+        after = {id(t) for _, t in result.outputs}
+        shown += [
+            Shown(f"{n} after", result.shelf[n], "output", changed=True)
+            for n in result.changed
+            if id(result.shelf[n]) not in after
+        ]
+    parts = tensor_ops.broadcast(spec, inputs)
+    alignment = sums.align([inputs[n].shape for n in parts]) if parts else None
+    if alignment is not None and alignment.failed is None and error is not None:
+        alignment = None
+    if alignment is not None and not (alignment.failed is not None or any(alignment.stretched)):
+        alignment = None  # equal shapes: nothing to stretch
+    factors, terms = (), None
+    if result is not None:
+        factors, terms = tensor_ops.products(spec, inputs)
+    sizes = [s.tensor.numel() for s in shown]
+    cells(
+        shown,
+        result.links if result is not None else {},
+        key="tensors-cells",
+        sign=_named(spec) if result is not None else f"{_named(spec)} error",
+        height=max(
+            280,
+            min(
+                440,
+                250
+                + 12
+                * max([s.tensor.shape[-2] if s.tensor.dim() > 1 else 1 for s in shown], default=1)
+                * (1 if max(sizes, default=0) < 64 else 2),
+            ),
+        ),
+        alignment=alignment,
+        aligned=parts,
+        terms=terms,
+        factors=factors,
+        editable=[n for n, t in inputs.items() if t.numel() <= 200 and not t.is_complex()],
+        hidden=covered,
+        note="This call fails: the message above says why." if error and not covered else "",
+        summaries={
+            s.name: _summary(spec, s.name, s.tensor) for s in shown if s.tensor.numel() > 1600
+        },
+        on_edit=lambda e: _edit(e, spec),
+        on_pan=_pan,
+    )
+
+
+def _edit(edit: Edit, spec: Spec) -> None:
+    try:
+        tensor = tensor_ops.tensors(spec)[edit.name]
+        text = create.changed(spec.shelf_text, edit.name, tensor, edit.cell, edit.text)
+        controls.put(shelf.PREFIX, shelf=text)
+    except SpecError as error:
+        st.session_state["tensors:complaint"] = error
+
+
+def _pan(pan: Pan) -> None:
+    window = st.session_state.setdefault("tensors:window", {})
+    window[pan.name] = (pan.row, pan.column)
+
+
+def _code_line(spec: Spec) -> None:
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.markdown(f"`{spec.code}`")
+        if not spec.expression:
+            st.button(
+                "A call that fails",
+                key="tensors:fails",
+                on_click=shelf.failing_example,
+                args=(spec.op,),
+                icon=":material/error:",
+                type="tertiary",
+            )
+
+
+def _outputs(result: tensor_ops.Result) -> None:
+    rows = []
+    for label, t in result.outputs:
+        about = {p.name: p.value for p in properties.describe(t)}
+        shares = [
+            n for n, other in result.shelf.items() if other is t or properties.shares(other, t)
+        ]
+        rows.append(
+            {
+                "name": label,
+                "shape": about["shape"],
+                "dtype": about["dtype"],
+                "stride": about["stride()"],
+                "contiguous": about["is_contiguous()"],
+                "shares memory with": ", ".join(shares) or "nobody: a new tensor",
+            }
+        )
+    st.markdown(_table(rows))
+    if result.changed:
+        st.info(
+            f"In place: the numbers of {', '.join(result.changed)} changed, because they share this memory.",
+            icon=":material/warning:",
+        )
+
+
+def _steps(spec: Spec, result: tensor_ops.Result) -> None:
+    steps = [s for s in result.steps if s.name]
+    if len(steps) < 2:
+        return
+    st.markdown("##### Every step")
+    rows = []
+    for step in steps:
+        value = step.value
+        tensor = hasattr(value, "shape") and hasattr(value, "dtype")
+        rows.append(
+            {
+                "step": step.text,
+                "shape": str(tuple(value.shape)) if tensor else type(value).__name__,
+                "dtype": str(value.dtype).removeprefix("torch.") if tensor else "",
+                "value": tensor_ops.preview(value),
+            }
+        )
+    st.markdown(_table(rows))
+
+
+def _table(rows: list[dict[str, str]]) -> str:
+    """A small table as text, which costs a tenth of a data frame; `code` keeps every sign as it is."""
+    head = list(rows[0])
+    lines = [head, ["---"] * len(head)] + [
+        [f"`{r[c].replace('|', '¦')}`" if r[c] and c in ("step", "value") else r[c] for c in head]
+        for r in rows
+    ]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+@st.cache_data(show_spinner=False)
+def _promotion_table() -> pd.DataFrame:
+    found = properties.promotions()
+    kinds = list(dict.fromkeys(a for a, _ in found))
+    return pd.DataFrame([[found[a, b] for b in kinds] for a in kinds], kinds, kinds)
+
+
+def _promotions() -> None:
+    part = st.expander(
+        "Which kind of number does a + b have? (dtype promotion)",
+        on_change="rerun",
+        key="tensors:promotions",
+    )
+    if part.open:
+        with part:
+            st.markdown("The kind that holds both, asked of PyTorch for every pair of tensors:")
+            st.dataframe(_promotion_table())

@@ -1,0 +1,261 @@
+"""The controls of the Tensors page: find an operation, set its parameters, fill the shelf."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from components import controls, session
+from models import tensor_ops
+from models.core.spec import SpecError
+from models.data import workspace
+from models.tensor_ops import OPS, Spec, create, registry, search
+from models.tensor_ops.registry import Op, Param
+
+PREFIX = "tensors"
+_FOUND = 10  # hits shown
+
+
+def panel() -> controls.Panel[Spec]:
+    """The settings of the page as they stand."""
+    return controls.panel(Spec, PREFIX)
+
+
+def draw(made: controls.Panel[Spec], example: str = "") -> None:
+    """Every widget of the sidebar; `example` stands on an empty shelf in place of the operation's own."""
+    _find()
+    op = OPS[str(made.values["op"])]
+    free = not str(made.values["expression"]).strip()
+    st.selectbox(
+        "Operation",
+        tuple(OPS),
+        key=f"{PREFIX}-op",
+        bind="query-params",
+        on_change=_new_operation,
+        help=f"{len(OPS)} operations; type to search by name.",
+        disabled=not free,
+    )
+    if free:
+        st.markdown(f"{op.sentence} [Documentation]({op.docs})")
+        _params(op, made)
+    _shelf(made, example)
+    made.draw("expression")
+    with st.expander("Random numbers"):
+        made.draw("seed")
+
+
+def _new_operation() -> None:
+    controls.put(PREFIX, params="")
+
+
+def choose(name: str, params: str = "", shelf: str | None = None) -> None:
+    """Take an operation over; a button's callback."""
+    changes = {"op": name, "params": params, "expression": ""}
+    controls.put(PREFIX, **(changes if shelf is None else changes | {"shelf": shelf}))
+
+
+def _find() -> None:
+    words = st.text_input(
+        "Find",
+        key="tensors:find",
+        placeholder="largest   or   2, 3 -> 3, 2",
+        help="A word of an operation, or the shapes before and after: 2, 3 ; 3, 4 -> 2, 4",
+    ).strip()
+    if not words:
+        return
+    if "->" in words or "→" in words:
+        try:
+            inputs, _ = search.parse(words)
+            found = [(op, params) for op, params in search.find(words)]
+        except SpecError as error:
+            controls.explain(error)
+            return
+        shelf = "\n".join(
+            f"{n} = torch.arange({_count(s)}.0).reshape({s})"
+            for n, s in zip("ab", inputs, strict=False)
+        )
+    else:
+        found, shelf = [(op, "") for op in registry.find(words)], None
+    if not found:
+        st.caption("Nothing found. Try another word, or other shapes.")
+    with st.container(horizontal=True, gap="small"):
+        for op, params in found[:_FOUND]:
+            st.button(
+                op.name,
+                key=f"tensors:found:{op.name}",
+                help=op.sentence,
+                on_click=choose,
+                args=(op.name, params, shelf),
+            )
+    if len(found) > _FOUND:
+        st.caption(f"and {len(found) - _FOUND} more")
+
+
+def _count(shape: tuple[int, ...]) -> int:
+    total = 1
+    for size in shape:
+        total *= size
+    return total
+
+
+def _params(op: Op, made: controls.Panel[Spec]) -> None:
+    """One widget per parameter of the operation's signature."""
+    try:
+        spec = made.spec if made.error else Spec(**dict(made.values))  # type: ignore[arg-type]  # the panel's own values
+        names = spec.names
+        given = str(made.values["params"])
+        text = spec.fitted if spec.op == op.name else given
+        values = op.values(text, names)
+    except SpecError:
+        values, names = op.values(), registry.shelf_names(op.shelf)
+    for p in op.params:
+        _param(op, p, values[p.name], names)
+
+
+def _param(op: Op, p: Param, value: str, names: tuple[str, ...]) -> None:
+    key = f"tensors:param:{op.name}:{p.name}"
+    how = {"key": key, "help": p.help, "on_change": _set, "args": (op.name, p.name, key)}
+    if p.kind == "bool" and value in ("True", "False"):
+        st.session_state[key] = value == "True"
+        st.toggle(p.name, **how)
+        return
+    st.session_state[key] = value
+    options = {
+        "tensor": names,
+        "dim": (*(("None",) if p.default == "None" else ()), "0", "1", "2", "-1", "-2"),
+        "dtype": p.choices,
+        "choice": p.choices,
+    }.get(p.kind)
+    if options is None:
+        st.text_input(p.name, **how)
+        return
+    if value not in options:
+        options = (*options, value)
+    st.selectbox(p.name, options, accept_new_options=p.kind in ("tensor", "dim"), **how)
+
+
+def _set(op: str, name: str, key: str) -> None:
+    value = st.session_state[key]
+    text = str(value) if value is not None else ""
+    given = registry.parse_params(str(controls.read(Spec, PREFIX)["params"]))
+    try:
+        registry.parse_params(registry.join_params({name: text}))
+    except SpecError as error:
+        st.session_state["tensors:complaint"] = error
+        return
+    given[name] = text
+    example = registry.parse_params(OPS[op].example)
+    kept = {n: v for n, v in given.items() if v != example.get(n)}
+    controls.put(PREFIX, params=registry.join_params(kept))
+
+
+def _shelf(made: controls.Panel[Spec], example: str) -> None:
+    own = str(made.values["shelf"])
+    example = example or OPS[str(made.values["op"])].shelf
+    key = "tensors:lines"
+    st.session_state[key] = own or example
+    st.text_area(
+        "Shelf",
+        key=key,
+        height=110,
+        max_chars=4000,
+        on_change=_write_shelf,
+        args=(example,),
+        help="One tensor per line. A line may use the names above it: b = a.T shares a's memory.",
+    )
+    if error := st.session_state.pop("tensors:complaint", None):
+        controls.explain(error)
+    if made.error is not None and made.error.field in ("shelf", "params", "op"):
+        controls.explain(made.error)  # these fields have widgets of this page's own
+    with st.container(horizontal=True, gap="small"):
+        popover = st.popover(
+            "Create", icon=":material/add:", on_change="rerun", key="tensors:create"
+        )
+        if popover.open:
+            with popover:
+                _create(own or example)
+        if own:
+            st.button(
+                "Example's tensors",
+                key="tensors:example",
+                on_click=controls.put,
+                args=(PREFIX,),
+                kwargs={"shelf": "", "params": ""},
+            )
+
+
+def _write_shelf(example: str) -> None:
+    text = st.session_state["tensors:lines"]
+    controls.put(PREFIX, shelf="" if text.strip() == example.strip() else text)
+
+
+def _create(text: str) -> None:
+    way = st.selectbox(
+        "How",
+        tuple(create.WAYS),
+        key="tensors:way",
+        help="Every way adds one line to the shelf, which you can change there.",
+    )
+    line, says = create.WAYS[way]
+    st.markdown(f"`{line}`: {says}.")
+    st.button(
+        "Add to the shelf", key="tensors:add", on_click=_add_line, args=(text, line), type="primary"
+    )
+    st.file_uploader(
+        "Or a file: picture, CSV or .npy",
+        key="tensors:file",
+        type=["png", "jpg", "jpeg", "webp", "gif", "bmp", "csv", "tsv", "txt", "npy"],
+        on_change=_add_file,
+        args=(text,),
+        help="Pickled objects in .npy files are refused.",
+    )
+    own = [u for u in workspace.listing(session.owner()) if not u.name.lower().endswith(".pt")]
+    if own:
+        st.selectbox(
+            "Uploaded before",
+            [u.id for u in own],
+            index=None,
+            format_func=lambda i: next(workspace.display_name(u.name) for u in own if u.id == i),
+            key="tensors:before",
+            on_change=_add_upload,
+            args=(text,),
+        )
+
+
+def _names(text: str) -> tuple[str, ...]:
+    try:
+        return tuple(name for name, _ in create.lines(text))
+    except SpecError:
+        return ()
+
+
+def _add_line(text: str, line: str) -> None:
+    controls.put(
+        PREFIX, shelf=f"{text.rstrip()}\n{create.free_name(_names(text))} = {line}".lstrip()
+    )
+
+
+def _add_file(text: str) -> None:
+    file = st.session_state.get("tensors:file")
+    if file is not None:
+        try:
+            _take(workspace.put(file.getvalue(), file.name, session.owner()), text)
+        except SpecError as error:
+            st.session_state["tensors:complaint"] = error
+
+
+def _add_upload(text: str) -> None:
+    chosen = st.session_state.pop("tensors:before", None)
+    if chosen:
+        try:
+            _take(chosen, text)
+        except SpecError as error:
+            st.session_state["tensors:complaint"] = error
+
+
+def _take(id: str, text: str) -> None:
+    controls.put(PREFIX, shelf=f"{text.rstrip()}\n{create.line_for(id, _names(text))}".lstrip())
+
+
+def failing_example(op: str) -> None:
+    """Put the call that fails onto the page; a button's callback."""
+    controls.put_spec(PREFIX, tensor_ops.failing(OPS[op]))

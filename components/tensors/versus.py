@@ -1,0 +1,48 @@
+"""PyTorch and TensorFlow, side by side and with sources; what can be shown here is run here."""
+
+from __future__ import annotations
+
+import pandas as pd
+import streamlit as st
+
+from components import lesson
+from models.core import export
+from models.tensor_ops import compare
+
+
+def show(projector: bool) -> None:
+    """The comparison part of the page."""
+    with lesson.stage():
+        st.dataframe(
+            pd.DataFrame(compare.TABLE, columns=["", "PyTorch", "TensorFlow", "source"]),
+            hide_index=True,
+            row_height=88,
+            height=88 * len(compare.TABLE) + 40,
+            column_config={
+                "": st.column_config.TextColumn(width=130),
+                "source": st.column_config.LinkColumn(width="small", display_text="read"),
+            },
+        )
+    st.markdown(
+        "Both compute the same mathematics with the same kernels underneath; what differs is how a program is written, "
+        "debugged and shipped. Three of the rows can be shown by running them, just now:"
+    )
+    left, middle, right = st.columns(3)
+    with left:
+        st.markdown("**Dynamic graphs**: a tensor decides how long a Python loop runs.")
+        start = st.slider("Start", 2, 40, 7, key="tensors:collatz")
+        st.code(export.source(compare.collatz), language="python")
+        seen = compare.collatz(start)
+        st.markdown(
+            f"{len(seen) - 1} steps: {' → '.join(map(str, seen[:14]))}{' → …' if len(seen) > 14 else ''}"
+        )
+    with middle:
+        st.markdown("**Gradients** follow the path that was taken.")
+        x = st.slider("x", 0.5, 3.0, 1.2, 0.1, key="tensors:branch")
+        st.code(export.source(compare.branching_gradient), language="python")
+        value, slope = compare.branching_gradient(x)
+        st.markdown(f"y = **{value:.4g}**, slope **{slope:.4g}**")
+    with right:
+        st.markdown("**Debugging**: the error comes at its line.")
+        st.code(export.source(compare.failing_line), language="python")
+        st.error(compare.failing_line())
