@@ -70,17 +70,17 @@ def show_graph() -> None:
         st.warning(
             _capital(result.problem.message), icon=":material/report:", title=_headline(result)
         )
-        if result.problem.detail:
-            with st.expander("What PyTorch says"):
-                st.code(result.problem.detail, language=None)
     with lesson.stage():
         graph(
             picture(result.graph, result.backward, spec.program_text.split("\n")),
             key="autograd-graph",
             problem_line=result.problem.line if result.problem is not None else 0,
         )
-    st.markdown(_summary(result))
     with lesson.details():
+        st.markdown(_summary(result))
+        if result.problem is not None and result.problem.detail:
+            with st.expander("What PyTorch says"):
+                st.code(result.problem.detail, language=None, wrap_lines=True)
         python = st.expander(
             "Backward as Python: the same operations, written out",
             on_change="rerun",
@@ -242,7 +242,7 @@ def show_accumulation() -> None:
         for column, (title, values) in zip(columns, pictures, strict=True):
             with column:
                 figure(
-                    figures.jacobian(values, title),
+                    figures.jacobian(values, title, float(result.big.abs().max())),
                     key=f"accumulate-{title}",
                     height=300,
                     modebar=False,
@@ -370,7 +370,7 @@ def show_function() -> None:
         for column, (title, values) in zip(columns, pictures, strict=True):
             with column:
                 figure(
-                    figures.jacobian(values, title),
+                    figures.jacobian(values, title, float(check.numerical.abs().max())),
                     key=f"function-{check.name}-{title.split(',')[0]}",
                     height=280,
                     modebar=False,

@@ -119,6 +119,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str, int]] = {
     "a number as leaf": ({"leaves": "x = 3", "program": "loss = x * 2"}, "leaves", 1),
     "nothing assigned": ({"program": "x.sum()"}, "program", 1),
     "in-place on a leaf": ({"program": "x += 1\nloss = x"}, "program", 1),
+    "ragged lists": ({"leaves": "x = torch.tensor([[1.0, 2.0], [3.0]])", "program": "loss = x"}, "leaves", 1),
     "syntax in the leaves": ({"leaves": "x = torch.tensor(", "program": "loss = x"}, "leaves", 1),
 }  # fmt: skip
 
@@ -129,6 +130,7 @@ def test_what_cannot_run_gets_a_sentence_at_its_line(name: str) -> None:
     with pytest.raises(ProgramError) as caught:
         autograd.run(Spec(**changes))
     assert (caught.value.field, caught.value.line) == (field, line)
+    assert "PyTorch refused" not in str(caught.value)
 
 
 def test_a_gradient_argument_of_another_shape_is_refused() -> None:

@@ -239,7 +239,8 @@ export default define({
       const pad = 14;
       const top = ctx.theme.rem * 1.1; // the badge above the highest box
       const both = Math.min((w - 2 * pad) / net.place.width, (h - pad - top) / net.place.height);
-      const readable = Math.min(1, 12 / ctx.theme.small);
+      const least = ctx.theme.rem > 20 ? 18 : 12; // pixels of text; the larger in projector mode
+      const readable = Math.min(1, least / ctx.theme.small);
       const k = Math.max(whole ? 0.08 : readable, Math.min(1.15, both));
       const start = (room, size, least) => (size * k > room ? least : Math.max(least, (room - size * k) / 2));
       view = { k, x: start(w, net.place.width, pad), y: start(h, net.place.height, top) };
@@ -362,8 +363,9 @@ export default define({
       }
       if (plan.arrivals[i].some((k) => hidden(k))) return "?";
       if (got.length) return plan.arrivals[i].length > 1 || node.kind === "leaf" ? `${got.length} of ${plan.arrivals[i].length} here` : brief(sent(i, got[0]), room);
-      if (node.marks.includes("unused") || (!data.steps.length && at < 0)) return data.steps.length ? "unused" : "no grad";
-      return "not yet";
+      if (!data.steps.length) return "no grad";
+      if (node.marks.includes("unused")) return "unused";
+      return position === data.steps.length && at < 0 ? "not reached" : "not yet";
     }
 
     const sent = (i, k) => data.steps[k].outgoing.find((o) => o.target === i)?.grad;
@@ -409,7 +411,7 @@ export default define({
           part.textContent = words;
           part.setAttribute("font-size", theme.small * Math.max(0.78, Math.min(1, room / words.length)));
         }
-        parts.grad.setAttribute("font-style", /[a-z] /.test(grad) || grad === "unused" ? "italic" : "normal");
+        parts.grad.setAttribute("font-style", /[a-z]{2}/.test(grad) && !["nan", "inf"].includes(grad) ? "italic" : "normal");
         const marks = node.marks.map((m) => markText[m]).filter(Boolean);
         if (box.members.length > 1) marks.unshift(`${box.members.length} nodes`);
         if (node.kind === "untracked") marks.push("no graph");
