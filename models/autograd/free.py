@@ -6,7 +6,9 @@ the server's environment, but it is a process of this machine: the switch is off
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -99,15 +101,31 @@ def _watch(process: subprocess.Popen[bytes], until: float, memory: int, output: 
         elif output.stat().st_size > 50 * CHARACTERS:
             broken = "The script printed more than anyone reads. Print less."
         if broken:
-            for member in family:
-                try:
-                    member.kill()
-                except psutil.Error:
-                    continue
+            _end(watched)
             process.wait()
             return broken
         tick.wait(0.03)
+    _end_group(process.pid)  # what it left behind
     return ""
+
+
+def _end(process: psutil.Process) -> None:
+    """End a process and everything below it; it is held still first, so that it starts nothing meanwhile."""
+    family = [process]
+    with contextlib.suppress(psutil.Error):
+        process.suspend()
+        family += process.children(recursive=True)
+    for member in family:
+        with contextlib.suppress(psutil.Error):
+            member.kill()
+    _end_group(process.pid)
+
+
+def _end_group(leader: int) -> None:
+    """End what is left of the session that the script was started in."""
+    if hasattr(os, "killpg"):
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(leader, signal.SIGKILL)
 
 
 def _head(path: Path) -> str:
