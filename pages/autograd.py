@@ -4,7 +4,7 @@ from typing import Any
 
 import streamlit as st
 
-from components import code_panel, controls, lesson
+from components import code_panel, controls, dataset_picker, lesson
 from components.figures import autograd as figures
 from components.views.figure import figure
 from components.views.graph import graph
@@ -20,6 +20,7 @@ from models.autograd import (
 )
 from models.autograd.picture import picture
 from models.core.spec import SpecError
+from models.data import tabular
 
 lesson.page(
     "autograd",
@@ -435,13 +436,21 @@ def _free_python(code: str) -> None:
 
 
 def show_by_hand() -> None:
+    panel = controls.panel(by_hand.Spec, "hand")
     with lesson.controls():
-        spec = controls.edit(by_hand.Spec, "hand")
+        dataset_picker.pick(panel)
+        panel.draw("hidden", "lr", "steps", "zero_grad", "seed")
+    panel.complain()
+    spec = dataset_picker.ready(panel, panel.spec)
     result = by_hand.run(spec)
+    score = (
+        "of the rows are named rightly" if result.data.classes else "is the R² of the prediction"
+    )
     st.markdown(
-        f"150 irises, 4 measures, 3 kinds. After {spec.steps} turns the loss is **{result.hand[-1]:.5f}** by hand and "
-        f"**{result.module[-1]:.5f}** with nn and optim; the weights differ by {result.largest_difference:.2g} at most. "
-        f"{result.accuracy:.1%} of the flowers are named rightly."
+        f"{result.rows} training rows, {len(result.data.features)} inputs, to predict {result.data.target}. "
+        f"After {spec.steps} turns the loss is **{result.hand[-1]:.5f}** by hand and **{result.module[-1]:.5f}** with nn and "
+        f"optim; the weights differ by {result.largest_difference:.2g} at most. "
+        f"{result.accuracy:{'.1%' if result.data.classes else '.3f'}} {score}."
     )
     with lesson.stage():
         left, right = st.columns(2)
@@ -493,6 +502,7 @@ def show_by_hand() -> None:
             by_hand.to_code(spec),
             name="by_hand",
             spec=spec,
+            files=tabular.files(spec),
             page="autograd",
             prefix="hand",
             params={"autograd-view": "By hand"},
