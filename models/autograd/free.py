@@ -16,8 +16,7 @@ import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
-
-import psutil
+from typing import Any
 
 from models.core.spec import SpecError
 
@@ -83,6 +82,8 @@ def run(code: str, *, seconds: float = SECONDS, memory: int = MEMORY) -> Output:
 
 def _watch(process: subprocess.Popen[bytes], until: float, memory: int, output: Path) -> str:
     """Wait for the end; ends the process and all it started when a limit is broken, and says which."""
+    import psutil
+
     watched = psutil.Process(process.pid)
     tick = threading.Event()
     while process.poll() is None:
@@ -109,8 +110,10 @@ def _watch(process: subprocess.Popen[bytes], until: float, memory: int, output: 
     return ""
 
 
-def _end(process: psutil.Process) -> None:
-    """End a process and everything below it; it is held still first, so that it starts nothing meanwhile."""
+def _end(process: Any) -> None:
+    """End a psutil.Process and everything below it; it is held still first, so that it starts nothing meanwhile."""
+    import psutil
+
     family = [process]
     with contextlib.suppress(psutil.Error):
         process.suspend()

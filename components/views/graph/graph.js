@@ -241,7 +241,7 @@ export default define({
       const both = Math.min((w - 2 * pad) / net.place.width, (h - pad - top) / net.place.height);
       const least = ctx.theme.rem > 20 ? 18 : 12; // pixels of text; the larger in projector mode
       const readable = Math.min(1, least / ctx.theme.small);
-      const k = Math.max(whole ? 0.08 : readable, Math.min(1.15, both));
+      const k = Math.max(whole ? 0.08 : both > readable * 0.9 ? both : readable, Math.min(1.15, both));
       const start = (room, size, least) => (size * k > room ? least : Math.max(least, (room - size * k) / 2));
       view = { k, x: start(w, net.place.width, pad), y: start(h, net.place.height, top) };
       if (!whole) follow();
@@ -254,9 +254,14 @@ export default define({
       const box = net.boxOf[node];
       const [sx, sy] = [net.place.x[box] * view.k + view.x, net.place.y[box] * view.k + view.y];
       const { clientWidth: w, clientHeight: h } = area;
-      const [mx, my] = [(net.width / 2) * view.k + 8, (net.height / 2) * view.k + 8];
-      if (sx < mx || sx > w - mx) view.x += w / 2 - sx;
-      if (sy < my || sy > h - my) view.y += h / 2 - sy;
+      // only as far as needed, with a neighbour on each side where there is room
+      const [mx, my] = [Math.min(w / 2, net.width * view.k * 1.6), Math.min(h / 2, net.height * view.k * 0.95)];
+      const into = (at, least, most) => Math.max(least - at, 0) + Math.min(most - at, 0);
+      const ends = { left: net.width / 2, right: net.place.width - net.width / 2, top: net.height / 2, bottom: net.place.height - net.height / 2 };
+      const side = (at, end, margin, half) => (Math.abs(at - end) < 1 ? Math.min(margin, half * view.k + 14) : margin);
+      const [x, y] = [net.place.x[box], net.place.y[box]];
+      view.x += into(sx, side(x, ends.left, mx, net.width / 2), w - side(x, ends.right, mx, net.width / 2));
+      view.y += into(sy, side(y, ends.top, my, net.height * 0.8), h - side(y, ends.bottom, my, net.height / 2));
     }
 
     canvas.addEventListener("wheel", (event) => {
@@ -289,9 +294,9 @@ export default define({
     function build() {
       const { theme } = ctx;
       const made = units(data.nodes, data.edges, folded, level);
-      const width = theme.rem * 8.6;
+      const width = theme.rem * 8;
       const height = theme.rem * 3.5;
-      const place = layout(made.boxes.length, made.edges.map((e) => [e.from, e.to]), { width, height, gapX: theme.rem * 2, gapY: theme.rem * 0.9 });
+      const place = layout(made.boxes.length, made.edges.map((e) => [e.from, e.to]), { width, height, gapX: theme.rem * 1.7, gapY: theme.rem * 0.9 });
       net = { ...made, place, width, height };
       for (const box of net.boxes) box.outlet = outlet(box, data.edges);
       net.paths = net.edges.map((edge, e) => svg("path", { d: curve(place.paths[e]), fill: "none" }));
