@@ -241,7 +241,8 @@ export default define({
       const both = Math.min((w - 2 * pad) / net.place.width, (h - pad - top) / net.place.height);
       const least = ctx.theme.rem > 20 ? 18 : 12; // pixels of text; the larger in projector mode
       const readable = Math.min(1, least / ctx.theme.small);
-      const k = Math.max(whole ? 0.08 : both > readable * 0.9 ? both : readable, Math.min(1.15, both));
+      const smallest = whole ? 0.08 : readable * 0.9;
+      const k = both > smallest ? Math.min(1.15, both) : whole ? smallest : readable;
       const start = (room, size, least) => (size * k > room ? least : Math.max(least, (room - size * k) / 2));
       view = { k, x: start(w, net.place.width, pad), y: start(h, net.place.height, top) };
       if (!whole) follow();
