@@ -98,6 +98,7 @@ export default define({
       onkeydown: (e) => { if (e.key === "Enter") find(true); e.stopPropagation(); } });
     const predict = make("input", { type: "checkbox", onchange: () => { predicting = predict.checked; revealed = new Set(); guess = null; ctx.redraw(); } });
     const legend = make("span", { class: "small" });
+    const crowd = make("span", { class: "small", role: "status" });
     const code = make("ol", { class: "code", "aria-label": "Your program" });
     const edges = svg("g");
     const nodes = svg("g");
@@ -119,7 +120,7 @@ export default define({
       make("div", { class: "bar" },
         make("label", { class: "item" }, "colour", paint), make("label", { class: "item" }, "show", detail), search,
         button("+", "Zoom in", () => zoom(1.25)), button("−", "Zoom out", () => zoom(0.8)), button("fit", "Fit the graph", () => { refit = "whole"; ctx.redraw(); }),
-        make("label", { class: "item" }, predict, "predict first"), legend),
+        make("label", { class: "item" }, predict, "predict first"), legend, crowd),
       make("div", { class: "main" }, area),
       make("div", { class: "foot" }, code, equation),
       spoken,
@@ -179,7 +180,9 @@ export default define({
     function fold(choice) {
       if (choice === "own") return;
       level = levelFor(data.nodes);
-      folded = new Set(choice === "lines" ? groups(data.nodes, level).keys() : []);
+      const many = data.nodes.length > MOST;
+      folded = new Set(choice === "lines" || many ? groups(data.nodes, level).keys() : []);
+      crowd.textContent = many && choice === "all" ? `${data.nodes.length} operations are more than ${MOST} boxes: unfold the lines you care about` : "";
       changed();
     }
 
@@ -682,6 +685,7 @@ export default define({
     return {
       update(fresh) {
         const before = data;
+        crowd.textContent = "";
         const atEnd = !before || position >= before.steps.length;
         data = fresh;
         plan = schedule(data.nodes, data.steps);
@@ -716,5 +720,3 @@ export default define({
     };
   },
 });
-
-export { MOST };
