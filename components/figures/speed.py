@@ -1,0 +1,187 @@
+"""Figures of the Speed page: every time with its noise."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import plotly.graph_objects as go
+
+from components.figures import theme
+
+
+def times(
+    runs: Mapping[str, Sequence[float]], samples: Mapping[str, Mapping[str, Any]]
+) -> go.Figure:
+    """Every run as a point, the middle half as a bar around the median; the first call is a mark of its own."""
+    fig = go.Figure()
+    names = list(runs)
+    for number, name in enumerate(names):
+        color = theme.categorical(number)
+        one = samples[name]
+        fig.add_bar(
+            y=[name],
+            x=[(one["high"] - one["low"]) * 1e3],
+            base=[one["low"] * 1e3],
+            orientation="h",
+            width=0.55,
+            marker={"color": color, "opacity": 0.35},
+            showlegend=False,
+            hovertemplate=f"middle half: {one['low'] * 1e3:.4g} to {one['high'] * 1e3:.4g} ms<extra></extra>",
+        )
+        fig.add_scatter(
+            x=[t * 1e3 for t in runs[name]],
+            y=[name] * len(runs[name]),
+            mode="markers",
+            marker={"symbol": "line-ns-open", "size": 12, "color": color},
+            showlegend=False,
+            hovertemplate="one block of runs: %{x:.4g} ms<extra></extra>",
+        )
+    fig.add_scatter(
+        x=[samples[n]["median"] * 1e3 for n in names],
+        y=names,
+        mode="markers+text",
+        text=[f"{samples[n]['median'] * 1e3:.3g} ms" for n in names],
+        textposition="top center",
+        marker={"symbol": "diamond", "size": 11, "color": "#777777"},
+        name="median",
+        hovertemplate="median %{x:.4g} ms<extra></extra>",
+    )
+    firsts = {n: samples[n]["first"] for n in names if samples[n].get("first")}
+    fig.add_scatter(
+        x=[v * 1e3 for v in firsts.values()],
+        y=list(firsts),
+        mode="markers",
+        marker={"symbol": "star-open", "size": 13, "color": "#777777"},
+        name="first call",
+        hovertemplate="first call %{x:.4g} ms<extra></extra>",
+    )
+    shown = [t * 1e3 for n in names for t in (*runs[n], firsts.get(n, runs[n][0]))]
+    fig.update_xaxes(
+        type="log",
+        title="milliseconds per call (logarithmic)",
+        tickvals=_stops(min(shown), max(shown)),
+    )
+    fig.update_yaxes(autorange="reversed", categoryorder="array", categoryarray=names)
+    fig.update_layout(barmode="overlay")
+    return fig
+
+
+def roofline(ceilings: Mapping[str, float], points: Mapping[str, tuple[float, float]]) -> go.Figure:
+    """What this machine can reach at each intensity, and what was reached.
+
+    Args:
+        ceilings: "flops" and "bytes", per second.
+        points: name → (operations per byte, operations per second).
+    """
+    ridge = ceilings["flops"] / ceilings["bytes"]
+    every = [x for x, _ in points.values()] + [ridge]
+    low, high = min(every) / 4, max(every) * 8
+    fig = go.Figure()
+    fig.add_scatter(
+        x=[low, ridge, high],
+        y=[low * ceilings["bytes"] / 1e9, ceilings["flops"] / 1e9, ceilings["flops"] / 1e9],
+        mode="lines",
+        name="measured ceilings",
+        line={"color": "#777777"},
+        hovertemplate="%{x:.3g} FLOP/byte: at most %{y:.4g} GFLOP/s<extra></extra>",
+    )
+    for number, (name, (x, y)) in enumerate(points.items()):
+        fig.add_scatter(
+            x=[x],
+            y=[y / 1e9],
+            mode="markers",
+            name=name,
+            marker={
+                "symbol": theme.symbol(number),
+                "size": 13,
+                "color": theme.categorical(number),
+            },
+            hovertemplate="%{x:.3g} FLOP/byte, %{y:.4g} GFLOP/s<extra>" + name + "</extra>",
+        )
+    reached = [y / 1e9 for _, y in points.values()] + [low * ceilings["bytes"] / 1e9]
+    fig.update_xaxes(
+        type="log", title="operations per byte read or written", tickvals=_stops(low, high)
+    )
+    fig.update_yaxes(
+        type="log", title="GFLOP/s", tickvals=_stops(min(reached), ceilings["flops"] / 1e9)
+    )
+    return fig
+
+
+def memory(trace: Mapping[str, Any]) -> go.Figure:
+    """Megabytes after each operation of a step, one layer per category."""
+    fig = go.Figure()
+    for number, (name, line) in enumerate(trace["lines"].items()):
+        fig.add_scatter(
+            x=trace["steps"],
+            y=[v / 1e6 for v in line],
+            name=name,
+            stackgroup="all",
+            mode="lines",
+            line={"width": 1, "color": theme.categorical(number), "shape": "hv"},
+            text=trace["operations"],
+            hovertemplate="after %{text}: %{y:.4g} MB of " + name + "<extra></extra>",
+        )
+    fig.update_xaxes(title="operations of the step, in order")
+    fig.update_yaxes(title="MB")
+    return fig
+
+
+def trade(peaks: Mapping[str, float], samples: Mapping[str, Mapping[str, Any]]) -> go.Figure:
+    """Peak memory against time, the middle half as a bar: what is bought and what it costs."""
+    fig = go.Figure()
+    for number, (name, one) in enumerate(samples.items()):
+        fig.add_scatter(
+            x=[one["median"] * 1e3],
+            y=[peaks[name] / 1e6],
+            name=name,
+            mode="markers",
+            marker={"symbol": theme.symbol(number), "size": 14, "color": theme.categorical(number)},
+            error_x={
+                "type": "data",
+                "symmetric": False,
+                "array": [(one["high"] - one["median"]) * 1e3],
+                "arrayminus": [(one["median"] - one["low"]) * 1e3],
+            },
+            hovertemplate="%{x:.4g} ms, peak %{y:.4g} MB<extra>" + name + "</extra>",
+        )
+    fig.update_xaxes(title="milliseconds per step", rangemode="tozero")
+    fig.update_yaxes(title="MB at the peak", rangemode="tozero")
+    return fig
+
+
+def _stops(low: float, high: float) -> list[float]:
+    """Powers of ten in a range of positive numbers, with 2s and 5s when there are few."""
+    first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
+    digits = (1,) if last - first > 4 else (1, 3) if last - first > 2 else (1, 2, 5)
+    return [float(f"{d}e{e}") for e in range(first, last + 1) for d in digits]
+
+
+def sweep(points: Sequence[Mapping[str, Any]], name: str) -> go.Figure:
+    """Samples per second over the values of one setting, the middle half as bars."""
+    x = [str(p["value"]) for p in points]
+    rate = [p["batch_size"] / p["median"] for p in points]
+    fig = go.Figure(
+        go.Scatter(
+            x=x,
+            y=rate,
+            mode="lines+markers",
+            name="full step",
+            error_y={
+                "type": "data",
+                "symmetric": False,
+                "array": [
+                    p["batch_size"] / p["low"] - r for p, r in zip(points, rate, strict=True)
+                ],
+                "arrayminus": [
+                    r - p["batch_size"] / p["high"] for p, r in zip(points, rate, strict=True)
+                ],
+            },
+            hovertemplate="%{x}: %{y:.4g} samples per second<extra></extra>",
+        )
+    )
+    fig.update_xaxes(title=name, type="category")
+    fig.update_yaxes(title="samples per second", type="log")
+    return fig

@@ -1,0 +1,90 @@
+"""The Speed page: alive at first sight, one setting moves the code, a contradiction is explained."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from components.speed import measure
+from models.core import runs
+from models.speed import Spec
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def open_page(**params: str) -> AppTest:
+    at = AppTest.from_file(ROOT / "app/ui.py", default_timeout=60)
+    at.run()
+    at.switch_page("../pages/speed.py")
+    for name, value in params.items():
+        at.query_params[name] = value
+    return at.run()
+
+
+def finished(at: AppTest) -> AppTest:
+    """The page once its measurement is over."""
+    runs.client().warm()
+    deadline = time.monotonic() + 90
+    while time.monotonic() < deadline:
+        at.run()
+        if not any("…" in info.value or "Measurements run" in info.value for info in at.info):
+            return at
+    pytest.fail("the measurement does not end")
+
+
+def texts(at: AppTest) -> str:
+    return " ".join(element.value for element in at.markdown)
+
+
+def test_the_default_is_measured_without_a_click_and_says_so_with_its_noise() -> None:
+    at = finished(open_page())
+    assert not at.exception
+    assert "A full step takes" in texts(at)
+    assert (
+        "A and B" in texts(at) or "× faster than A" in texts(at) or "× slower than A" in texts(at)
+    )
+    assert "Ceilings, measured just before" in texts(at)
+
+
+def test_another_setting_asks_for_a_click_then_shows_its_own_measurement() -> None:
+    at = finished(open_page())
+    at.slider(key="speed-depth").set_value(1).run()
+    assert any("Not measured yet" in c.value for c in at.caption)
+    assert any("mlp(128, 1)" in block.value for block in at.code)
+    at.button(key="speed-measure").click().run()
+    finished(at)
+    assert not any("Not measured yet" in c.value for c in at.caption)
+    assert "A full step takes" in texts(at)
+
+
+def test_a_contradiction_is_explained_and_the_last_valid_settings_stay() -> None:
+    at = finished(open_page())
+    at.selectbox(key="speed-model").set_value("resnet18").run()
+    at.selectbox(key="speed-size").set_value(16).run()
+    assert any("leave nothing" in error.value for error in at.error)
+    assert any("known('resnet18')" in block.value for block in at.code)
+
+
+def test_a_device_that_is_not_here_is_explained_by_the_worker() -> None:
+    at = open_page(**{"speed-device": "xpu"})
+    at.button(key="speed-measure").click().run()
+    finished(at)
+    assert any("no xpu device" in error.value for error in at.error)
+
+
+def test_measurements_of_one_server_wait_for_each_other() -> None:
+    client = runs.client()
+    asked = [
+        client.start(measure.MODULE, Spec(seed=n, seconds=0.1), owner=f"learner {n}")
+        for n in range(3)
+    ]
+    seen = [client.status(run) for run in asked]
+    assert sum(s.state == "running" for s in seen) <= 1
+    waiting = [s for s in seen if s.state == "queued"]
+    assert [s.position for s in waiting] == list(range(1, len(waiting) + 1))
+    assert all("one at a time" in s.message for s in waiting)
+    for n, run in enumerate(asked):
+        client.stop(run, f"learner {n}")
