@@ -20,10 +20,10 @@ _OWN = {
 }
 
 
-def part() -> str:
+def part() -> None:
     """The tabs of the page."""
     key = f"{PAGE}-part"
-    return st.segmented_control(
+    st.segmented_control(
         "What is asked about the model",
         tuple(PARTS),
         default="benchmark",
