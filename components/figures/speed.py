@@ -152,6 +152,41 @@ def trade(peaks: Mapping[str, float], samples: Mapping[str, Mapping[str, Any]]) 
     return fig
 
 
+def shares(parts: Mapping[str, float]) -> go.Figure:
+    """One bar per phase, in order, with its share of the whole."""
+    fig = go.Figure(
+        go.Bar(
+            x=list(parts.values()),
+            y=list(parts),
+            orientation="h",
+            text=[f"{v:.0%}" for v in parts.values()],
+            hovertemplate="%{y}: %{x:.1%}<extra></extra>",
+        )
+    )
+    fig.update_xaxes(title="share of the recorded time", tickformat=".0%")
+    fig.update_yaxes(autorange="reversed")
+    return fig
+
+
+def modules(times: Mapping[str, Mapping[str, float]], steps: int) -> go.Figure:
+    """Milliseconds per step of the layers that take most, forward and backward."""
+    order = sorted(times, key=lambda name: -sum(times[name].values()))[:12]
+    fig = go.Figure()
+    for number, way in enumerate(("forward", "backward")):
+        fig.add_bar(
+            x=[times[name][way] / 1e3 / steps for name in order],
+            y=order,
+            name=way,
+            orientation="h",
+            marker={"color": theme.categorical(number), "pattern": {"shape": ("", "/")[number]}},
+            hovertemplate="%{y}, " + way + ": %{x:.3g} ms<extra></extra>",
+        )
+    fig.update_layout(barmode="stack")
+    fig.update_xaxes(title="milliseconds per step")
+    fig.update_yaxes(autorange="reversed")
+    return fig
+
+
 def _stops(low: float, high: float) -> list[float]:
     """Powers of ten in a range of positive numbers, with 2s and 5s when there are few."""
     first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))

@@ -16,6 +16,7 @@ from models.speed.subject import SUBJECTS
 PAGE = "speed"
 _OWN = {
     "benchmark": ("rival", "sweep", "seconds"),
+    "profile": ("steps",),
     "memory": ("seconds",),
 }
 

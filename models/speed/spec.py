@@ -11,6 +11,7 @@ from models.training import network
 
 PARTS: dict[Value, str] = {
     "benchmark": "Benchmark",
+    "profile": "Profile",
     "memory": "FLOPs and memory",
 }
 PRECISIONS: dict[Value, str] = {
@@ -92,6 +93,7 @@ class Spec(BaseSpec):
             "channels_last": "memory format",
         },
     )
+    steps: int = knob(3, "Profile: training steps that are recorded.", minimum=1, maximum=20)
 
     def check(self) -> None:
         network.parse(self.layers)

@@ -46,6 +46,7 @@ PRELOAD = (
     "torch.optim",
     "models.core.wire",
     "models.training",
+    "models.speed",
 )
 _TICK = 0.02  # seconds between two looks at what is overdue
 _MEMORY_EVERY = 5  # ticks between two looks at memory
