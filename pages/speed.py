@@ -3,7 +3,16 @@
 import streamlit as st
 
 from components import code_panel, controls, lesson
-from components.speed import benchmark, footprint, measure, profile, subject
+from components.speed import (
+    benchmark,
+    compiling,
+    footprint,
+    levers,
+    measure,
+    precision,
+    profile,
+    subject,
+)
 from models.speed import Spec, to_code
 
 projector = lesson.page(
@@ -11,7 +20,14 @@ projector = lesson.page(
     "Speed",
     "What makes a model fast on this machine? No number without its noise.",
 )
-PARTS = {"benchmark": benchmark, "profile": profile, "memory": footprint}
+PARTS = {
+    "benchmark": benchmark,
+    "profile": profile,
+    "precision": precision,
+    "memory": footprint,
+    "compile": compiling,
+    "levers": levers,
+}
 if projector:  # the sentence above the picture takes room too
     st.html(
         "<style>.st-key-stage { --stage-height: max(16rem, calc(100vh - 20rem)) !important; }</style>"

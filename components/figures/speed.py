@@ -187,6 +187,146 @@ def modules(times: Mapping[str, Mapping[str, float]], steps: int) -> go.Figure:
     return fig
 
 
+def scaler(rows: Sequence[Sequence[float]]) -> go.Figure:
+    """The loss scale over the steps: it halves at each skipped step and doubles after three good ones."""
+    steps = list(range(1, len(rows) + 1))
+    fig = go.Figure(
+        go.Scatter(
+            x=steps,
+            y=[row[0] for row in rows],
+            mode="lines",
+            name="scale",
+            line={"shape": "hv", "color": theme.categorical(0)},
+            hovertemplate="step %{x}: scale %{y:,.0f}<extra></extra>",
+        )
+    )
+    for skipped, name, symbol, number in (
+        (False, "step taken", "circle", 2),
+        (True, "inf: step skipped", "x", 1),
+    ):
+        chosen = [(n, row) for n, row in zip(steps, rows, strict=True) if bool(row[2]) is skipped]
+        fig.add_scatter(
+            x=[n for n, _ in chosen],
+            y=[row[0] for _, row in chosen],
+            mode="markers",
+            name=name,
+            marker={"symbol": symbol, "size": 12, "color": theme.categorical(number)},
+            customdata=[f"{row[1]:,.0f}" if row[1] is not None else "inf" for _, row in chosen],
+            hovertemplate="step %{x}: largest scaled gradient %{customdata}<extra>"
+            + name
+            + "</extra>",
+        )
+    low, high = (f([row[0] for row in rows]) for f in (min, max))
+    powers = range(round(math.log2(low)), round(math.log2(high)) + 1)
+    fig.update_xaxes(title="step")
+    fig.update_yaxes(
+        title="loss scale",
+        type="log",
+        tickvals=[2**p for p in powers],
+        ticktext=[f"2^{p}" for p in powers],
+    )
+    return fig
+
+
+def losses(lines: Mapping[str, Sequence[float]]) -> go.Figure:
+    """Training losses from the same weights, one line per precision."""
+    fig = go.Figure()
+    for number, (name, values) in enumerate(lines.items()):
+        fig.add_scatter(
+            x=list(range(1, len(values) + 1)),
+            y=list(values),
+            name=name,
+            mode="lines",
+            line={"dash": theme.dash(number), "color": theme.categorical(number)},
+        )
+    fig.update_xaxes(title="step")
+    fig.update_yaxes(title="loss")
+    return fig
+
+
+def break_even(firsts: Sequence[float], eager: float, compiled: float) -> go.Figure:
+    """Time spent after so many calls: compiling starts late and may overtake.
+
+    Args:
+        firsts: seconds of the first compiled calls; eager, compiled: seconds of a later call.
+    """
+    start = sum(firsts)
+    gain = eager - compiled
+    cross = (start - len(firsts) * compiled) / gain if gain > 0 else 0.0
+    most = max(10.0 * start / max(eager, 1e-9), 4 * cross, 100.0)
+    calls = [10 ** (k / 12 * math.log10(most)) for k in range(13)]
+    calls = sorted({*(max(1, round(n)) for n in calls), *range(1, len(firsts) + 1)})
+    fig = go.Figure()
+    late = [
+        sum(firsts[:n]) if n <= len(firsts) else start + (n - len(firsts)) * compiled for n in calls
+    ]
+    for number, (name, y) in enumerate((("eager", [n * eager for n in calls]), ("compiled", late))):
+        fig.add_scatter(
+            x=calls,
+            y=y,
+            name=name,
+            mode="lines+markers",
+            marker={"symbol": theme.symbol(number), "size": 7},
+            line={"color": theme.categorical(number), "dash": theme.dash(number)},
+            hovertemplate="%{x:,} calls: %{y:.3g} s<extra>" + name + "</extra>",
+        )
+    if cross:
+        fig.add_vline(x=cross, line={"dash": "dot", "color": "#777777"})
+    fig.update_xaxes(type="log", title="calls so far", tickvals=_powers(1, max(calls)))
+    fig.update_yaxes(
+        type="log",
+        title="seconds spent so far",
+        tickvals=_powers(min(late[0], eager), max(*late, calls[-1] * eager)),
+    )
+    return fig
+
+
+def levers(rows: Mapping[str, Mapping[str, Any]]) -> go.Figure:
+    """How many times faster each lever makes it, with the range that the noise allows; 1 is no effect."""
+    shown = {n: r for n, r in rows.items() if "verdict" in r}
+    looks = {
+        "faster": ("triangle-right", 2),
+        "same": ("circle-open", 9),
+        "slower": ("triangle-left", 1),
+    }
+    fig = go.Figure()
+    for kind, (symbol, number) in looks.items():
+        mine = [r for r in shown.values() if r["verdict"]["kind"] == kind]
+        fig.add_scatter(
+            x=[r["verdict"]["ratio"] for r in mine],
+            y=[r["title"] for r in mine],
+            name={"faster": "faster", "same": "not distinguishable", "slower": "slower"}[kind],
+            mode="markers",
+            marker={"symbol": symbol, "size": 14, "color": theme.categorical(number)},
+            error_x={
+                "type": "data",
+                "symmetric": False,
+                "array": [r["verdict"]["high"] - r["verdict"]["ratio"] for r in mine],
+                "arrayminus": [r["verdict"]["ratio"] - r["verdict"]["low"] for r in mine],
+            },
+            hovertemplate="%{y}: %{x:.3g}×<extra></extra>",
+        )
+    ends = [v for r in shown.values() for v in (r["verdict"]["low"], r["verdict"]["high"])]
+    fig.add_vline(x=1, line={"color": "#777777", "dash": "dot"})
+    fig.update_xaxes(
+        type="log",
+        title="times as fast with it",
+        tickvals=_stops(min(ends, default=0.5), max(ends, default=2)),
+    )
+    fig.update_yaxes(
+        autorange="reversed",
+        categoryorder="array",
+        categoryarray=[r["title"] for r in shown.values()],
+    )
+    return fig
+
+
+def _powers(low: float, high: float) -> list[float]:
+    first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
+    step = max(1, round((last - first) / 6))
+    return [10.0**e for e in range(first, last + 1, step)]
+
+
 def _stops(low: float, high: float) -> list[float]:
     """Powers of ten in a range of positive numbers, with 2s and 5s when there are few."""
     first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))

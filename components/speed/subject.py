@@ -17,7 +17,10 @@ PAGE = "speed"
 _OWN = {
     "benchmark": ("rival", "sweep", "seconds"),
     "profile": ("steps",),
+    "precision": ("train_steps", "seconds"),
     "memory": ("seconds",),
+    "compile": ("program", "seconds"),
+    "levers": ("seconds",),
 }
 
 

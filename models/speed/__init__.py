@@ -8,7 +8,7 @@ from types import ModuleType
 from models.core import wire
 from models.core.control import Control, Snapshot
 from models.core.spec import SpecError
-from models.speed import benchmark, footprint, machine, profile
+from models.speed import benchmark, compiling, footprint, levers, machine, precision, profile
 from models.speed.limits import check
 from models.speed.spec import PARTS, Spec
 
@@ -50,13 +50,22 @@ def to_code(spec: Spec) -> str:
     return _MODULES[spec.part].to_code(spec)
 
 
-_MODULES: dict[str, ModuleType] = {"benchmark": benchmark, "profile": profile, "memory": footprint}
+_MODULES: dict[str, ModuleType] = {
+    "benchmark": benchmark,
+    "profile": profile,
+    "precision": precision,
+    "memory": footprint,
+    "compile": compiling,
+    "levers": levers,
+}
 
 # a setting of one part has an effect there only
 VARIATIONS: dict[str, Spec] = {
     "layers": Spec(model="own", layers="16 relu"),
     "features": Spec(model="own", features=5),
     "steps": Spec(part="profile", steps=4),
+    "train_steps": Spec(part="precision", train_steps=9),
+    "program": Spec(part="compile", program="print"),
     "size": Spec(model="cnn", size=64),
     "channels_last": Spec(model="cnn", channels_last=True),
 }

@@ -12,7 +12,10 @@ from models.training import network
 PARTS: dict[Value, str] = {
     "benchmark": "Benchmark",
     "profile": "Profile",
+    "precision": "Mixed precision",
     "memory": "FLOPs and memory",
+    "compile": "Compile",
+    "levers": "More levers",
 }
 PRECISIONS: dict[Value, str] = {
     "float32": "float32",
@@ -94,6 +97,23 @@ class Spec(BaseSpec):
         },
     )
     steps: int = knob(3, "Profile: training steps that are recorded.", minimum=1, maximum=20)
+    train_steps: int = knob(
+        30,
+        "Mixed precision: training steps from the same weights in each precision.",
+        minimum=5,
+        maximum=200,
+    )
+    program: str = knob(
+        "whole",
+        "Compile: what the model's forward does besides computing.",
+        choices=("whole", "print", "item", "branch"),
+        names={
+            "whole": "only tensors",
+            "print": "prints on the way",
+            "item": "takes a number out",
+            "branch": "asks a tensor which way to go",
+        },
+    )
 
     def check(self) -> None:
         network.parse(self.layers)
