@@ -7,6 +7,7 @@ from components.speed import (
     benchmark,
     compiling,
     footprint,
+    history,
     levers,
     measure,
     precision,
@@ -49,6 +50,15 @@ if found is not None:
 with lesson.details():
     if found is not None:
         PARTS[spec.part].more(found)
+    past = st.expander(
+        "History: compare two, export all",
+        icon=":material/history:",
+        on_change="rerun",
+        key="speed-past",
+    )
+    if past.open:
+        with past:
+            history.show()
     st.markdown("##### Code")
-    code_panel.show(to_code(spec), name="speed", spec=spec)
+    code_panel.show(to_code(spec), name="speed", spec=spec, params={"run": shown})
 lesson.footer()

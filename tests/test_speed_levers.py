@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import ast
+import functools
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from streamlit.testing.v1 import AppTest
 
 from components.figures import speed as figures
 from models import speed
@@ -26,6 +28,11 @@ def _same_threads() -> Iterator[None]:
     torch.set_num_threads(before)
 
 
+@functools.cache
+def quick() -> dict[str, Any]:
+    return told(QUICK)
+
+
 def told(spec: Spec) -> dict[str, Any]:
     *_, last = speed.train(spec)
     return wire.loads(last.blobs["result"])
@@ -36,6 +43,7 @@ def told(spec: Spec) -> dict[str, Any]:
 
 def test_breaking_even_is_where_both_have_spent_the_same() -> None:
     calls = compiling.break_even(extra=10.0, eager=0.003, compiled=0.001)
+    assert calls is not None
     assert calls == pytest.approx(5000)
     assert calls * 0.003 == pytest.approx(10 + calls * 0.001)
     assert compiling.break_even(10.0, 0.001, 0.001) is None
@@ -109,8 +117,30 @@ def test_the_compile_script_holds_the_program_that_ran(program: str) -> None:
 # ---- levers ----
 
 
+def test_the_page_says_which_levers_help_and_which_were_not_tried() -> None:
+    def page() -> None:
+        import streamlit as st
+
+        from components.speed import levers
+        from components.speed.measure import Found
+        from models.speed import Spec
+
+        found = Found("run", Spec(part="levers"), st.session_state["told"])
+        levers.draw(found)
+        levers.more(found)
+
+    at = AppTest.from_function(page)
+    at.session_state["told"] = quick()
+    at.run()
+    assert not at.exception
+    tried = sum("verdict" in row for row in quick()["levers"].values())
+    assert f"Of {tried} levers tried here" in at.markdown[0].value
+    assert len(at.dataframe[0].value) == tried
+    assert any("CUDA graphs** was not tried" in m.value for m in at.markdown) != machine.has("cuda")
+
+
 def test_every_lever_is_measured_or_says_why_not(tmp_path: Path) -> None:
-    found = told(QUICK)
+    found = quick()
     assert found["levers"].keys() == levers.LEVERS.keys()
     for name, row in found["levers"].items():
         assert ("verdict" in row) != bool(row.get("why_not")), name

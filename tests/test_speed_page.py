@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import re
 import time
 from pathlib import Path
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from components.speed import measure
-from models.core import runs
-from models.speed import Spec
+from components.speed import history, measure
+from models.core import runs, wire
+from models.speed import Spec, verdict
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -58,6 +59,55 @@ def test_another_setting_asks_for_a_click_then_shows_its_own_measurement() -> No
     finished(at)
     assert not any("Not measured yet" in c.value for c in at.caption)
     assert "A full step takes" in texts(at)
+
+
+def test_two_measurements_are_compared_and_exported() -> None:
+    at = finished(open_page(**{"speed-depth": "2", "speed-seconds": "0.1"}))
+    for depth in (2, 4):
+        at.slider(key="speed-depth").set_value(depth).run()
+        at.button(key="speed-measure").click().run()
+        finished(at)
+    at.session_state["speed-past"] = True
+    at.run()
+    assert not at.exception
+    assert "Per step:" in texts(at)
+    assert any("depth: 2 → 4" in c.value for c in at.caption)
+    table = next(d.value for d in at.dataframe if "settings" in d.value.columns)
+    rows = table.to_dict("records")
+    assert "depth=4" in rows[-1]["settings"]
+    assert "cores" in rows[-1]["machine"]
+    assert len(history.to_csv(rows).splitlines()) == len(rows) + 1
+
+
+def test_a_link_to_a_run_shows_that_very_measurement() -> None:
+    spec = Spec(depth=5, seconds=0.1)
+    run = runs.client().start(measure.MODULE, spec, owner="a teacher")
+    at = finished(open_page(**{"speed-depth": "5", "speed-seconds": "0.1", "run": run}))
+    told = wire.loads(runs.client().blob(run, "result") or b"{}")
+    assert verdict.duration(told["samples"]["full step"]["median"]) in texts(at)
+
+
+@pytest.mark.parametrize("part", ["profile", "memory", "precision"])
+def test_every_part_is_alive_without_a_click(part: str) -> None:
+    at = finished(open_page(**{"speed-part": part}))
+    assert not at.exception
+    assert [e.value for e in at.error] == []
+    assert re.search(r"\d", at.markdown[0].value)
+    assert at.dataframe
+
+
+def test_compiling_waits_for_a_click() -> None:
+    at = open_page(**{"speed-part": "compile"})
+    assert any("10 to 40 seconds" in c.value for c in at.caption)
+    assert not at.info
+
+
+def test_a_finding_of_the_doctor_is_tried_with_a_click() -> None:
+    at = finished(open_page(**{"speed-part": "profile"}))
+    tries = [b for b in at.button if str(b.key).startswith("speed-try-")]
+    assert tries
+    tries[0].click().run()
+    assert not at.exception
 
 
 def test_a_contradiction_is_explained_and_the_last_valid_settings_stay() -> None:

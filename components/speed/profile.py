@@ -121,7 +121,7 @@ def _operations(told: Mapping[str, Any]) -> None:
     if shown.empty:
         st.caption(f"No operation is called {text!r}.")
         return
-    if not shown["device ms"].any():
+    if not any(r["device"] for r in rows):
         shown = shown.drop(columns="device ms")
     st.dataframe(
         shown,

@@ -80,7 +80,7 @@ def scaler_theatre(device="cpu", steps=16):
     x = torch.tensor([2.0], device=device)
     rows = []
     for _ in range(steps):
-        optimizer.zero_grad()
+        weight.grad = torch.zeros_like(weight)
         # float16 on the way, as a layer under autocast: its gradient overflows beyond 65504
         loss = ((weight.half() * x.half()).float() ** 2).sum()
         before, at = scaler.get_scale(), weight.item()

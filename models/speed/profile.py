@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch._C._autograd import DeviceType  # what an event's device_type is
 from torch.profiler import record_function
 from torch.utils.data import DataLoader, RandomSampler, TensorDataset
 
@@ -144,7 +145,7 @@ def by_phase(events: list[Any]) -> dict[str, dict[str, float]]:
     ranges: dict[str, list[tuple[float, float]]] = {phase: [] for phase in PHASES}
     starts = sorted(e.time_range.start for e in events if e.name.startswith("aten::"))
     for e in events:
-        if e.name.startswith(_PHASE) and e.device_type == torch.autograd.DeviceType.CPU:
+        if e.name.startswith(_PHASE) and e.device_type == DeviceType.CPU:
             ranges[e.name.removeprefix(_PHASE)].append((e.time_range.start, e.time_range.end))
     return {
         phase: {
@@ -166,7 +167,7 @@ def by_module(events: list[Any]) -> dict[str, dict[str, float]]:
     inside: dict[int, str] = {}
     made_by: dict[int, str] = {}
     found: dict[str, dict[str, float]] = defaultdict(lambda: {"forward": 0.0, "backward": 0.0})
-    cpu = [e for e in events if e.device_type == torch.autograd.DeviceType.CPU]
+    cpu = [e for e in events if e.device_type == DeviceType.CPU]
     for e in sorted(cpu, key=lambda e: (e.time_range.start, -e.time_range.end)):
         above = inside.get(e.cpu_parent.id, "") if e.cpu_parent is not None else ""
         inside[e.id] = e.name.removeprefix(_MODULE) if e.name.startswith(_MODULE) else above
@@ -200,7 +201,7 @@ def timeline(events: list[Any]) -> dict[str, Any]:
     arrows: list[tuple[int, int]] = []
     for index, e in enumerate(order):
         start, end = e.time_range.start - origin, e.time_range.end - origin
-        on_device = e.device_type != torch.autograd.DeviceType.CPU
+        on_device = e.device_type != DeviceType.CPU
         place = f"stream {e.device_resource_id}" if on_device else f"thread {e.thread}"
         lane = lanes.setdefault(place, len(lanes))
         open_ends = ends[lane]
