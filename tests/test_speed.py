@@ -186,3 +186,10 @@ def test_an_accelerator_is_measured_with_its_own_ceiling() -> None:
     assert found["ceilings"]["flops"] > roofline.measure("cpu", torch.float32, 1).flops
     made = subject.make(Spec(device=device))
     assert made.x.device.type == device
+
+
+@pytest.mark.accelerator
+def test_a_gpus_allocator_tells_its_peak() -> None:
+    if machine.has("cuda"):
+        found = told(Spec(part="memory", device="cuda"))
+        assert found["allocator"]["peak allocated"] >= found["traces"]["plain"]["peak"]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import signal
 import time
 from pathlib import Path
 
@@ -10,6 +12,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from components.speed import history, measure
+from models import training
 from models.core import runs, wire
 from models.speed import Spec, verdict
 
@@ -123,6 +126,46 @@ def test_a_device_that_is_not_here_is_explained_by_the_worker() -> None:
     at.button(key="speed-measure").click().run()
     finished(at)
     assert any("no xpu device" in error.value for error in at.error)
+
+
+def test_a_model_beyond_memory_is_refused_with_its_estimate() -> None:
+    beyond = {"speed-model": "attention", "speed-width": "2048", "speed-batch_size": "4096"}
+    at = open_page(**beyond, **{"speed-size": "224", "speed-depth": "12"})
+    at.button(key="speed-measure").click().run()
+    finished(at)
+    assert any("needs about" in e.value and "Make batch_size" in e.value for e in at.error)
+
+
+def test_a_killed_worker_ends_its_own_measurement_with_a_sentence() -> None:
+    at = open_page(**{"speed-seconds": "2.0", "speed-depth": "6"})
+    before = set(runs.client().health()["workers"])
+    at.button(key="speed-measure").click().run()
+    deadline = time.monotonic() + 60
+    while not (found := set(runs.client().health()["workers"]) - before):
+        assert time.monotonic() < deadline
+    for pid in found:
+        os.kill(pid, signal.SIGKILL)
+    finished(at)
+    assert any("killed from outside" in e.value for e in at.error)
+    at.slider(key="speed-depth").set_value(1).run()  # the page and its server go on
+    assert not at.exception
+
+
+def test_the_network_trained_last_becomes_the_subject() -> None:
+    at = open_page(**{"speed-model": "own"})
+    assert at.button(key="speed-take").disabled
+    owner = at.session_state["_owner"]
+    trained = training.Spec(layers="5 relu", batch_size=7, epochs=1)
+    run = runs.client().start("models.training", trained, owner=owner)
+    deadline = time.monotonic() + 60
+    while runs.client().history(run).get("scene") is None:
+        assert time.monotonic() < deadline
+    at.run()
+    at.button(key="speed-take").click().run()
+    assert at.text_input(key="speed-layers").value == "5 relu"
+    assert any("nn.Linear(2, 5)" in block.value for block in at.code)
+    assert any("(7, 2)" in block.value for block in at.code)
+    runs.client().stop(run, owner)
 
 
 def test_measurements_of_one_server_wait_for_each_other() -> None:

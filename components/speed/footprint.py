@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from components import lesson
+from components import lesson, session
 from components.figures import speed as figures
 from components.speed.measure import Found
 from components.views.figure import figure
@@ -72,6 +72,17 @@ def more(found: Found) -> None:
             ),
             hide_index=True,
         )
+        snapshot = session.client().blob(found.run, "snapshot")
+        if snapshot:
+            st.download_button(
+                "Allocator snapshot",
+                snapshot,
+                "snapshot.pickle",
+                key="speed-snapshot",
+                icon=":material/download:",
+                on_click="ignore",
+                help="Every allocation of one step, for PyTorch's memory viewer (pytorch.org/memory_viz).",
+            )
 
 
 _ABOUT = {
