@@ -52,8 +52,9 @@ def main() -> None:
                 read = time.perf_counter() - start
                 _state(page, "paused")
                 page.get_by_role("button", name="Play", exact=True).click()
-                page.wait_for_function(
-                    f"() => Number(({_EPOCH})()) > 100", timeout=harness.PATIENCE
+                moved = re.compile(r"[1-9]")
+                expect(page.locator(_BAR)).to_have_attribute(
+                    "data-epoch", moved, timeout=harness.PATIENCE
                 )
                 trained = time.perf_counter() - start
         size = path.stat().st_size / 1e6
