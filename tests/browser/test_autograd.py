@@ -31,7 +31,7 @@ def test_a_leaf_is_edited_and_the_pass_stepped_forward_and_back(visit: Visit) ->
     said = page.locator(".view .said")
     result = autograd.run(autograd.Spec())
     expect(said).to_have_text("step 8 of 8: AccumulateGrad")
-    press(page, "Before backward")
+    press(page, "Back to the start")
     expect(said).to_have_text("before backward (8 steps)")
     expect(node(page, "x")).to_have_attribute("aria-label", re.compile("gradient not yet"))
     expect(node(page, "loss = pow")).to_have_attribute("aria-label", re.compile("gradient not yet"))
@@ -82,7 +82,7 @@ def test_stepping_and_hovering_never_ask_the_server(visit: Visit) -> None:
         "() => { window.asked = 0; const send = WebSocket.prototype.send;"
         " WebSocket.prototype.send = function (...a) { window.asked++; return send.apply(this, a); }; }"
     )
-    press(page, "Before backward")
+    press(page, "Back to the start")
     for _ in range(5):
         press(page, "Step forward")
     expect(page.locator(".view .said")).to_have_text(re.compile("step 5 of 20"))
@@ -116,7 +116,7 @@ def test_more_than_300_operations_stay_folded_by_line(visit: Visit) -> None:
 
 def test_a_prediction_is_hidden_until_revealed(visit: Visit) -> None:
     page = visit("autograd")
-    press(page, "Before backward")
+    press(page, "Back to the start")
     page.get_by_role("checkbox", name="predict first").check()
     press(page, "Step forward")
     press(page, "Step forward")

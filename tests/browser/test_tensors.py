@@ -113,7 +113,7 @@ def test_pointing_answers_in_the_browser_without_the_server(visit: Callable[...,
 def test_a_product_is_written_out_term_by_term(visit: Callable[..., Page]) -> None:
     page = visit("tensors?tensors-op=matmul")
     expect(said(page)).to_contain_text("1 · 1 + 2 · 0 + 3 · 2  =  7")
-    page.get_by_role("button", name="Back to the first cell").click()
+    page.get_by_role("button", name="Back to the start").click()
     expect(said(page)).to_contain_text("(term 1 of 3)")
     page.get_by_role("button", name="Step forward").click()
     expect(said(page)).to_contain_text("(term 2 of 3)")

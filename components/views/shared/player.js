@@ -12,12 +12,12 @@ export function button(text, label, onclick) {
  *
  *   what    what playing does, in words: "walk through the output"
  *   unit    what a step is, in the plural; speeds: steps a second; start: the speed's number at first
- *   home()  goes to the first step; move(by) goes on or back
+ *   home()  goes to the first step; move(by) goes on or back; begin() comes before the first step of playing, optional
  *   delay   milliseconds until the next step, given the usual ones; optional
  *
  * Returns `items` for a bar, and `stop`, `toggle`, `step(by)` for keys and clicks.
  */
-export function player({ what, unit = "steps", speeds = [1, 2, 4, 8, 16], start = 2, home, move, delay = (ms) => ms }) {
+export function player({ what, unit = "steps", speeds = [1, 2, 4, 8, 16], start = 2, home, move, begin = () => {}, delay = (ms) => ms }) {
   let timer = 0;
   const rest = `Play: ${what}`;
   const play = button("▶ Play", rest, () => toggle());
@@ -46,6 +46,7 @@ export function player({ what, unit = "steps", speeds = [1, 2, 4, 8, 16], start 
       timer = setTimeout(tick, delay(1000 / speeds[speed.value])); // first, so that `move` may stop it
       move(1);
     };
+    begin();
     tick();
   }
 
