@@ -241,12 +241,11 @@ def _grid(text: str, spec: Spec) -> None:
         if t.dim() in (1, 2) and 0 < t.numel() <= create.MAX_GRID and not t.is_complex()
         if t.isfinite().all()
     }
-    left, right = st.columns(2)
-    chosen = left.selectbox("Or type into a grid", (_NEW, *able), key="tensors:grid-of")
+    chosen = st.selectbox("Or type into a grid", (_NEW, *able), key="tensors:grid-of")
     if chosen in able:
         tensor, name = able[chosen], chosen
     else:
-        wide = right.number_input("Columns", 1, 12, 3, key="tensors:grid-wide")
+        wide = st.number_input("Columns", 1, 12, 3, key="tensors:grid-wide")
         tensor, name = torch.zeros(2, int(wide)), create.free_name(_names(text))
     flat = tensor.dim() == 1
     shown = (tensor[None] if flat else tensor).tolist()

@@ -146,7 +146,7 @@ export default define({
       });
       const got = place(made, {
         width: width - 8, height: height - theme.small * 0.5 - 2, gap: theme.small * 2.6, largest: theme.small * (theme.rem > 20 ? 6 : 4.4), smallest: 2,
-        ratio: (h) => (h > least * 1.3 ? Math.min(1.9, Math.max(1, (theme.small * 5.6) / h)) : 1),
+        ratio: (h) => (h > least * 1.3 ? Math.min(h < least * 1.9 ? 1.45 : 1.9, Math.max(1, (theme.small * 5.6) / h)) : 1),
         facetGap: theme.small * 0.8, label: theme.small * 1.25,
       });
       cellSize = got.cell;
