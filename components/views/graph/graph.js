@@ -121,13 +121,14 @@ export default define({
     const tip = new Tip(area);
     const equation = make("div", { class: "equation" });
     const spoken = make("div", { class: "spoken", role: "status", "aria-live": "polite" });
+    const looks = make("div", { class: "bar" },
+        make("label", { class: "item" }, "colour", paint), make("label", { class: "item" }, "show", detail), search,
+        button("+", "Zoom in", () => zoom(1.25)), button("−", "Zoom out", () => zoom(0.8)), button("fit", "Fit the graph", () => { refit = "whole"; ctx.redraw(); }),
+        make("label", { class: "item" }, predict, "predict first"), legend, crowd);
     ctx.root.append(
       make("div", { class: "bar" },
         ...walker.items, button("⏭", "To the end of backward", () => { stop(); go(Infinity); }), track, said),
-      make("div", { class: "bar" },
-        make("label", { class: "item" }, "colour", paint), make("label", { class: "item" }, "show", detail), search,
-        button("+", "Zoom in", () => zoom(1.25)), button("−", "Zoom out", () => zoom(0.8)), button("fit", "Fit the graph", () => { refit = "whole"; ctx.redraw(); }),
-        make("label", { class: "item" }, predict, "predict first"), legend, crowd),
+      looks,
       make("div", { class: "main" }, area),
       make("div", { class: "foot" }, code, equation),
       spoken,
@@ -285,9 +286,11 @@ export default define({
     function build() {
       const { theme } = ctx;
       const made = units(data.nodes, data.edges, folded, level);
-      const width = theme.rem * 8;
+      const far = theme.rem > 20; // on a projector: large text, so little else
+      looks.hidden = far;
+      const width = theme.rem * (far ? 7.2 : 8);
       const height = theme.rem * 3.5;
-      const place = layout(made.boxes.length, made.edges.map((e) => [e.from, e.to]), { width, height, gapX: theme.rem * 1.7, gapY: theme.rem * 0.9 });
+      const place = layout(made.boxes.length, made.edges.map((e) => [e.from, e.to]), { width, height, gapX: theme.rem * (far ? 1.2 : 1.7), gapY: theme.rem * 0.9 });
       net = { ...made, place, width, height };
       for (const box of net.boxes) box.outlet = outlet(box, data.edges);
       net.paths = net.edges.map((edge, e) => svg("path", { d: curve(place.paths[e]), fill: "none" }));

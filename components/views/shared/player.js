@@ -21,10 +21,11 @@ export function player({ what, unit = "steps", speeds = [1, 2, 4, 8, 16], start 
   let timer = 0;
   const rest = `Play: ${what}`;
   const play = button("▶ Play", rest, () => toggle());
-  const said = make("span", {}, `${speeds[start]} ${unit}/s`);
+  const words = (n) => `${n} ${n === 1 ? unit.replace(/s$/, "") : unit}/s`;
+  const said = make("span", {}, words(speeds[start]));
   const speed = make("input", {
     type: "range", min: "0", max: String(speeds.length - 1), value: String(start), "aria-label": `Speed in ${unit} per second`,
-    oninput: () => { said.textContent = `${speeds[speed.value]} ${unit}/s`; },
+    oninput: () => { said.textContent = words(speeds[speed.value]); },
   });
 
   function show(text, label) {
