@@ -251,7 +251,13 @@ class WorkerControl(Control):
 
 
 def main(
-    pipe: Connection, module: str, spec: bytes, device: str, share: int, orders: list[tuple]
+    pipe: Connection,
+    module: str,
+    spec: bytes,
+    device: str,
+    share: int,
+    orders: list[tuple],
+    gently: bool = True,
 ) -> None:
     """Run one topic to its end; the target of the worker process.
 
@@ -261,6 +267,7 @@ def main(
         spec: pickled, opened only here.
         share: CPU threads this worker may use; a topic uses one unless it has a `threads(spec) -> int`.
         orders: what was asked before the process existed, in order.
+        gently: pages come before this run once its first picture is out; a measurement is not gentle.
     """
 
     def say(head: dict[str, Any], parts: list[bytes] | None = None) -> None:
@@ -277,7 +284,7 @@ def main(
         _obey(control, order)
     threading.Thread(target=_listen, args=(pipe, control), daemon=True).start()
     try:
-        _run(module, spec, device, share, control, say)
+        _run(module, spec, device, share, control, say, gently)
         end: dict[str, Any] = {"end": "done"}
     except Stopped:
         end = {"end": "stopped"}
@@ -336,6 +343,7 @@ def _run(
     share: int,
     control: WorkerControl,
     say: Callable[[dict[str, Any], list[bytes]], None],
+    gently: bool,
 ) -> None:
     import torch
 
@@ -353,7 +361,7 @@ def _run(
         head["rate"] = control.rate()
         head["moving"], head["seconds"] = control.moving, control.seconds
         say(head, parts)
-        if first and hasattr(os, "nice"):
+        if first and gently and hasattr(os, "nice"):
             os.nice(5)  # the first picture is waited for; from then on pages come first
         first = False
 
