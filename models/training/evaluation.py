@@ -120,9 +120,10 @@ def report(run: Run, split: str) -> Classes | Numbers:
 
 def outputs(run: Run, x: Tensor) -> Tensor:
     """The network's outputs in evaluation mode, in chunks that fit into memory: (N, outputs)."""
+    rows = max(1, 2**22 // max(1, x[:1].numel()))
     run.model.eval()
     with torch.no_grad():
-        parts = [run.model(part.to(run.device)) for part in x.split(65_536)]
+        parts = [run.model(part.to(run.device)) for part in x.split(rows)]
     run.model.train()
     return torch.cat(parts)
 

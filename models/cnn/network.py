@@ -1,0 +1,99 @@
+"""The network that a spec names: built, and written as source text."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+from torch import nn
+
+from models.cnn import architecture
+from models.cnn.spec import Spec
+from models.core import export
+from models.core.calls import Call
+from models.core.spec import SpecError
+from models.training.network import INITS
+
+
+def build(spec: Spec) -> nn.Module:
+    """The network on the CPU, its weights drawn from the default generator: seed that before.
+
+    Raises:
+        SpecError: a layer does not fit what comes before it; the message is that layer's.
+    """
+    model = bare(spec)
+    found = architecture.describe(model, (spec.channels, *spec.size))
+    if found[-1].error:
+        raise SpecError(f"Layer {len(found)} ({found[-1].code}): {found[-1].error}", "layers")
+    if found[-1].out != (spec.outputs,):
+        raise SpecError(
+            f"The network ends with {' × '.join(map(str, found[-1].out))} numbers for a picture, but {spec.data} "
+            f"has {spec.outputs} classes. End it with flatten and linear.",
+            "layers",
+        )
+    weight = INITS[spec.init]
+    if weight is not None:
+        initialise(model, weight.build)
+    return model
+
+
+def bare(spec: Spec) -> nn.Module:
+    """The network as its constructors make it, whether its layers fit together or not."""
+    if spec.list:
+        return nn.Sequential(*[call.build() for call in calls(spec)])
+    if spec.network in architecture.TORCHVISION:
+        return from_torchvision(spec.network, spec.channels, spec.outputs)
+    return architecture.small_resnet(spec.channels, spec.outputs)
+
+
+def calls(spec: Spec) -> tuple[Call, ...]:
+    """The constructor calls of a layer list; () for a network that is none."""
+    if not spec.list:
+        return ()
+    return architecture.parse(spec.list, spec.channels, spec.size, spec.outputs)
+
+
+def from_torchvision(name, channels, classes):
+    """A torchvision network without trained weights, its first layer made for these channels."""
+    from torchvision import models
+
+    model = getattr(models, name)(weights=None, num_classes=classes)
+    for parent in list(model.modules()):
+        for key, layer in parent.named_children():
+            if isinstance(layer, nn.Conv2d):
+                if layer.in_channels != channels:
+                    options = {k: getattr(layer, k) for k in ("stride", "padding")}
+                    bias = layer.bias is not None
+                    first = nn.Conv2d(channels, layer.out_channels, layer.kernel_size, bias=bias, **options)
+                    setattr(parent, key, first)
+                return model
+    return model
+
+
+def initialise(model, draw):
+    """Every weight matrix drawn anew by `draw`, every bias 0."""
+    for layer in model.modules():
+        if isinstance(layer, (nn.Conv2d, nn.Linear)):
+            draw(layer.weight)
+            if layer.bias is not None:
+                nn.init.zeros_(layer.bias)
+
+
+def code(spec: Spec) -> str:
+    """What `build` does, as source text under `import torch` and `from torch import nn`."""
+    if spec.list:
+        lines = "\n".join(f"    {call.code()}," for call in calls(spec))
+        text = f"model = nn.Sequential(\n{lines}\n)"
+    elif spec.network in architecture.TORCHVISION:
+        text = (
+            f"{inspect.getsource(from_torchvision)}\n\n"
+            f"model = from_torchvision({spec.network!r}, {spec.channels}, {spec.outputs})"
+        )
+    else:
+        made: Any = (architecture.Residual, architecture.small_resnet)
+        text = f"{export.source(*made)}\n\n\nmodel = small_resnet({spec.channels}, {spec.outputs})"
+    weight = INITS[spec.init]
+    if weight is not None:
+        draw = weight.code("weight")
+        text += f"\n\n\n{inspect.getsource(initialise)}\n\ninitialise(model, lambda weight: {draw})"
+    return text
