@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import tempfile
@@ -64,7 +63,8 @@ def _script(spec: Spec) -> float:
     """Epochs per second of the exported script's loop, with one thread and the priority of a worker."""
     head, loop = training.to_code(spec).split("\nstep = epoch = 0\n")
     code = (
-        "import torch, torch._dynamo\ntorch.set_num_threads(1)\n"
+        "import os, torch, torch._dynamo\ntorch.set_num_threads(1)\n"
+        "if hasattr(os, 'nice'):\n    os.nice(5)\n"
         + head
         + "\nimport time\nbegin = time.perf_counter()\nstep = epoch = 0\n"
         + loop.replace("\n# %%\n", "\nprint('rate', epoch / (time.perf_counter() - begin))\n")
@@ -72,9 +72,8 @@ def _script(spec: Spec) -> float:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "script.py"
         path.write_text(code, encoding="utf-8")
-        nice = {"preexec_fn": lambda: os.nice(5)} if hasattr(os, "nice") else {}
         done = subprocess.run(
-            [sys.executable, str(path)], capture_output=True, text=True, check=True, **nice
+            [sys.executable, str(path)], capture_output=True, text=True, check=True
         )
     return next(float(line[5:]) for line in done.stdout.splitlines() if line.startswith("rate "))
 
@@ -82,7 +81,7 @@ def _script(spec: Spec) -> float:
 def _watched(client: Client, spec: Spec) -> tuple[float, float]:
     """Epochs and pictures per second of the same run in a worker, asked for news ten times a second."""
     run = client.start("models.training", spec, owner=_OWNER)
-    cursor, pictures = "", set()
+    cursor, pictures = "", set[int]()
     while True:
         news = _decoded(client.poll(run, cursor, _OWNER))
         cursor = news["cursor"]

@@ -20,6 +20,7 @@ _CSS = """<style>
 .st-key-controls, .st-key-controls .stVerticalBlock { gap: 0.6rem; }
 .st-key-tidy { display: none; }
 .st-key-lesson-head h3 { padding: 0; }
+.st-key-lesson-head [data-testid="stCaptionContainer"] { margin: 0 !important; }
 .st-key-lesson-head [data-testid="stCaptionContainer"] p { margin: 0; }
 </style>"""
 _PROJECTOR = """<style>

@@ -34,12 +34,16 @@ class ExpressionError(SpecError):
 
     Attributes:
         start, end: the characters of the text it is about.
+        words: the message without that place.
     """
 
-    def __init__(self, message: str, start: int = 0, end: int = 0, detail: str = "") -> None:
+    def __init__(
+        self, message: str, start: int = 0, end: int = 0, detail: str = "", words: str = ""
+    ) -> None:
         super().__init__(message, "expression", detail)
         self.start = start
         self.end = end
+        self.words = words or message
 
 
 @dataclass(frozen=True)
@@ -690,10 +694,11 @@ def _memory(tensor: torch.Tensor) -> tuple[int, int]:
 
 def _error(node: ast.AST, text: str, message: str, detail: str = "") -> ExpressionError:
     start, end = _span(node, text)
+    words = message
     if end > start:
         shown = text[start:end] if end - start <= 40 else text[start : start + 39] + "…"
         message = f"At character {start + 1}, {shown}: {message}"
-    return ExpressionError(message, start, end, detail)
+    return ExpressionError(message, start, end, detail, words)
 
 
 def _span(node: ast.AST, text: str) -> tuple[int, int]:

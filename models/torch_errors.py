@@ -430,7 +430,7 @@ _PATTERNS: tuple[tuple[str, Callable[[re.Match[str], Sequence[torch.Tensor]], st
         ),
     ),
     (
-        r"all tensors to be on the same device|found at least two devices, ([\w:]+) and ([\w:]+)",
+        r"all tensors to be on the same device|is not on the expected device|found at least two devices, ([\w:]+) and ([\w:]+)",
         lambda m, t: (
             "The tensors live on different devices. Move one with .to(device), so that both are on the same."
         ),

@@ -1,6 +1,7 @@
 """Autograd: run a few lines of your own, then step PyTorch's own backward pass forwards and back."""
 
 import os
+from typing import Any
 
 import streamlit as st
 
@@ -29,14 +30,18 @@ st.html(
     "<style>[class*='-edit-'] textarea { font-family: monospace; }"
     "[class*='st-key-autograd-grad-'] [data-testid=stTooltipIcon] { display: none; }</style>"
 )
-VIEWS = {
-    "graph": "Graph",
-    "accumulate": "Accumulation",
-    "rules": "Rules",
-    "function": "Own Function",
-    "hand": "By hand",
-    "beyond": "Beyond reverse mode",
-}
+
+
+def _last_good(name: str, topic: Any, panel: controls.Panel) -> tuple[Any, Any, SpecError | None]:
+    """The settings that run, what they give, and why it is not what was asked for."""
+    memory = f"{name}:good"
+    try:
+        result = topic.run(panel.spec)
+    except SpecError as error:
+        spec = st.session_state.get(memory, topic.Spec())
+        return spec, topic.run(spec), panel.error or error
+    st.session_state[memory] = panel.spec
+    return panel.spec, result, panel.error
 
 
 # ---- a program and its graph ------------------------------------------------------------------------------------
@@ -45,14 +50,7 @@ VIEWS = {
 def show_graph() -> None:
     panel = controls.panel(autograd.Spec, "autograd")
     _follow_preset(panel.values["preset"])
-    error = panel.error
-    try:
-        result = autograd.run(panel.spec)
-        st.session_state["autograd:good"] = panel.spec
-    except SpecError as found:
-        error = error or found
-        result = autograd.run(st.session_state.get("autograd:good", autograd.Spec()))
-    spec = st.session_state.get("autograd:good", panel.spec)
+    spec, result, error = _last_good("autograd", autograd, panel)
     with lesson.controls():
         panel.draw("preset")
         st.caption(spec.chosen.about)
@@ -273,7 +271,7 @@ def show_accumulation() -> None:
             spec=spec,
             page="autograd",
             prefix="accumulate",
-            params={"autograd-view": "accumulate"},
+            params={"autograd-view": "Accumulation"},
         )
 
 
@@ -311,7 +309,7 @@ def show_rules() -> None:
             spec=spec,
             page="autograd",
             prefix="rules",
-            params={"autograd-view": "rules"},
+            params={"autograd-view": "Rules"},
         )
 
 
@@ -333,14 +331,7 @@ def show_function() -> None:
     if before != panel.values["preset"]:
         controls.put("function", inputs="", forward="", backward="")
         st.rerun()
-    error = panel.error
-    try:
-        result = functions.run(panel.spec)
-        st.session_state["function:good"] = panel.spec
-    except SpecError as found:
-        error = error or found
-        result = functions.run(st.session_state.get("function:good", functions.Spec()))
-    spec = st.session_state.get("function:good", panel.spec)
+    spec, result, error = _last_good("function", functions, panel)
     with lesson.controls():
         panel.draw("preset")
         st.caption(functions.PRESETS[spec.preset].about)
@@ -394,7 +385,7 @@ def show_function() -> None:
             spec=spec,
             page="autograd",
             prefix="function",
-            params={"autograd-view": "function"},
+            params={"autograd-view": "Own Function"},
         )
 
 
@@ -490,7 +481,7 @@ def show_by_hand() -> None:
             spec=spec,
             page="autograd",
             prefix="hand",
-            params={"autograd-view": "hand"},
+            params={"autograd-view": "By hand"},
         )
 
 
@@ -504,14 +495,7 @@ def show_beyond() -> None:
     if before != panel.values["preset"]:
         controls.put("beyond", expression="", point="", derivative="")
         st.rerun()
-    error = panel.error
-    try:
-        result = beyond.run(panel.spec)
-        st.session_state["beyond:good"] = panel.spec
-    except SpecError as found:
-        error = error or found
-        result = beyond.run(st.session_state.get("beyond:good", beyond.Spec()))
-    spec = st.session_state.get("beyond:good", panel.spec)
+    spec, result, error = _last_good("beyond", beyond, panel)
     with lesson.controls():
         panel.draw("preset")
         for name, label in (
@@ -578,7 +562,7 @@ def show_beyond() -> None:
             spec=spec,
             page="autograd",
             prefix="beyond",
-            params={"autograd-view": "beyond"},
+            params={"autograd-view": "Beyond reverse mode"},
         )
 
 
@@ -590,22 +574,22 @@ def _put_text(name: str) -> None:
     controls.put("beyond", **{name: "" if typed in ("", own) else typed})
 
 
+VIEWS = {
+    "Graph": show_graph,
+    "Accumulation": show_accumulation,
+    "Rules": show_rules,
+    "Own Function": show_function,
+    "By hand": show_by_hand,
+    "Beyond reverse mode": show_beyond,
+}
 view = st.segmented_control(
     "What to look at",
     tuple(VIEWS),
-    default="graph",
+    default="Graph",
     required=True,
-    format_func=VIEWS.__getitem__,
     key="autograd-view",
     bind="query-params",
     label_visibility="collapsed",
 )
-{
-    "graph": show_graph,
-    "accumulate": show_accumulation,
-    "rules": show_rules,
-    "function": show_function,
-    "hand": show_by_hand,
-    "beyond": show_beyond,
-}[view]()
+VIEWS[view]()
 lesson.footer()

@@ -14,17 +14,18 @@ projector = lesson.page(
     TOPIC.page, "Training", "Watch a network learn. Change anything while it runs."
 )
 panel = controls.panel(Spec, TOPIC.page, choices=steer.fitting(TOPIC.page))
-with lesson.controls():
-    beside_data = steer.sidebar(panel)
-    device = steer.device(TOPIC.page)
 panel.complain()
 spec = dataset_picker.ready(panel, panel.spec)
+device = steer.device(TOPIC.page)
 
+# Pictures first, the many widgets after them: the browser shows elements in the order in which they are sent.
 run = transport.follow(TOPIC, spec, device=device)
 for note in run.notes:
     st.info(note, icon=":material/info:")
 transport.bar(TOPIC, run, spec, device=device)
-charts.pictures(TOPIC, run, spec, projector, beside_data)
+charts.pictures(TOPIC, run, spec, projector)
+with lesson.controls():
+    steer.sidebar(panel, beside_data=lambda: charts.axes(TOPIC, run, spec))
 
 with lesson.details():
     doctor.findings(TOPIC, run)

@@ -210,10 +210,14 @@ def test_second_order_nodes_are_tied_to_the_nodes_that_anomaly_mode_names() -> N
     import subprocess
     import sys
 
-    printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    printed = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    ).stdout
     pairs = eval(printed.split("pairs:")[1])
     reached = [v for v in result.graph.vertices if "unused" not in v.marks and v.kind == "op"]
-    ours = sorted((v.name, result.graph.vertices[v.made_by].name) for v in reached if v.made_by >= 0)
+    ours = sorted(
+        (v.name, result.graph.vertices[v.made_by].name) for v in reached if v.made_by >= 0
+    )
     assert ours == pairs
 
 

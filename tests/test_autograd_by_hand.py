@@ -9,7 +9,9 @@ from models.autograd import by_hand
 from models.autograd.by_hand import Spec
 
 
-@pytest.mark.parametrize("spec", [Spec(), Spec(hidden=1, steps=20), Spec(hidden=64, lr=0.5, seed=3)])
+@pytest.mark.parametrize(
+    "spec", [Spec(), Spec(hidden=1, steps=20), Spec(hidden=64, lr=0.5, seed=3)]
+)
 def test_both_loops_give_the_same_losses_and_gradients(spec: Spec) -> None:
     result = by_hand.run(spec)
     torch.testing.assert_close(result.hand, result.module, atol=1e-5, rtol=1e-4)

@@ -25,10 +25,11 @@ _EXAMPLES = {
 def show(projector: bool) -> None:
     """The Memory part of the page."""
     made = shelf.panel()
+    example = "" if made.spec.changed() else _EXAMPLES["transpose"]  # two tensors that share
     with lesson.controls():
-        shelf.draw(made)
+        shelf.draw(made, example)
     made.complain()
-    spec = made.spec
+    spec = made.spec.replace(shelf=example) if example else made.spec
     with st.container(key="detail-memory-examples", horizontal=True, vertical_alignment="center"):
         st.markdown("Look at")
         for name, text in _EXAMPLES.items():

@@ -51,24 +51,14 @@ def show(projector: bool) -> None:
 
 def _run(spec: Spec) -> tuple[tensor_ops.Result | None, SpecError | None]:
     try:
-        if any(word in spec.shelf_text for word in ("0, ", "00")) and _large(spec):
-            return _kept(spec), None
-        return tensor_ops.run(spec), None
+        return _kept(spec), None
     except SpecError as error:
         return None, error
 
 
-def _large(spec: Spec) -> bool:
-    return any(len(part) > 3 and part.isdigit() for part in _words(spec.shelf_text))
-
-
-def _words(text: str) -> list[str]:
-    return "".join(c if c.isdigit() else " " for c in text).split()
-
-
-@st.cache_resource(max_entries=_HELD, show_spinner=False)
+@st.cache_resource(max_entries=_HELD, ttl=600, show_spinner=False)
 def _kept(spec: Spec) -> tensor_ops.Result:
-    """A result whose tensors take longer to make than to look at, so that panning need not make them again."""
+    """The last results, so that panning in a large tensor need not make it again."""
     return tensor_ops.run(spec)
 
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import streamlit as st
-from streamlit.delta_generator import DeltaGenerator
 
 from components import controls, dataset_picker
 from components.controls import Panel
@@ -46,11 +45,11 @@ def task_of(values: Mapping[str, Any]) -> str | None:
         return None
 
 
-def sidebar(panel: Panel[Spec]) -> DeltaGenerator:
-    """Every control of the page; returns a place beside the data for what is known only later."""
+def sidebar(panel: Panel[Spec], beside_data: Callable[[], None]) -> None:
+    """Every control of the page; `beside_data` draws what else concerns the data."""
     spec = panel.spec
     dataset_picker.pick(panel)
-    later = st.container()
+    beside_data()
     st.markdown("**Network**")
     panel.draw("layers")
     with st.expander("Layers one by one", key="training-open-layers", on_change="rerun") as box:
@@ -77,17 +76,23 @@ def sidebar(panel: Panel[Spec]) -> DeltaGenerator:
     with st.expander("Stop early"):
         panel.draw("patience", "stop_at")
         st.caption("A loss that is no number any more always stops the run.")
-    return later
+    _device_menu(panel.prefix)
 
 
 def device(page: str) -> str:
-    """Where the network is trained; a menu only where there is a choice."""
+    """Where the network is trained."""
+    chosen = st.session_state.get(f"{page}-device")
+    return chosen if chosen in [one.name for one in devices.available()] else "cpu"
+
+
+def _device_menu(page: str) -> None:
+    """Only where there is a choice."""
     found = devices.available()
-    names = [one.name for one in found]
     if len(found) == 1:
-        return names[0]
+        return
+    names = [one.name for one in found]
     titles = {one.name: f"{one.name}: {one.title}" for one in found}
-    return st.selectbox(
+    st.selectbox(
         "device",
         names,
         format_func=lambda name: titles[str(name)],

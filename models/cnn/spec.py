@@ -55,6 +55,9 @@ class Spec(RunSpec):
     lr: float = knob(
         0.005, "Learning rate: the size of each step.", minimum=1e-6, maximum=1e4, log=True, live=True
     )  # fmt: skip
+    step_size: int = knob(
+        5, "StepLR: epochs between two changes.", minimum=1, maximum=MAX_EPOCHS
+    )
     batch_size: int = knob(64, "Pictures per step.", minimum=1, maximum=65_536)
     epochs: int = knob(16, "Passes over the training pictures.", minimum=1, maximum=MAX_EPOCHS)
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 
@@ -45,6 +47,17 @@ def decode(data: bytes, name: str = "the file", *, gray: bool = False, longest: 
     Raises:
         SpecError: not an image, truncated, or more pixels than fit; nothing is decoded before the size is known.
     """
+    with opened(data, name) as image:
+        return _decode(image, gray, longest)
+
+
+@contextmanager
+def opened(data: bytes, name: str = "the file") -> Iterator[Image.Image]:
+    """An image file, its size known to fit and nothing decoded yet; what fails inside is said in a learner's words.
+
+    Raises:
+        SpecError: not an image, truncated, or more pixels than fit.
+    """
     if not data:
         raise SpecError(f"{name} is empty (0 bytes). Choose another file.")
     if len(data) > MAX_BYTES:
@@ -55,7 +68,13 @@ def decode(data: bytes, name: str = "the file", *, gray: bool = False, longest: 
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Pillow warns of large pictures; _decode refuses them
             image = Image.open(io.BytesIO(data), formats=FORMATS)
-            return _decode(image, name, gray, longest)
+            width, height = image.size
+            if width * height > MAX_PIXELS:
+                raise SpecError(
+                    f"{name} is {width} × {height} = {width * height / 1e6:.0f} million pixels; at most "
+                    f"{MAX_PIXELS / 1e6:.0f} million fit. Save it smaller."
+                )
+            yield image
     except SpecError:
         raise
     except UnidentifiedImageError:
@@ -84,13 +103,8 @@ def decode(data: bytes, name: str = "the file", *, gray: bool = False, longest: 
         ) from None
 
 
-def _decode(image: Image.Image, name: str, gray: bool, longest: int) -> Picture:
+def _decode(image: Image.Image, gray: bool, longest: int) -> Picture:
     mode, (width, height) = image.mode, image.size
-    if width * height > MAX_PIXELS:
-        raise SpecError(
-            f"{name} is {width} × {height} = {width * height / 1e6:.0f} million pixels; at most "
-            f"{MAX_PIXELS / 1e6:.0f} million fit. Save it smaller."
-        )
     notes = []
     frames = getattr(image, "n_frames", 1)
     if frames > 1:

@@ -3,6 +3,7 @@
     PLAYGROUND_HOME/files/<sha256>/content            the bytes
                                    about.json         {"name", "size", "added"}
                                    owners/<hash>.json {"name", "added"} for everyone who uploaded it
+                                   report.json, card.npz of pictures: what ingest.py found out about them
                                    cache/…            what can be made again from the content
 
 A file's name is only data here; no path is ever made of it.
@@ -83,9 +84,7 @@ def put(content: bytes | BinaryIO | Path, name: str, owner: str = "") -> str:
                 if not (kept / "content").exists():
                     raise
         if owner:
-            write_json(
-                kept / "owners" / f"{_hashed(owner)}.json", {"name": name, "added": time.time()}
-            )
+            claim(digest, name, owner)
         _touch(kept)
     except OSError as error:
         raise SpecError(
@@ -95,6 +94,16 @@ def put(content: bytes | BinaryIO | Path, name: str, owner: str = "") -> str:
     finally:
         shutil.rmtree(parcel, ignore_errors=True)
     return digest
+
+
+def claim(id: str, name: str, owner: str) -> None:
+    """Put a kept file into this owner's listing under this name.
+
+    Raises:
+        SpecError: nothing of that id is on this server.
+    """
+    entry = folder(id) / "owners" / f"{_hashed(owner)}.json"
+    write_json(entry, {"name": name, "added": time.time()})
 
 
 def get(id: str) -> Path:

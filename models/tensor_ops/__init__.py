@@ -130,7 +130,12 @@ def run(spec: Spec, *, device: str = "cpu", links: bool = True) -> Result:
         shelf = {n: t for n, t in made.items() if isinstance(t, torch.Tensor)}
         writes = expressions.writes(tree)
         before = {n: t.detach().clone() if writes else t.detach() for n, t in shelf.items()}
-        evaluation = expressions.evaluate(spec.code, shelf, seed=None)
+        try:
+            evaluation = expressions.evaluate(spec.code, shelf, seed=None)
+        except expressions.ExpressionError as error:
+            if spec.expression.strip():
+                raise
+            raise SpecError(error.words, "params", error.detail) from None
     outputs = _outputs(evaluation.value)
     changed = tuple(
         n

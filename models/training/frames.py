@@ -85,7 +85,8 @@ class Pictures:
         self.points = torch.cat(points).float()
         self.split = torch.cat([torch.full((len(p),), i) for i, p in enumerate(points)]).byte()
         self.extent = _extent(self.points, square=self.made)
-        self.grid = self._grid().to(self.run.device)
+        self.grid = self._grid(PLANE).to(self.run.device)
+        self.coarse = self._grid(MAP).to(self.run.device)
 
     def _original(self, x: Tensor) -> Tensor:
         return x * self.run.data.scale + self.run.data.shift
@@ -93,15 +94,15 @@ class Pictures:
     def _target(self, y: Tensor) -> Tensor:
         return y * self.run.data.target_scale + self.run.data.target_shift
 
-    def _grid(self) -> Tensor:
-        """Inputs at the centres of the plane's pixels, bottom row first: (PLANE², F), or (PLANE, 1)."""
+    def _grid(self, side: int) -> Tensor:
+        """Inputs at the centres of the plane's pixels, bottom row first: (side², F), or (side, 1)."""
         data = self.run.data
         x0, x1, y0, y1 = self.extent
-        xs = x0 + (torch.arange(PLANE) + 0.5) / PLANE * (x1 - x0)
-        ys = y0 + (torch.arange(PLANE) + 0.5) / PLANE * (y1 - y0)
+        xs = x0 + (torch.arange(side) + 0.5) / side * (x1 - x0)
+        ys = y0 + (torch.arange(side) + 0.5) / side * (y1 - y0)
         if not self.made and len(data.features) == 1:
             return ((xs - data.shift[0]) / data.scale[0]).unsqueeze(1)
-        at = torch.cartesian_prod(ys, xs).flip(1)  # (PLANE², 2): x fastest
+        at = torch.cartesian_prod(ys, xs).flip(1)  # (side², 2): x fastest
         if self.made:
             return data.transform(at).float()
         mean = data.x_train.mean(dim=0)
@@ -180,21 +181,21 @@ class Pictures:
         self.looked = self._looks()
         run.model.eval()
         with torch.no_grad():
-            layers = network.activations(run.model, self.grid)
+            output = run.model(self.grid)
             frame["activations"] = [
                 {"name": look.name, "dead": look.dead, "saturated": look.saturated}
                 for look in self.looked
             ]
         run.model.train()
         if len(self.grid) == PLANE:
-            frame["line"] = self._line(layers[-1])
+            frame["line"] = self._line(output)
         else:
-            frame["plane"] = self._plane(layers[-1])
+            frame["plane"] = self._plane(output)
         if self.drawn:
             frame["weights"] = [to_numpy(layer.weight).copy() for layer in run.linears]
             frame["biases"] = [to_numpy(layer.bias).copy() for layer in run.linears]
             if self.flat:
-                frame["neurons"], frame["neuron_ranges"] = self._neurons(layers)
+                frame["neurons"], frame["neuron_ranges"] = self._neurons()
         return frame
 
     def _looks(self) -> tuple[doctor.Look, ...]:
@@ -247,17 +248,19 @@ class Pictures:
         at = x0 + (np.arange(PLANE, dtype=np.float32) + 0.5) / PLANE * (x1 - x0)
         return {"x": at.astype(np.float32), "values": to_numpy(values)}
 
-    def _neurons(self, layers: list[Tensor]) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    def _neurons(self) -> tuple[list[np.ndarray], list[np.ndarray]]:
         """Each unit's value over the plane, symmetric about 0, so that its sign can be seen."""
-        maps: list[np.ndarray] = []
-        ranges: list[np.ndarray] = []
-        for values in [self.grid, *layers]:
-            image = values.T.reshape(1, -1, PLANE, PLANE)
-            small = torch.nn.functional.avg_pool2d(image, PLANE // MAP)[0].nan_to_num(0.0, 0.0, 0.0)
-            top = small.abs().amax(dim=(1, 2)).clamp_min(1e-12)  # (units,)
-            scaled = (small / top[:, None, None] + 1) * 127.5
-            maps.append(to_numpy(scaled.round().clamp(0, 255).byte()))
-            ranges.append(to_numpy(torch.stack([-top, top], dim=1)))
+        run = self.run
+        run.model.eval()
+        with torch.no_grad():
+            layers = network.activations(run.model, self.coarse)
+        run.model.train()
+        values = torch.cat([self.coarse, *layers], dim=1).T.nan_to_num(0.0, 0.0, 0.0)  # (units, m²)
+        top = values.abs().amax(dim=1, keepdim=True).clamp_min(1e-12)
+        images = ((values / top + 1) * 127.5).round().clamp(0, 255).byte().reshape(-1, MAP, MAP)
+        units = [layer.shape[1] for layer in (self.coarse, *layers)]
+        maps = [to_numpy(part).copy() for part in images.split(units)]
+        ranges = [to_numpy(part) for part in torch.cat([-top, top], dim=1).split(units)]
         return maps, ranges
 
     def _histograms(self) -> dict[str, list[dict[str, Any]]]:

@@ -52,25 +52,26 @@ def live(
     if resume:
         checkpoint.restore(run, checkpoint.read(resume, type(run.spec)))
     yield session.snapshot(picture=True, scene=True)
-    ended = False
-    since = time.perf_counter()
+    ended, over = False, run.over
+    last_row = time.perf_counter()
     while True:
-        run.pause_clock()
+        before = time.perf_counter()
         while commands := control.gate(ended):
             replies = {c.id: session.answer(c) for c in commands}
             yield session.snapshot(picture=control.due(), replies=replies)
-            ended = False
-        run.resume_clock()
-        if run.over:
+            ended, over = False, run.over
+        now = time.perf_counter()
+        run.waited(now - before)
+        if over:
             return
         run.batch()
         ended = run.position == 0
         if ended:
-            since = time.perf_counter()
-        elif time.perf_counter() - since > MIDWAY_SECONDS:
+            last_row, over = now, run.over
+        elif now - last_row > MIDWAY_SECONDS:
             run.midway_row()
-            since = time.perf_counter()
-        if run.over or control.due():
+            last_row = now
+        if over or control.due():
             yield session.snapshot(picture=True)
 
 

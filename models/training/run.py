@@ -21,7 +21,7 @@ from models.training.spec import RunSpec
 from models.training.step import evaluate, train_batch
 
 HISTORY_BYTES = 96 * 2**20
-_STATISTICS_STEPS = 16  # batches between two looks at gradient and update norms
+_STATISTICS_STEPS = 100  # batches between two looks at gradient and update norms
 
 
 class Run:
@@ -91,7 +91,6 @@ class Run:
         self.planned = list(changes.parse(spec.changes))
         for change in self.planned:
             self.check_change(change.name, change.value)
-        self.seconds = 0.0
         self.rows: list[dict[str, Any]] = []
         self.course: list[dict[str, Any]] = []
         self._last: tuple[Tensor, int] | None = None
@@ -102,7 +101,7 @@ class Run:
         self.shown_step = -1
         self.reached = 0
         self._quiet = False
-        self._since = time.perf_counter()
+        self._since = time.perf_counter()  # when training began, had it never waited
         self.row: dict[str, Any] = {}
         self._add_row()
         self.history.keep(self.capture())
@@ -216,9 +215,6 @@ class Run:
         )
 
     def _add_row(self) -> dict[str, Any]:
-        now = time.perf_counter()
-        self.seconds += now - self._since
-        self._since = now
         parts = (self.model, self.loss_fn, self.chosen.metric)
         train_loss, train_metric = evaluate(*parts, *self.seen)
         val_loss, val_metric = evaluate(*parts, *self.val) if self.val else (None, None)
@@ -232,7 +228,7 @@ class Run:
             "val_metric": val_metric,
             "lr": self.lr if self.step else self.optimizer.param_groups[0]["lr"],
             **self.statistics,
-            "seconds": self.seconds,
+            "seconds": time.perf_counter() - self._since,
         }
         self.statistics = {}
         self.row = row
@@ -255,12 +251,9 @@ class Run:
                 total += decay / 2 * sum(p.square().sum().item() for p in self.model.parameters())
         return total
 
-    def pause_clock(self) -> None:
-        """Time until `resume_clock` is not training time."""
-        self.seconds += time.perf_counter() - self._since
-
-    def resume_clock(self) -> None:
-        self._since = time.perf_counter()
+    def waited(self, seconds: float) -> None:
+        """So long was spent not training, and does not count."""
+        self._since += seconds
 
     def take_rows(self) -> tuple[dict[str, Any], ...]:
         """New points of the curves since the last call."""
@@ -419,7 +412,7 @@ class Run:
         self.planned = planned
         self.course, self.rows = rows, list(rows)
         self.shown_step, self.reached = self.step, self.epoch
-        self.seconds = float(self.row.get("seconds", 0.0))
+        self._since = time.perf_counter() - float(self.row.get("seconds", 0.0))
         self.history.forget_after(0)
         if self.position == 0 and self.epoch:
             self.history.keep(self.capture())

@@ -25,6 +25,9 @@ const CSS = `
 .shapes .says { border: 0; text-align: left; font-weight: 400; padding-left: 1em; }
 `;
 
+/** The theme with the size of small text raised to what the back row can read. */
+const legible = (theme) => (theme.rem > 20 ? { ...theme, small: Math.max(18, theme.small) } : theme);
+
 export default define({
   css: CSS,
   create(ctx) {
@@ -161,11 +164,11 @@ export default define({
         const lines = t.shape.length > 1 ? 2 : 1;
         return {
           n, t, shape, map: grows ? stretch(t.shape, shape) : null, head: lines * theme.small * 1.35 + theme.small * 0.4,
-          least: theme.small * 7, fixed: t.large ? [theme.small * 30, theme.small * 19] : null,
+          least: theme.small * 7, fixed: t.large ? [Math.min(theme.small * 42, (width - theme.small * 3 * shown.length) / shown.length), Math.min(theme.small * 22, height - theme.small * 5)] : null,
         };
       });
       const got = place(made, {
-        width: width - 8, height: height - theme.small * 0.5 - 2, gap: theme.small * 2.6, largest: theme.small * 4, smallest: 2,
+        width: width - 8, height: height - theme.small * 0.5 - 2, gap: theme.small * 2.6, largest: theme.small * (theme.rem > 20 ? 6 : 4.4), smallest: 2,
         ratio: (h) => (h > least * 1.3 ? Math.min(1.9, Math.max(1, (theme.small * 5.6) / h)) : 1),
         facetGap: theme.small * 0.8, label: theme.small * 1.25,
       });
@@ -203,7 +206,7 @@ export default define({
     function paint() {
       if (!data) return;
       const { g, width, height } = fit(canvas);
-      const { theme } = ctx;
+      const theme = legible(ctx.theme);
       lay(width, height, theme);
       const marks = highlights();
       const some = marks.some((m) => m.size);
@@ -218,7 +221,8 @@ export default define({
       }
       canvas.setAttribute("aria-label", `${ctx.alt} Arrow keys move the output cell, space plays, Enter edits a pinned input cell.`);
       ctx.root.dataset.pinned = pin ? JSON.stringify(pin) : "";
-      ctx.root.dataset.shown = data.sign;
+      const big = tensors().find((t) => t.large);
+      ctx.root.dataset.window = big ? big.large.at.join(",") : "";
     }
 
     function paintBlock(g, theme, block, marks, some, width) {
@@ -345,6 +349,12 @@ export default define({
         const text = said1(t, value, digits);
         if (g.measureText(text).width <= room) return text;
       }
+      if (Number.isFinite(value) && Math.abs(value) < 1e4) {
+        for (const digits of [2, 1, 0]) {
+          const text = value.toFixed(digits).replace("-", "−");
+          if (g.measureText(text).width <= room) return text;
+        }
+      }
       return clip(g, said1(t, value, 1), room);
     }
 
@@ -360,7 +370,7 @@ export default define({
     function paintLarge(g, theme, block) {
       const big = block.t.large;
       const [x, y] = [origin[0] + block.left, origin[1] + block.top];
-      const side = block.high - theme.small * 4.2;
+      const side = Math.min(block.high - theme.small * 4.2, block.wide * 0.45);
       const [rows, columns] = big.thumb.shape;
       const scale = side / Math.max(rows, columns);
       block.thumb = { x, y, w: columns * scale, h: rows * scale };
@@ -378,10 +388,10 @@ export default define({
       const rect = [x + (big.at[1] / W) * block.thumb.w, y + (big.at[0] / H) * block.thumb.h, (wc / W) * block.thumb.w, (wr / H) * block.thumb.h];
       g.strokeRect(rect[0] - 2, rect[1] - 2, Math.max(4, rect[2]) + 4, Math.max(4, rect[3]) + 4);
       const left = x + side + theme.small * 1.5;
-      const cell = Math.min((block.wide - side - theme.small * 2) / wc, side / wr);
+      const [cw, ch] = [(block.wide - side - theme.small * 2) / wc, side / wr];
       for (let i = 0; i < wr; i++) {
         for (let j = 0; j < wc; j++) {
-          paintCell(g, theme, { ...block.t, values: big.window, limit: big.limit }, i * wc + j, left + j * cell, y + i * cell, cell, cell, undefined, false, false);
+          paintCell(g, theme, { ...block.t, values: big.window, limit: big.limit }, i * wc + j, left + j * cw, y + i * ch, cw, ch, undefined, false, false);
         }
       }
       const counts = big.counts;
@@ -391,7 +401,7 @@ export default define({
       g.fillStyle = theme.categorical[0];
       counts.forEach((c, i) => g.fillRect(x + i * bar, base - (c / most) * theme.small * 2.4, bar - 1, (c / most) * theme.small * 2.4));
       g.fillStyle = theme.muted;
-      g.font = theme.font();
+      g.font = theme.font(theme.small);
       g.textBaseline = "top";
       g.textAlign = "left";
       g.fillText(number(big.low), x, base + 1);
@@ -416,7 +426,8 @@ export default define({
         if (!active || isOutput(active.block)) return;
       }
       if (!active) {
-        said.append(data.note || "Point at a cell: an output shows who made it, an input whom it reaches. Click to pin, double-click an input to change it.");
+        const big = tensors().filter((t) => t.large).map((t) => `${t.name}: ${t.large.text}`).join("   ");
+        said.append(data.note || big || "Point at a cell: an output shows who made it, an input whom it reaches. Click to pin, double-click an input to change it.");
         return;
       }
       said.append(make("b", {}, `${nameOf(active)} = ${valueOf(active)}`));
@@ -605,7 +616,7 @@ export default define({
         }
         links = index(data.links);
         terms = termsOf(data.terms);
-        staging.hidden = !data.align;
+        staging.hidden = !data.align || data.align.failed !== null || data.hidden;
         const walks = outputCells() > 0 && !data.hidden;
         for (const item of walking) item.hidden = !walks;
         if (!same) {
@@ -619,7 +630,7 @@ export default define({
           walk = [0, many - 1];
           pin = outputAt(0); // alive at first sight: who made the first cell
         }
-        if (ctx.root.clientWidth) lay(ctx.root.clientWidth, 300, ctx.theme);
+        if (ctx.root.clientWidth) lay(ctx.root.clientWidth, 300, legible(ctx.theme));
         show();
       },
       paint,

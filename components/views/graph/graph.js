@@ -360,7 +360,7 @@ export default define({
         return brief(step.leaf ? step.after : step.incoming[0]?.total, room);
       }
       if (plan.arrivals[i].some((k) => hidden(k))) return "?";
-      if (got.length) return plan.arrivals[i].length > 1 ? `${got.length} of ${plan.arrivals[i].length} here` : brief(sent(i, got[0]), room);
+      if (got.length) return plan.arrivals[i].length > 1 || node.kind === "leaf" ? `${got.length} of ${plan.arrivals[i].length} here` : brief(sent(i, got[0]), room);
       if (node.marks.includes("unused") || (!data.steps.length && at < 0)) return data.steps.length ? "unused" : "no grad";
       return "not yet";
     }

@@ -1,0 +1,302 @@
+"""Archives from strangers: what lies in a zip or tar, read member by member and never unpacked to disk.
+
+Nothing here makes a path of a member's name. What is not taken is listed with its reason.
+"""
+
+from __future__ import annotations
+
+import lzma
+import re
+import stat
+import struct
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from models.core.spec import SpecError
+from models.data import workspace
+
+MAX_MEMBERS = 60_000  # files and folders of one archive
+MAX_MEMBER = 100_000_000  # bytes of one unpacked member
+MAX_TOTAL = 4_000_000_000  # bytes of all of them
+MAX_RATIO = 100  # unpacked to packed; photographs are near 1, text is near 10
+SMALL = 1_000_000  # bytes below which a ratio says nothing
+
+_DIRECTORY_BYTES = 50_000_000  # of a zip's table of contents
+_DAMAGE = (
+    zipfile.BadZipFile,
+    tarfile.TarError,
+    zlib.error,
+    lzma.LZMAError,
+    EOFError,
+    OSError,
+    NotImplementedError,
+    RuntimeError,
+    ValueError,
+    OverflowError,
+    struct.error,
+)
+
+
+@dataclass(frozen=True)
+class Refused:
+    """A member that is not taken: its name as it can be shown, and why."""
+
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Member:
+    """A file in an archive: its place among the members, its path as parts, its unpacked bytes."""
+
+    place: int
+    parts: tuple[str, ...]
+    size: int
+
+    @property
+    def shown(self) -> str:
+        return workspace.display_name("/".join(self.parts), 80)
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What an archive holds, known without unpacking it.
+
+    Attributes:
+        members: the files that may be read. folders: paths of the folders it names, as parts.
+        refused: members that are not read. notes: what is wrong with the archive as a whole.
+    """
+
+    members: tuple[Member, ...]
+    folders: frozenset[tuple[str, ...]]
+    refused: tuple[Refused, ...]
+    notes: tuple[str, ...] = ()
+
+
+def contents(path: Path, name: str = "The archive") -> Contents:
+    """The table of contents of a zip or tar (plain, gz, bz2 or xz), with every member that is not to be read.
+
+    Raises:
+        SpecError: no archive, cut short, too many members, or it would unpack to too much.
+    """
+    if _is_zip(path, name):
+        return _zip_contents(path, name)
+    return _tar_contents(path, name)
+
+
+def read(path: Path, members: Collection[Member]) -> Iterator[tuple[Member, bytes | Refused]]:
+    """The bytes of these members, in the archive's own order, one at a time; a damaged one gives its reason."""
+    wanted = {member.place: member for member in members}
+    if zipfile.is_zipfile(path):
+        yield from _zip_read(path, wanted)
+    else:
+        yield from _tar_read(path, wanted)
+
+
+def parts_of(name: str) -> tuple[str, ...] | str:
+    """A member's name as the parts of a path inside the archive, or why it is none."""
+    name = name.replace("\\", "/")
+    if name.startswith("/") or re.match(r"[A-Za-z]:", name):
+        return "its path is absolute: it would be written outside of the data set's folder"
+    parts = tuple(part for part in name.split("/") if part not in ("", "."))
+    if ".." in parts:
+        return "its path leads out of the archive (..)"
+    return parts or "it has no name"
+
+
+def _is_zip(path: Path, name: str) -> bool:
+    with path.open("rb") as file:
+        head = file.read(512)
+    if not head:
+        raise SpecError(f"{name} is empty (0 bytes). Choose another file.")
+    if zipfile.is_zipfile(path):
+        return True
+    if head.startswith(b"PK\x03\x04"):
+        raise SpecError(
+            f"{name} is cut short: the table of contents at the end of a zip is missing. Upload it again."
+        )
+    if head[:6] in (b"Rar!\x1a\x07", b"7z\xbc\xaf\x27\x1c"):
+        raise SpecError(f"{name} is a RAR or 7z archive. Pack it as .zip or .tar.gz.")
+    return False
+
+
+def _zip_contents(path: Path, name: str) -> Contents:
+    _check_directory(path, name)
+    members, folders, refused, total = [], set(), [], 0
+    try:
+        with zipfile.ZipFile(path) as archive:
+            infos = archive.infolist()
+    except _DAMAGE as error:
+        raise SpecError(
+            f"{name} is damaged: its table of contents cannot be read. Pack it again.",
+            detail=str(error),
+        ) from None
+    _check_count(len(infos), name)
+    for place, info in enumerate(infos):
+        title = _zip_name(info)
+        parts = parts_of(title)
+        shown = workspace.display_name(title, 80)
+        if isinstance(parts, str):
+            refused.append(Refused(shown, parts))
+        elif info.is_dir():
+            folders.add(parts)
+        elif reason := _zip_reason(info):
+            refused.append(Refused(shown, reason))
+        else:
+            total += info.file_size
+            members.append(Member(place, parts, info.file_size))
+    _check_total(total, path, name)
+    return Contents(tuple(members), frozenset(folders), tuple(refused))
+
+
+def _zip_reason(info: zipfile.ZipInfo) -> str:
+    mode = info.external_attr >> 16
+    if stat.S_ISLNK(mode):
+        return "a symbolic link is not followed"
+    if mode and not stat.S_ISREG(mode) and stat.S_IFMT(mode):
+        return "no ordinary file (a device or pipe)"
+    if info.flag_bits & 1:
+        return "encrypted: pack it without a password"
+    return _size_reason(info.file_size, info.compress_size)
+
+
+def _size_reason(size: int, packed: int) -> str:
+    if size > MAX_MEMBER:
+        return f"{size / 1e6:.0f} MB unpacked; at most {MAX_MEMBER / 1e6:.0f} MB fit"
+    if size > SMALL and size > MAX_RATIO * max(1, packed):
+        return f"would unpack to {size / max(1, packed):.0f} times its size; at most {MAX_RATIO} times is read"
+    return ""
+
+
+def _zip_name(info: zipfile.ZipInfo) -> str:
+    if info.flag_bits & 0x800 or info.filename.isascii():
+        return info.filename
+    try:  # many programs write UTF-8 without saying so
+        return info.filename.encode("cp437").decode("utf-8")
+    except UnicodeError:
+        return info.filename
+
+
+def _zip_read(path: Path, wanted: dict[int, Member]) -> Iterator[tuple[Member, bytes | Refused]]:
+    with zipfile.ZipFile(path) as archive:
+        for place, info in enumerate(archive.infolist()):
+            if member := wanted.get(place):
+                try:
+                    with archive.open(info) as file:
+                        yield member, file.read(MAX_MEMBER)
+                except _DAMAGE:
+                    yield member, Refused(member.shown, "damaged inside the archive")
+
+
+def _check_directory(path: Path, name: str) -> None:
+    """Refuse a table of contents that is too long before anything reads it as a whole."""
+    with path.open("rb") as file:
+        end = file.seek(0, 2)
+        file.seek(max(0, end - 66_000))
+        tail = file.read()
+    at = tail.rfind(b"PK\x05\x06")
+    size = struct.unpack_from("<I", tail, at + 12)[0] if 0 <= at <= len(tail) - 22 else 0
+    if at >= 20 and tail[at - 20 : at - 16] == b"PK\x06\x07":  # the form for more than 65 535 members
+        large = tail.rfind(b"PK\x06\x06", 0, at)
+        if 0 <= large <= len(tail) - 56:
+            size = struct.unpack_from("<Q", tail, large + 40)[0]
+    if size > _DIRECTORY_BYTES and size != 0xFFFFFFFF:
+        raise SpecError(_too_many(name))
+
+
+def _tar_contents(path: Path, name: str) -> Contents:
+    members, folders, refused, notes, total = [], set(), [], [], 0
+    place = -1
+    try:
+        with tarfile.open(path, "r:*") as archive:
+            while info := archive.next():
+                place += 1
+                _check_count(place + 1, name)
+                archive.members.clear()  # type: ignore[attr-defined]  # else it keeps every member it has seen
+                parts = parts_of(info.name)
+                shown = workspace.display_name(info.name, 80)
+                total += info.size
+                _check_total(total, path, name)
+                if isinstance(parts, str):
+                    refused.append(Refused(shown, parts))
+                elif info.isdir():
+                    folders.add(parts)
+                elif reason := _tar_reason(info):
+                    refused.append(Refused(shown, reason))
+                else:
+                    members.append(Member(place, parts, info.size))
+    except SpecError:
+        raise
+    except _DAMAGE as error:
+        if place < 0:
+            raise SpecError(
+                f"{name} is no archive that can be read here: it begins with {_beginning(path)}. "
+                "Use .zip, .tar, .tar.gz, .tar.bz2 or .tar.xz.",
+                detail=str(error),
+            ) from None
+        notes.append(f"The archive is cut short or damaged after {place + 1} members.")
+    return Contents(tuple(members), frozenset(folders), tuple(refused), tuple(notes))
+
+
+def _tar_reason(info: tarfile.TarInfo) -> str:
+    if info.issym() or info.islnk():
+        return "a link is not followed"
+    if not info.isreg() or info.issparse():
+        return "no ordinary file (a device, pipe or sparse file)"
+    return _size_reason(info.size, info.size)
+
+
+def _tar_read(path: Path, wanted: dict[int, Member]) -> Iterator[tuple[Member, bytes | Refused]]:
+    place = -1
+    try:
+        with tarfile.open(path, "r:*") as archive:
+            while info := archive.next():
+                place += 1
+                archive.members.clear()  # type: ignore[attr-defined]  # else it keeps every member it has seen
+                member = wanted.pop(place, None)
+                file = archive.extractfile(info) if member and info.isreg() else None
+                if member and file:
+                    data = file.read(MAX_MEMBER)
+                    cut = len(data) < member.size
+                    yield member, Refused(member.shown, "the archive ends in it") if cut else data
+    except _DAMAGE:
+        pass  # what is missing is reported below
+    for member in wanted.values():
+        yield member, Refused(member.shown, "the archive ends in it")
+
+
+def _check_count(count: int, name: str) -> None:
+    if count > MAX_MEMBERS:
+        raise SpecError(_too_many(name))
+
+
+def _too_many(name: str) -> str:
+    return (
+        f"{name} holds more than {MAX_MEMBERS:,} files, the most one archive may have here. "
+        "Pack a part of them."
+    )
+
+
+def _check_total(total: int, path: Path, name: str) -> None:
+    packed = path.stat().st_size
+    if total > MAX_TOTAL:
+        raise SpecError(
+            f"{name} would unpack to more than {MAX_TOTAL / 1e9:.0f} GB. Pack a part of the files."
+        )
+    if total > 50 * SMALL and total > MAX_RATIO * packed:
+        raise SpecError(
+            f"{name} would unpack to more than {MAX_RATIO} times its {packed / 1e6:.1f} MB, which pictures never do: "
+            "it is not opened."
+        )
+
+
+def _beginning(path: Path) -> str:
+    with path.open("rb") as file:
+        head = file.read(12)
+    return repr(head.decode()) if head.isascii() and head.decode().isprintable() else head.hex(" ")
+
+
