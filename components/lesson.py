@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 import streamlit as st
 import torch
+from streamlit.delta_generator import DeltaGenerator
 
 from components import address
 
@@ -64,10 +65,11 @@ def page(name: str, title: str, lead: str = "") -> bool:
 
 
 @contextmanager
-def controls() -> Iterator[None]:
+def controls() -> Iterator[DeltaGenerator]:
     """Where a page's widgets go: the sidebar; hidden in projector mode."""
-    with st.sidebar, st.container(key="controls"):
-        yield
+    place = st.sidebar.container(key="controls")
+    with place:
+        yield place
 
 
 @contextmanager

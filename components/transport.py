@@ -158,6 +158,10 @@ def command(followed: Followed[Any], name: str, timeout: float = 5.0, **args: An
 
 def bar(topic: Topic[S], followed: Followed[S], spec: S, *, device: str = "cpu") -> None:
     """Buttons, speed, progress and the way back to past epochs; a fragment, so that steering stays quick."""
+    mind = _Mind.of(topic.page)
+    if mind.on_bar and mind.on_bar != followed.run and mind.run == followed.run:
+        _end(mind.on_bar)
+    mind.on_bar = followed.run
     _bar(topic, followed.run, spec, device)
 
 
@@ -297,6 +301,9 @@ class _Mind:
     base: Any = None  # the settings on the page for which `run` was started or taken over
     before: str | None = None  # the run of before, shown again when `run` cannot even begin
     held: bool = False  # the last order was one after which a run stands still
+    on_bar: str | None = (
+        None  # the run that the bar shows, which lags behind when pictures change first
+    )
     moved: bool = False  # the bar has to rerun the whole page
     notes: tuple[str, ...] = ()
 
@@ -348,9 +355,13 @@ def _start(topic: Topic[Any], mind: _Mind, spec: Any, device: str, *, paused: bo
     )
     mind.base = spec
     mind.before, mind.held = old, paused
-    if old:
-        with contextlib.suppress(RunError, PermissionError):  # it had ended, or is someone else's
-            client.stop(old, me)
+    if old and old != mind.on_bar:
+        _end(old)
+
+
+def _end(run: str) -> None:
+    with contextlib.suppress(RunError, PermissionError):  # it had ended, or is someone else's
+        session.client().stop(run, session.owner())
 
 
 def _adopt(topic: Topic[Any], mind: _Mind, run: str, spec: Any, device: str) -> None:

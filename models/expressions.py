@@ -327,7 +327,7 @@ def _operations(name: str, tensors: list[torch.Tensor], made: torch.Tensor) -> f
     if short.startswith(("linalg_", "_linalg_", "cholesky", "linalg", "_cdist")) and tensors:
         widest = max(max(t.shape, default=1) for t in tensors)
         return 25.0 * max(t.numel() for t in tensors) * widest
-    return float(made.numel())
+    return 10.0 * max([made.numel(), *(t.numel() for t in tensors)])
 
 
 def _to_meta(value: Any) -> Any:
@@ -607,6 +607,8 @@ class _Evaluator(simpleeval.SimpleEval):
             value = call(*args, **kwargs)
         except ExpressionError:
             raise
+        except SpecError as error:  # a function of this project's own already says it well
+            raise self._error(node, str(error), error.detail) from None
         except Exception as error:  # PyTorch raises many kinds; each becomes a sentence here
             raise self._torch_error(node, error, tensors) from None
         known = {_memory(t)[0] for t in tensors}

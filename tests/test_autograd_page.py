@@ -136,3 +136,12 @@ def test_a_wrong_formula_of_ones_own_is_measured() -> None:
 def test_free_python_is_off_unless_the_owner_says_so() -> None:
     app = opened("autograd", **{"autograd-view": "Own Function"})
     assert any("Free Python is switched off" in c.value for c in app.caption)
+
+
+def test_free_python_runs_where_it_is_switched_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PLAYGROUND_FREE_PYTHON", "1")
+    app = opened("autograd", **{"autograd-view": "Own Function"})
+    app.text_area(key="function-edit-free").set_value("print('from', 'outside')")
+    next(b for b in app.button if b.label == "Run the script").click().run()
+    assert not app.exception
+    assert any("from outside" in c.value for c in app.code)

@@ -137,6 +137,9 @@ def test_histograms_count_every_finite_weight():
     weights = frame["histograms"]["weights"]
     assert [h["name"] for h in weights] == ["hidden 1", "hidden 2", "output"]
     assert [int(h["counts"].sum()) for h in weights] == [32, 64, 24]
+    hidden = weights[1]
+    expected, _ = np.histogram(frame["weights"][1], 40, (hidden["lo"], hidden["hi"]))
+    np.testing.assert_array_equal(hidden["counts"], expected)
     assert len(frame["histograms"]["gradients"]) == 3
     assert draw(Spec(), 0)[2]["histograms"]["gradients"] == []
     with torch.no_grad():

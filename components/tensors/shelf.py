@@ -39,7 +39,7 @@ def draw(made: controls.Panel[Spec], example: str = "") -> None:
         _params(op, made)
     _shelf(made, example)
     made.draw("expression")
-    with st.expander("Random numbers"):
+    if made.error is None and tensor_ops.is_random(made.spec):
         made.draw("seed")
 
 
@@ -167,8 +167,12 @@ def _shelf(made: controls.Panel[Spec], example: str) -> None:
     if made.error is not None and made.error.field in ("shelf", "params", "op"):
         controls.explain(made.error)  # these fields have widgets of this page's own
     with st.container(horizontal=True, gap="small"):
-        with st.popover("Create", icon=":material/add:"):
-            _create(own or example)
+        popover = st.popover(
+            "Create", icon=":material/add:", on_change="rerun", key="tensors:create"
+        )
+        if popover.open:
+            with popover:
+                _create(own or example)
         if own:
             st.button(
                 "Example's tensors",

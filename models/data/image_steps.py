@@ -82,9 +82,7 @@ def parse(text: str, side: int = 64) -> tuple[Step, ...]:
     """
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     if len(lines) > MAX_STEPS:
-        raise SpecError(
-            f"The list has {len(lines)} steps; at most {MAX_STEPS} fit.", "transforms"
-        )
+        raise SpecError(f"The list has {len(lines)} steps; at most {MAX_STEPS} fit.", "transforms")
     steps = tuple(_step(number, line) for number, line in enumerate(lines, 1))
     _try(steps, side)
     return steps
@@ -224,7 +222,9 @@ STEPS: dict[str, Known] = {
     "RandomResizedCrop": Known(
         "A part of any size, brought to one size.", "RandomResizedCrop 64 scale=(0.6, 1.0)"
     ),
-    "RandomHorizontalFlip": Known("Mirrored left to right, half of the time.", "RandomHorizontalFlip"),
+    "RandomHorizontalFlip": Known(
+        "Mirrored left to right, half of the time.", "RandomHorizontalFlip"
+    ),
     "RandomVerticalFlip": Known("Upside down, half of the time.", "RandomVerticalFlip"),
     "RandomRotation": Known("Turned by up to so many degrees.", "RandomRotation 15"),
     "RandomAffine": Known(

@@ -178,10 +178,11 @@ class Pictures:
             "batch": self._batch(),
             "histograms": self._histograms(),
         }
-        self.looked = self._looks()
         run.model.eval()
         with torch.no_grad():
             output = run.model(self.grid)
+            self.looked = self._looks()
+            units = network.activations(run.model, self.coarse) if self.drawn and self.flat else []
             frame["activations"] = [
                 {"name": look.name, "dead": look.dead, "saturated": look.saturated}
                 for look in self.looked
@@ -195,16 +196,13 @@ class Pictures:
             frame["weights"] = [to_numpy(layer.weight).copy() for layer in run.linears]
             frame["biases"] = [to_numpy(layer.bias).copy() for layer in run.linears]
             if self.flat:
-                frame["neurons"], frame["neuron_ranges"] = self._neurons()
+                frame["neurons"], frame["neuron_ranges"] = self._neurons(units)
         return frame
 
     def _looks(self) -> tuple[doctor.Look, ...]:
         """How many units of each hidden layer are dead or saturated on training rows."""
         run = self.run
-        run.model.eval()
-        with torch.no_grad():
-            values = network.activations(run.model, self._sample)
-        run.model.train()
+        values = network.activations(run.model, self._sample)
         return tuple(
             doctor.look(f"hidden {i + 1}", layer.activation, value)
             for i, (layer, value) in enumerate(zip(run.layers, values, strict=False))
@@ -248,13 +246,8 @@ class Pictures:
         at = x0 + (np.arange(PLANE, dtype=np.float32) + 0.5) / PLANE * (x1 - x0)
         return {"x": at.astype(np.float32), "values": to_numpy(values)}
 
-    def _neurons(self) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    def _neurons(self, layers: list[Tensor]) -> tuple[list[np.ndarray], list[np.ndarray]]:
         """Each unit's value over the plane, symmetric about 0, so that its sign can be seen."""
-        run = self.run
-        run.model.eval()
-        with torch.no_grad():
-            layers = network.activations(run.model, self.coarse)
-        run.model.train()
         values = torch.cat([self.coarse, *layers], dim=1).T.nan_to_num(0.0, 0.0, 0.0)  # (units, m²)
         top = values.abs().amax(dim=1, keepdim=True).clamp_min(1e-12)
         images = ((values / top + 1) * 127.5).round().clamp(0, 255).byte().reshape(-1, MAP, MAP)
@@ -283,6 +276,7 @@ def _rows(run: Run) -> int:
 
 def _components(x: Tensor) -> Tensor:
     """The two directions of largest variance, (F, 2); each one's largest entry is positive."""
+    x = x[:: max(1, len(x) // 100_000)]  # of a huge table, a part that tells the same
     covariance = torch.cov(x.double().T)  # (F, F)
     basis = torch.linalg.eigh(covariance).eigenvectors[:, -2:].flip(1)
     largest = basis.abs().argmax(dim=0)
@@ -306,15 +300,14 @@ def _bytes(values: Tensor, lo: float, hi: float) -> np.ndarray:
 
 
 def _histogram(values: Tensor) -> dict[str, Any]:
-    values = values.flatten().float()
-    values = values[values.isfinite()].cpu()
-    if not len(values):
-        return {"lo": 0.0, "hi": 0.0, "counts": np.zeros(_BINS, np.int32)}
-    lo, hi = values.min().item(), values.max().item()
-    counts = (
-        torch.histc(values, _BINS) if hi > lo else torch.tensor([len(values)] + [0] * (_BINS - 1))
-    )
-    return {"lo": lo, "hi": hi, "counts": to_numpy(counts).astype(np.int32)}
+    flat = to_numpy(values).ravel()
+    lo, hi = float(flat.min()), float(flat.max())
+    if not math.isfinite(lo + hi):
+        flat = flat[np.isfinite(flat)]
+        lo, hi = (float(flat.min()), float(flat.max())) if len(flat) else (0.0, 0.0)
+    bins = ((flat - lo) * (_BINS / (hi - lo)) if hi > lo else np.zeros_like(flat)).astype(np.int64)
+    counts = np.bincount(bins.clip(max=_BINS - 1), minlength=_BINS)
+    return {"lo": lo, "hi": hi, "counts": counts.astype(np.int32)}
 
 
 def _baseline(run: Run) -> Mapping[str, Any]:

@@ -18,6 +18,7 @@ from models.training.run import Run
 from models.training.spec import Spec
 
 MIDWAY_SECONDS = 1.0  # longest time without a new point of the curves
+DOCTOR_SECONDS = 0.5  # shortest time between two examinations
 
 
 def train(
@@ -53,15 +54,16 @@ def live(
         checkpoint.restore(run, checkpoint.read(resume, type(run.spec)))
     yield session.snapshot(picture=True, scene=True)
     ended, over = False, run.over
-    last_row = time.perf_counter()
+    clock, gate, due = time.perf_counter, control.gate, control.due
+    last_row = clock()
     while True:
-        before = time.perf_counter()
-        while commands := control.gate(ended):
+        before = clock()
+        while commands := gate(ended):
             replies = {c.id: session.answer(c) for c in commands}
-            yield session.snapshot(picture=control.due(), replies=replies)
+            yield session.snapshot(picture=due(), replies=replies)
             ended, over = False, run.over
-        now = time.perf_counter()
-        run.waited(now - before)
+        now = clock()
+        run.waited += now - before
         if over:
             return
         run.batch()
@@ -71,7 +73,7 @@ def live(
         elif now - last_row > MIDWAY_SECONDS:
             run.midway_row()
             last_row = now
-        if over or control.due():
+        if over or due():
             yield session.snapshot(picture=True)
 
 
@@ -93,6 +95,7 @@ class _Session:
         if self.run.data.task == "classification":
             classes = len(self.run.data.classes)
             self.counts = tuple(torch.bincount(self.run.data.y_train, minlength=classes).tolist())
+        self.next_visit = 0.0  # of the doctor, by time.perf_counter
         self.findings: tuple[doctor.Finding, ...] = ()
         self.scene_is_new = False
         self.blobs: dict[str, bytes] = {}
@@ -124,7 +127,10 @@ class _Session:
 
     def _examine(self) -> list[dict[str, Any]]:
         """The doctor's findings as an event, when they are other ones than before."""
-        run = self.run
+        run, now = self.run, time.perf_counter()
+        if now < self.next_visit and not run.over:
+            return []
+        self.next_visit = now + DOCTOR_SECONDS
         facts = doctor.Facts(run.spec, self.counts, run.data.classes, self.pictures.looked)
         found = doctor.diagnose(run.course_so_far(), facts)
         before, self.findings = self.findings, found

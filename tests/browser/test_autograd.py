@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import urlencode
 
 import nbformat
 from playwright.sync_api import Page, expect
@@ -84,6 +85,7 @@ def test_stepping_and_hovering_never_ask_the_server(visit: Visit) -> None:
     press(page, "Before backward")
     for _ in range(5):
         press(page, "Step forward")
+    expect(page.locator(".view .said")).to_have_text(re.compile("step 5 of 20"))
     page.locator("g.node.lit").hover()
     page.get_by_role("combobox", name="Colour by").select_option("grad")
     expect(page.locator(".view .said")).to_have_text(re.compile("step 5 of 20"))
@@ -98,6 +100,18 @@ def test_a_line_folds_into_one_box_and_opens_again(visit: Visit) -> None:
     expect(node(page, "loss = F.cross_entropy(logits, target)")).to_have_count(1)
     press(page, "Show the 2 nodes of line 1")
     expect(page.locator("g.node")).to_have_count(4)
+
+
+def test_more_than_300_operations_stay_folded_by_line(visit: Visit) -> None:
+    program = "h = x\nfor i in range(120):\n    h = torch.tanh(h * 1.1 + 0.1)\nloss = h.sum()"
+    leaves = "x = torch.tensor([0.5, 0.2], requires_grad=True)"
+    query = urlencode({"autograd-program": program, "autograd-leaves": leaves})
+    page = visit(f"autograd?{query}")
+    expect(page.locator("g.node")).to_have_count(122)
+    page.get_by_role("combobox", name="Detail").select_option("all")
+    expect(page.get_by_text("are more than 300 boxes", exact=False)).to_be_visible()
+    expect(page.locator("g.node")).to_have_count(122)
+    expect(page.locator(".view .said")).to_have_text("step 362 of 362: AccumulateGrad")
 
 
 def test_a_prediction_is_hidden_until_revealed(visit: Visit) -> None:

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from models import tensor_ops
@@ -181,3 +182,53 @@ def test_memory_is_walked_in_the_order_of_the_strides(visit: Callable[..., Page]
     page.get_by_role("button", name="Path of b").click()
     page.locator(".st-key-tensors-memory-0").get_by_role("button", name="Step forward").click()
     expect(line).to_contain_text("b[0, 1] is memory cell 0 + 0·1 + 1·3 = 3, shared by a, b")
+
+
+SPY = """(() => {
+  const write = CanvasRenderingContext2D.prototype.fillText;
+  window.__written = [];
+  CanvasRenderingContext2D.prototype.fillText = function (text, ...more) {
+    window.__written.push([parseFloat(this.font.match(/([\\d.]+)px/)[1]), String(text)]);
+    return write.call(this, text, ...more);
+  };
+})()"""
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "",
+        "&tensors-op=permute",
+        "&tensors-op=nan_to_num",
+        "&tensors-op=relu&tensors-shelf=a = torch.randn(64, 64)",
+        "&tensors-op=relu&tensors-shelf=a = torch.randn(30, 30)",
+        "&tensors-shelf=a = torch.ones(2, 3)%0Ab = torch.ones(4)",
+        "&tensors-part=Memory",
+    ],
+)
+def test_what_the_pictures_write_is_readable_on_a_projector(
+    visit: Callable[..., Page], page: Page, query: str
+) -> None:
+    page.add_init_script(SPY)
+    visit(f"tensors?tensors-projector=true{query}")
+    expect(page.locator(".view canvas").first).to_be_visible()
+    for width, height in ((1280, 720), (1920, 1080)):
+        for size in ((1100, 640), (width, height)):  # two real changes, each painted
+            page.evaluate("window.__written = []")
+            page.set_viewport_size({"width": size[0], "height": size[1]})
+            page.wait_for_function("() => window.__written.length > 0")
+        small = page.evaluate("window.__written.filter(([size, text]) => size < 18 && text.trim())")
+        assert small == [], f"at {width}×{height}"
+
+
+def test_the_layout_holds_its_laws_in_the_browser(visit: Callable[..., Page]) -> None:
+    page = visit("tensors")
+    laws = (harness.ROOT / "tests" / "js" / "cells_laws.js").read_text(encoding="utf-8")
+    page.route(
+        "**/laws/cells_laws.js",
+        lambda route: route.fulfill(body=laws, content_type="text/javascript"),
+    )
+    found = page.evaluate(
+        "import('/laws/cells_laws.js').then(m => m.broken(path => import('/assets/views/' + path)))"
+    )
+    assert found == []

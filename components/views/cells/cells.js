@@ -62,6 +62,7 @@ export default define({
     let walk = [0, 0]; // output cell over all outputs, term of its sum
     let playing = 0;
     let origin = [0, 0];
+    let weights = []; // of the highlighted input cells, by tensor
 
     const tensors = () => data.tensors;
     const isOutput = (n) => tensors()[n].role === "output";
@@ -182,12 +183,14 @@ export default define({
     /** What is highlighted: per tensor a map from cell to "self", "made", "decided" or "term". */
     function highlights() {
       const marks = tensors().map(() => new Map());
+      weights = tensors().map(() => new Map());
       const active = pointed ?? pin;
       if (!active || (data.hidden && isOutput(active.block))) return marks;
       if (isOutput(active.block)) {
         const cell = outputNumber(active);
         for (const link of links.byOutput.get(cell) ?? []) {
           marks[link.tensor].set(link.cell, Number.isNaN(link.weight) || link.weight === 0 ? "decided" : "made");
+          if (!Number.isNaN(link.weight)) weights[link.tensor].set(link.cell, link.weight);
         }
         const list = terms.get(cell);
         if (list && !pointed && cell === walk[0]) {
@@ -219,8 +222,9 @@ export default define({
         g.textBaseline = "middle";
         g.fillText("→", origin[0] + first.left - theme.small * 1.3, origin[1] + first.top + Math.min(first.high, height) / 2);
       }
-      canvas.setAttribute("aria-label", `${ctx.alt} Arrow keys move the output cell, space plays, Enter edits a pinned input cell.`);
+      canvas.setAttribute("aria-label", `${ctx.alt} Arrow keys move the cell, page up and page down change the tensor, space plays, Enter edits a pinned input cell.`);
       ctx.root.dataset.pinned = pin ? JSON.stringify(pin) : "";
+      ctx.root.dataset.shown = data.sign;
       const big = tensors().find((t) => t.large);
       ctx.root.dataset.window = big ? big.large.at.join(",") : "";
     }
@@ -268,12 +272,12 @@ export default define({
           const cell = block.map ? block.map[flat] : flat;
           const ghost = seen.has(cell);
           seen.add(cell);
-          paintCell(g, theme, t, cell, x0 + px + (k % f.columns) * w, y0 + py + Math.floor(k / f.columns) * h, w, h, marks.get(cell), some, ghost && block.map);
+          paintCell(g, theme, t, cell, x0 + px + (k % f.columns) * w, y0 + py + Math.floor(k / f.columns) * h, w, h, marks.get(cell), some, ghost && block.map, weights[block.n]?.get(cell));
         }
       });
     }
 
-    function paintCell(g, theme, t, cell, x, y, w, h, mark, some, ghost) {
+    function paintCell(g, theme, t, cell, x, y, w, h, mark, some, ghost, weight) {
       const value = t.values[cell];
       const finite = Number.isFinite(value);
       const least = theme.rem > 20 ? 18 : 11;
@@ -298,13 +302,19 @@ export default define({
         g.textBaseline = "middle";
         g.fillStyle = !finite || faded || ghost ? theme.text : inkOn(color);
         const text = written(t, value, g, w - 3);
+        const both = weight !== undefined && h > size + least * 1.5; // the weight stands below the number
+        const middle = y + h / 2 - (both ? least * 0.5 : 0);
         if (!finite) {
           const half = g.measureText(text).width / 2 + 2;
           g.fillStyle = theme.panel;
-          g.fillRect(x + w / 2 - half, y + h / 2 - size * 0.6, half * 2, size * 1.2);
+          g.fillRect(x + w / 2 - half, middle - size * 0.6, half * 2, size * 1.2);
           g.fillStyle = theme.text;
         }
-        g.fillText(text, x + w / 2 - 0.5, y + h / 2);
+        g.fillText(text, x + w / 2 - 0.5, middle);
+        if (both) {
+          g.font = theme.font(least);
+          g.fillText(clip(g, `×${number(weight, 2)}`, w - 4), x + w / 2 - 0.5, middle + size * 0.55 + least * 0.6);
+        }
       }
       if (!mark) return;
       const thick = Math.min(w / 3, theme.line * (mark === "self" || mark === "term" ? 1.6 : 1));
@@ -575,6 +585,14 @@ export default define({
       if (now) edit(now);
     };
     canvas.onkeydown = (e) => {
+      const big = tensors().find((t) => t.large);
+      const far = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] }[e.key];
+      if (big && far && !outputCells()) {
+        const [rows, columns] = big.large.window.shape;
+        ctx.send("pan", { name: big.name, row: big.large.at[0] + far[0] * rows, column: big.large.at[1] + far[1] * columns });
+        e.preventDefault();
+        return;
+      }
       const at = pin ?? outputAt(walk[0]);
       const shape = at ? tensors()[at.block].shape : [1];
       const by = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -(shape.at(-1) ?? 1), ArrowDown: shape.at(-1) ?? 1 }[e.key];
@@ -587,13 +605,14 @@ export default define({
         stop();
         walkTo(walk[0] + by, -1);
       } else if (e.key === " ") toggle();
-      else if (e.key === "Tab" && !e.shiftKey && pin) {
-        // through the tensors, then on to the next element
-        const next = tensors().findIndex((t, n) => n > pin.block && !t.large && t.values.length);
-        if (next < 0) return;
+      else if (e.key === "PageUp" || e.key === "PageDown") {
+        const able = tensors().map((t, n) => n).filter((n) => !tensors()[n].large && tensors()[n].values.length && !(data.hidden && isOutput(n)));
+        if (!able.length) return;
+        const here = able.indexOf(pin?.block ?? -1);
+        const next = able[(here + (e.key === "PageDown" ? 1 : able.length - 1) + able.length) % able.length];
         stop();
         pin = { block: next, cell: 0 };
-        if (isOutput(next)) walk = [outputNumber(pin), 0];
+        if (isOutput(next)) walk = [outputNumber(pin), Math.max(0, (terms.get(outputNumber(pin))?.length ?? 1) - 1)];
         show();
       } else if (e.key === "Enter" && pin) edit(pin);
       else if (e.key === "Escape") {

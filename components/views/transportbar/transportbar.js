@@ -14,7 +14,7 @@ const CSS = `
 .message, details { overflow-wrap: anywhere; }
 `;
 
-const ENDS = new Set(["done", "stopped", "failed", "unknown"]);
+const ENDS = new Set(["done", "failed"]);
 const STATES = {
   connecting: "… connecting",
   queued: "⧗ waiting",
