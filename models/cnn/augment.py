@@ -23,8 +23,12 @@ def augment(x, generator, degrees=0.0, shift=0.0, zoom=0.0, flip=False, noise=0.
         angle, factor = angle * math.radians(degrees), 1 / (1 + factor * zoom)
         mirror = torch.where(side > 0, -1.0, 1.0) if flip else torch.ones(n)
         cos, sin = angle.cos() * factor, angle.sin() * factor
-        theta = torch.stack([cos * mirror, -sin, 2 * shift * dx, sin * mirror, cos, 2 * shift * dy], 1)
-        grid = F.affine_grid(theta.reshape(n, 2, 3).to(x.device), list(x.shape), align_corners=False)
+        theta = torch.stack(
+            [cos * mirror, -sin, 2 * shift * dx, sin * mirror, cos, 2 * shift * dy], 1
+        )
+        grid = F.affine_grid(
+            theta.reshape(n, 2, 3).to(x.device), list(x.shape), align_corners=False
+        )
         x = F.grid_sample(x, grid, align_corners=False)
     if noise:
         drawn = torch.randn(x.shape, generator=generator)

@@ -99,6 +99,11 @@ def part_of_digits(name: str) -> tuple[int, int] | None:
     return _PART.get(name)
 
 
+def names(spec: Spec) -> tuple[str, ...]:
+    """The classes of the spec's pictures."""
+    return CLASSES[spec.data]
+
+
 def _downloaded(name: str, size: int) -> tuple[Tensor, Tensor]:
     from torchvision import datasets  # 2 s to import, needed for these sets only
 
@@ -136,5 +141,9 @@ CLASSES: Mapping[str, tuple[str, ...]] = {
     ),
 }  # fmt: skip
 # lowest and highest digit of the sets that come with scikit-learn
-_PART: Mapping[str, tuple[int, int]] = {"digits": (0, 9), "digits 0-4": (0, 4), "digits 5-9": (5, 9)}
+_PART: Mapping[str, tuple[int, int]] = {
+    "digits": (0, 9),
+    "digits 0-4": (0, 4),
+    "digits 5-9": (5, 9),
+}
 CHANNELS: Mapping[str, int] = dict.fromkeys(CLASSES, 1) | {"CIFAR10": 3}

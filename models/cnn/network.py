@@ -41,9 +41,17 @@ def bare(spec: Spec) -> nn.Module:
     """The network as its constructors make it, whether its layers fit together or not."""
     if spec.list:
         return nn.Sequential(*[call.build() for call in calls(spec)])
-    if spec.network in architecture.TORCHVISION:
-        return from_torchvision(spec.network, spec.channels, spec.outputs)
-    return architecture.small_resnet(spec.channels, spec.outputs)
+    return known(spec.network, spec.channels, spec.outputs, spec.image_size)
+
+
+def known(name: str, channels: int, classes: int, size: int) -> nn.Module:
+    """A known network by its name, its weights drawn from the default generator."""
+    if name in architecture.KNOWN:
+        found = architecture.parse(architecture.KNOWN[name], channels, (size, size), classes)
+        return nn.Sequential(*[call.build() for call in found])
+    if name in architecture.TORCHVISION:
+        return from_torchvision(name, channels, classes)
+    return architecture.small_resnet(channels, classes)
 
 
 def calls(spec: Spec) -> tuple[Call, ...]:
@@ -62,9 +70,9 @@ def from_torchvision(name, channels, classes):
         for key, layer in parent.named_children():
             if isinstance(layer, nn.Conv2d):
                 if layer.in_channels != channels:
-                    options = {k: getattr(layer, k) for k in ("stride", "padding")}
+                    options = {k: getattr(layer, k) for k in ("kernel_size", "stride", "padding")}
                     bias = layer.bias is not None
-                    first = nn.Conv2d(channels, layer.out_channels, layer.kernel_size, bias=bias, **options)
+                    first = nn.Conv2d(channels, layer.out_channels, bias=bias, **options)
                     setattr(parent, key, first)
                 return model
     return model
@@ -82,18 +90,29 @@ def initialise(model, draw):
 def code(spec: Spec) -> str:
     """What `build` does, as source text under `import torch` and `from torch import nn`."""
     if spec.list:
-        lines = "\n".join(f"    {call.code()}," for call in calls(spec))
-        text = f"model = nn.Sequential(\n{lines}\n)"
-    elif spec.network in architecture.TORCHVISION:
-        text = (
-            f"{inspect.getsource(from_torchvision)}\n\n"
-            f"model = from_torchvision({spec.network!r}, {spec.channels}, {spec.outputs})"
-        )
+        text = _listed(calls(spec))
     else:
-        made: Any = (architecture.Residual, architecture.small_resnet)
-        text = f"{export.source(*made)}\n\n\nmodel = small_resnet({spec.channels}, {spec.outputs})"
+        text = known_code(spec.network, str(spec.channels), str(spec.outputs), spec.image_size)
     weight = INITS[spec.init]
     if weight is not None:
         draw = weight.code("weight")
         text += f"\n\n\n{inspect.getsource(initialise)}\n\ninitialise(model, lambda weight: {draw})"
     return text
+
+
+def known_code(name: str, channels: str, classes: str, size: int) -> str:
+    """What `known` does, as source text; channels and classes are expressions."""
+    if name in architecture.KNOWN:
+        inputs = int(channels) if channels.isdigit() else 3
+        outputs = int(classes) if classes.isdigit() else 10
+        return _listed(architecture.parse(architecture.KNOWN[name], inputs, (size, size), outputs))
+    if name in architecture.TORCHVISION:
+        call = f"model = from_torchvision({name!r}, {channels}, {classes})"
+        return f"{inspect.getsource(from_torchvision)}\n\n{call}"
+    made: Any = (architecture.Residual, architecture.small_resnet)
+    return f"{export.source(*made)}\n\n\nmodel = small_resnet({channels}, {classes})"
+
+
+def _listed(found: tuple[Call, ...]) -> str:
+    lines = "\n".join(f"    {call.code()}," for call in found)
+    return f"model = nn.Sequential(\n{lines}\n)"

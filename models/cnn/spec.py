@@ -55,9 +55,7 @@ class Spec(RunSpec):
     lr: float = knob(
         0.005, "Learning rate: the size of each step.", minimum=1e-6, maximum=1e4, log=True, live=True
     )  # fmt: skip
-    step_size: int = knob(
-        5, "StepLR: epochs between two changes.", minimum=1, maximum=MAX_EPOCHS
-    )
+    step_size: int = knob(5, "StepLR: epochs between two changes.", minimum=1, maximum=MAX_EPOCHS)
     batch_size: int = knob(64, "Pictures per step.", minimum=1, maximum=65_536)
     epochs: int = knob(16, "Passes over the training pictures.", minimum=1, maximum=MAX_EPOCHS)
 
@@ -101,7 +99,9 @@ class Spec(RunSpec):
     @property
     def list(self) -> str:
         """The layer list; "" for a network that is none."""
-        return self.layers if self.network == "own list" else architecture.KNOWN.get(self.network, "")
+        return (
+            self.layers if self.network == "own list" else architecture.KNOWN.get(self.network, "")
+        )
 
     def leaky(self) -> str:
         return re.sub(r"\brelu\b", "leaky_relu", self.list)

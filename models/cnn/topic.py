@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Any
@@ -21,7 +20,7 @@ from models.training.plan import Plan, choose
 from models.training.run import Run
 
 EVALUATED = 2_000  # pictures per split that each point of the curves looks at
-SHOWN_MAPS = 60_000  # most values of feature maps in a frame
+SHOWN_MAPS = 25_000  # most values of feature maps in a frame
 
 
 def plan(spec: Spec) -> Plan:
@@ -101,11 +100,10 @@ class Pictures:
         """The picture of now."""
         run = self.run
         self.looked = self._looks()
-        maps = look.feature_maps(run.model, self.picture.to(run.device))
-        drawn = look.scaled(maps)
+        maps, logits = look.seen(run.model, self.picture.to(run.device))
+        drawn = [look.scaled([m], "map" if m.values[0].numel() > 1 else "layer")[0] for m in maps]
         small = sum(m.values.numel() for m in maps) <= SHOWN_MAPS
-        with look.evaluating(run.model), torch.no_grad():
-            p = run.chosen.probabilities(run.model(self.picture[None].to(run.device)))[0]
+        p = run.chosen.probabilities(logits[None])[0]
         return {
             "epoch": run.row["epoch"]
             if run.position == 0
@@ -120,11 +118,20 @@ class Pictures:
             ],
             "probabilities": to_numpy(p),
             "maps": [
-                {"name": m.name, "kind": m.kind, "values": to_numpy(v), "ranges": to_numpy(r)}
+                {
+                    "name": m.name,
+                    "kind": m.kind,
+                    "source": m.source,
+                    "shape": list(m.values.shape),
+                    "tiles": to_numpy(v),
+                    "ranges": to_numpy(r.contiguous()),
+                    "exact": to_numpy(m.values),
+                }
                 for m, (v, r) in zip(maps, drawn, strict=True)
             ]
             if small
             else [],
+            "multiplied": look.multiplied(run.model, maps) if small else {},
         }
 
     def _looks(self) -> tuple[doctor.Look, ...]:
@@ -135,9 +142,9 @@ class Pictures:
             for name, layer in run.model.named_modules()
             if isinstance(layer, (nn.ReLU, nn.Tanh, nn.Sigmoid))
         }
-        with look.evaluating(run.model), torch.no_grad():
-            with look.listening(run.model, kinds) as found:
-                run.model(self.sample)
+        silent = torch.no_grad()
+        with look.evaluating(run.model), silent, look.listening(run.model, kinds) as found:
+            run.model(self.sample)
         return tuple(
             doctor.look(f"layer {name} ({kinds[name]})", kinds[name], _units(value))
             for name, value in found.items()

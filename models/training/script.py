@@ -141,7 +141,9 @@ def _loop_cell(spec: RunSpec, metric: str, seen: str, inputs: str, has_val: bool
         lines.append("        if i:\n            due(step)  # changed while the epoch ran")
     else:
         lines.append(f"    for x, y in {batches}:")
-    lines.append(f"        train_batch(model, loss_fn, optimizer, {inputs}, y{_penalties(spec, planned)})")
+    lines.append(
+        f"        train_batch(model, loss_fn, optimizer, {inputs}, y{_penalties(spec, planned)})"
+    )
     indent = 8 if schedule == "batch" else 4
     rate = f'{" " * indent}lr = optimizer.param_groups[0]["lr"]'
     if schedule == "batch":

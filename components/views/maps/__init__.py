@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,10 @@ from torch import Tensor
 from components.views import mount
 from models.cnn import look
 from models.core.device import to_numpy
+
+THUMBS, THUMB = 12, 32  # maps of a layer in the overview of a large network, and their longest side
+MOST = 250_000  # bytes of one opened layer that are sent; a larger one shows its first channels, reduced
+EXACT = 70_000  # numbers of a layer up to which they travel as they are, to be read and multiplied
 
 
 def maps(
@@ -23,30 +27,27 @@ def maps(
     classes: Sequence[str] = (),
     probabilities: Tensor | None = None,
     weights: Mapping[str, Mapping[str, Any]] | None = None,
+    opened: str | None = None,
+    on_open: Callable[[str], None] | None = None,
     run: str | None = None,
     height: int = 430,
 ) -> None:
-    """Draw what every layer makes of a picture; a click on a layer opens it, a click on a map its window sums.
+    """Draw what every layer makes of a picture; a click on a layer opens it, a click on a map its single sums.
 
     Args:
-        picture: (C, H, W) in [0, 1], as the network saw it.
+        picture: (1 or 3, H, W) in [0, 1], as the network saw it.
         found: the layers' outputs; those too large to send are reduced, and say so.
         scale: what black and white stand for: the lowest and highest value of each "map", "layer" or the "network".
         probabilities: (classes,), drawn as bars at the end.
-        weights: by layer name, what a convolution multiplies: {"values": (out, in, k, k), "bias", "stride", "padding"}.
+        weights: by layer name what it multiplies, see `look.multiplied`.
+        opened: the layer of a large network that is sent in full; `on_open` is told its name.
         run: instead of all that, a run whose frames carry the maps (models.cnn.topic.Pictures).
     """
-    layers = []
-    for one, (values, ranges) in zip(found, look.scaled(found, scale), strict=True):
-        layers.append(
-            {
-                "name": one.name,
-                "kind": one.kind,
-                "values": _few(values),
-                "shape": list(one.values.shape),
-                "ranges": to_numpy(ranges).astype(np.float32),
-            }
-        )
+    small = sum(one.values.numel() for one in found) <= 4 * EXACT
+    layers = [
+        _layer(one, drawn, ranges, small or one.name == opened, small)
+        for one, (drawn, ranges) in zip(found, _drawn(found, scale), strict=True)
+    ]
     mount.view(
         "maps",
         {
@@ -59,41 +60,41 @@ def maps(
             if probabilities is None
             else to_numpy(probabilities).astype(np.float32),
             "weights": dict(weights or {}),
+            "asks": not small,
         },
         key=key,
         height=height,
         alt=alt,
+        events={"open": on_open},
     )
 
 
-MOST = 250_000  # bytes of one layer that are sent; a larger one shows its first channels, reduced
+def _drawn(found: Sequence[look.Maps], scale: str) -> list[tuple[Tensor, Tensor]]:
+    """The maps as bytes; single numbers have no range of their own, so their layer's stands in."""
+    drawn = look.scaled(found, scale)
+    if scale != "map":
+        return list(drawn)
+    return [
+        look.scaled([one], "layer")[0] if one.values[0].numel() == 1 else as_is
+        for one, as_is in zip(found, drawn, strict=True)
+    ]
 
 
-def _few(values: Tensor) -> np.ndarray:
-    """The maps of one layer as a screen can show them, (C, H, W) uint8."""
-    step = max(1, -(-max(values.shape[1:]) // 64))
-    values = values[:, ::step, ::step]
-    most = max(1, MOST // max(1, values[0].numel()))
-    return to_numpy(values[:most])
-
-
-def multiplied(model: Any, found: Sequence[look.Maps]) -> dict[str, dict[str, Any]]:
-    """What the view needs to write out one sum of each small convolution of a network."""
-    from torch import nn
-
-    small = {one.name: one.values.numel() for one in found}
-    wanted: dict[str, dict[str, Any]] = {}
-    for name, layer in model.named_modules():
-        plain = isinstance(layer, nn.Conv2d) and layer.groups == 1
-        if not plain or layer.weight.numel() > 20_000 or small.get(name, 1 << 30) > 20_000:
-            continue
-        if isinstance(layer.padding, str) or layer.padding_mode != "zeros":
-            continue
-        wanted[name] = {
-            "values": to_numpy(layer.weight).astype(np.float32),
-            "bias": None if layer.bias is None else to_numpy(layer.bias).astype(np.float32),
-            "stride": list(layer.stride),
-            "padding": list(layer.padding),
-            "dilation": list(layer.dilation),
-        }
-    return wanted
+def _layer(
+    one: look.Maps, drawn: Tensor, ranges: Tensor, full: bool, exact: bool
+) -> dict[str, Any]:
+    longest = 128 if full else THUMB
+    step = max(1, -(-max(drawn.shape[1:]) // longest))
+    few = drawn[:, ::step, ::step]
+    few = few[: max(1, MOST // max(1, few[0].numel())) if full else THUMBS]
+    return {
+        "name": one.name,
+        "kind": one.kind,
+        "source": one.source,
+        "shape": list(one.values.shape),
+        "tiles": to_numpy(few.contiguous()),
+        "ranges": to_numpy(ranges[: len(few)]).astype(np.float32),
+        "exact": to_numpy(one.values).astype(np.float32)
+        if exact and one.values.numel() <= EXACT
+        else None,
+    }
