@@ -3,7 +3,7 @@
 import streamlit as st
 
 from components import lesson, transport
-from components.cnn import inside
+from components.cnn import inside, train
 from models import cnn
 from models.training.changes import LIVE
 
@@ -14,7 +14,10 @@ projector = lesson.page(
     "CNN",
     "What does each layer make of a picture? Draw a digit and see the network decide.",
 )
-VIEWS = {"Look inside": lambda: inside.show(TOPIC)}
+VIEWS = {
+    "Look inside": lambda: inside.show(TOPIC),
+    "Build and train": lambda: train.show(TOPIC, projector),
+}
 view = st.segmented_control(
     "What to do",
     tuple(VIEWS),

@@ -17,9 +17,14 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from models.core.spec import SpecError
+from models.data import image_sets
+from models.data.image_folder import ZippedImages
 
 if TYPE_CHECKING:
     from models.cnn.spec import Spec
+
+LEAST = 5  # pictures of a class that three splits in proportion take
+MAX_BYTES = 2**30  # of all pictures as float32
 
 
 @dataclass(frozen=True)
@@ -69,39 +74,102 @@ def split_rows(labels, seed):
     return tuple(torch.from_numpy(np.sort(part)) for part in (train, val, test))
 
 
+def recoloured(x, colours):
+    """Pictures (N, C, H, W) with one channel ("grey"), three ("RGB"), or as they are ("own")."""
+    if colours == "grey" and x.shape[1] == 3:
+        x = (x * torch.tensor([0.299, 0.587, 0.114])[:, None, None]).sum(1, keepdim=True)
+    return x.repeat(1, 3, 1, 1) if colours == "RGB" and x.shape[1] == 1 else x
+
+
 def prepare(spec: Spec) -> Split:
     """The spec's pictures, split.
 
     Raises:
-        SpecError: they have to be downloaded and cannot be.
+        SpecError: they are not on this server, have to be downloaded and cannot be, or are too many at this size.
     """
     x, y = pictures(spec.data, spec.image_size)
-    keep = torch.arange(len(y)) if not spec.limit else torch.arange(len(y))[: spec.limit]
-    train, val, test = split_rows(y[keep].numpy(), spec.data_seed)
+    if spec.limit:
+        x, y = x[: spec.limit], y[: spec.limit]
+    x = recoloured(x, spec.colours)
+    few = torch.bincount(y, minlength=2).min()
+    if few < LEAST:
+        raise SpecError(
+            f"One class has only {int(few)} pictures; training, validation and test take at least {LEAST} of each. "
+            "Bring more, or leave the class out.",
+            "data",
+        )
+    train, val, test = split_rows(y.numpy(), spec.data_seed)
     return Split(
-        x[train], y[train], x[val], y[val], x[test], y[test], train, val, test, CLASSES[spec.data]
+        x[train], y[train], x[val], y[val], x[test], y[test], train, val, test, names(spec)
     )  # fmt: skip
 
 
 @lru_cache(maxsize=4)
 def pictures(name: str, size: int) -> tuple[Tensor, Tensor]:
-    """All pictures of a set and their labels; shared between callers, never changed in place."""
-    if name not in _PART:
+    """All pictures of a set and their labels; shared between callers, never changed in place.
+
+    Raises:
+        SpecError: they are not on this server, have to be downloaded and cannot be, or are too many at this size.
+    """
+    if name in _PART:
+        x, y = digits(size)
+        low, high = _PART[name]
+        kept = (y >= low) & (y <= high)
+        return x[kept], y[kept] - low
+    if name in CLASSES:
         return _downloaded(name, size)
-    x, y = digits(size)
-    low, high = _PART[name]
-    kept = (y >= low) & (y <= high)
-    return x[kept], y[kept] - low
+    _check_room(image_sets.card(name).pictures, 3, size)
+    raw = np.load(image_sets.decoded(name, size))
+    return fitted(torch.from_numpy(raw), size), image_sets.opened(name, size).labels
 
 
 def part_of_digits(name: str) -> tuple[int, int] | None:
-    """Lowest and highest digit of a bundled set; None for a downloaded one."""
+    """Lowest and highest digit of a bundled set; None for any other."""
     return _PART.get(name)
 
 
 def names(spec: Spec) -> tuple[str, ...]:
-    """The classes of the spec's pictures."""
-    return CLASSES[spec.data]
+    """The classes of the spec's pictures, as `names_of`."""
+    return names_of(spec.data)
+
+
+def names_of(name: str) -> tuple[str, ...]:
+    """The classes of a set, in the order of their numbers.
+
+    Raises:
+        SpecError: it is not on this server, or has fewer than two classes.
+    """
+    if name in CLASSES:
+        return CLASSES[name]
+    found = tuple(sorted(image_sets.card(name).classes))
+    if len(found) < 2:
+        raise SpecError(
+            "All pictures of this set are of one class, so there is nothing to tell apart. Put each class into a "
+            "folder of its own.",
+            "data",
+        )
+    return found
+
+
+def channels_of(name: str) -> int:
+    """Colour channels of a set's own pictures."""
+    return 1 if name in _PART or name in ("MNIST", "FashionMNIST") else 3
+
+
+def folder_pictures(path, size):
+    """Every picture of a zip of class folders: (N, 3, size, size) in [0, 1], and (N,) numbers of the sorted classes."""
+    found = ZippedImages(path, size)
+    return torch.stack([found[i][0] for i in range(len(found))]).float() / 255, found.labels
+
+
+def _check_room(count: int, channels: int, size: int) -> None:
+    needed = 4 * count * channels * size * size
+    if needed > MAX_BYTES:
+        raise SpecError(
+            f"{count:,} pictures of {size} × {size} pixels take {needed / 2**30:.1f} GB; at most {MAX_BYTES / 2**30:.0f} GB "
+            "fit. Make image_size smaller.",
+            "image_size",
+        )
 
 
 def _downloaded(name: str, size: int) -> tuple[Tensor, Tensor]:
@@ -119,6 +187,7 @@ def _downloaded(name: str, size: int) -> tuple[Tensor, Tensor]:
         ) from None
     raw = torch.as_tensor(found.data)  # (N, H, W) or (N, H, W, C) uint8
     raw = raw[:, None] if raw.ndim == 3 else raw.permute(0, 3, 1, 2)
+    _check_room(len(raw), raw.shape[1], size)
     return fitted(raw, size), torch.as_tensor(found.targets).long()
 
 
@@ -146,4 +215,3 @@ _PART: Mapping[str, tuple[int, int]] = {
     "digits 0-4": (0, 4),
     "digits 5-9": (5, 9),
 }
-CHANNELS: Mapping[str, int] = dict.fromkeys(CLASSES, 1) | {"CIFAR10": 3}

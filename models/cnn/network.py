@@ -27,8 +27,8 @@ def build(spec: Spec) -> nn.Module:
         raise SpecError(f"Layer {len(found)} ({found[-1].code}): {found[-1].error}", "layers")
     if found[-1].out != (spec.outputs,):
         raise SpecError(
-            f"The network ends with {' × '.join(map(str, found[-1].out))} numbers for a picture, but {spec.data} "
-            f"has {spec.outputs} classes. End it with flatten and linear.",
+            f"The network ends with {' × '.join(map(str, found[-1].out))} numbers for a picture, but there "
+            f"are {spec.outputs} classes. End it with flatten and linear.",
             "layers",
         )
     weight = INITS[spec.init]
@@ -39,16 +39,21 @@ def build(spec: Spec) -> nn.Module:
 
 def bare(spec: Spec) -> nn.Module:
     """The network as its constructors make it, whether its layers fit together or not."""
-    if spec.list:
-        return nn.Sequential(*[call.build() for call in calls(spec)])
+    found = calls(spec)
+    if found:
+        return of_calls(found)
     return known(spec.network, spec.channels, spec.outputs, spec.image_size)
+
+
+def of_calls(found: tuple[Call, ...]) -> nn.Sequential:
+    """A network of these layers, one after the other."""
+    return nn.Sequential(*[call.build() for call in found])
 
 
 def known(name: str, channels: int, classes: int, size: int) -> nn.Module:
     """A known network by its name, its weights drawn from the default generator."""
     if name in architecture.KNOWN:
-        found = architecture.parse(architecture.KNOWN[name], channels, (size, size), classes)
-        return nn.Sequential(*[call.build() for call in found])
+        return of_calls(listed(name, "", channels, size, classes))
     if name in architecture.TORCHVISION:
         return from_torchvision(name, channels, classes)
     return architecture.small_resnet(channels, classes)
@@ -56,9 +61,13 @@ def known(name: str, channels: int, classes: int, size: int) -> nn.Module:
 
 def calls(spec: Spec) -> tuple[Call, ...]:
     """The constructor calls of a layer list; () for a network that is none."""
-    if not spec.list:
-        return ()
-    return architecture.parse(spec.list, spec.channels, spec.size, spec.outputs)
+    return listed(spec.network, spec.layers, spec.channels, spec.image_size, spec.outputs)
+
+
+def listed(name: str, layers: str, channels: int, size: int, outputs: int) -> tuple[Call, ...]:
+    """The constructor calls of "own list" or of a known layer list; () for any other network."""
+    text = layers if name == "own list" else architecture.KNOWN.get(name, "")
+    return architecture.parse(text, channels, (size, size), outputs) if text else ()
 
 
 def from_torchvision(name, channels, classes):

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 
 from models.cnn import architecture, data
-from models.core.spec import SpecError, knob
+from models.core.spec import SpecError, Value, knob
 from models.training.changes import MAX_EPOCHS
 from models.training.spec import RunSpec
 
@@ -19,10 +19,15 @@ class Spec(RunSpec):
 
     data: str = knob(
         "digits",
-        "Pictures to learn from; all but digits are downloaded once.",
-        choices=tuple(data.CLASSES),
+        "Pictures to learn from: digits, photos, an own set (upload: and its id), or one that is downloaded once.",
+        max_chars=80,
     )
-    image_size: int = knob(16, "Pixels per side that the network sees.", minimum=8, maximum=64)
+    image_size: int = knob(16, "Pixels per side that the network sees.", minimum=8, maximum=224)
+    colours: str = knob(
+        "own",
+        "Channels: as the pictures have, one (grey) or three.",
+        choices=("own", "grey", "RGB"),
+    )
     limit: int = knob(0, "Use only so many pictures; 0 is all.", minimum=0, maximum=60_000)
     data_seed: int = knob(0, "Which pictures fall into which split.", minimum=0, maximum=2**31 - 1)
     network: str = knob(
@@ -61,11 +66,12 @@ class Spec(RunSpec):
 
     def check(self) -> None:
         super().check()
+        outputs = self.outputs  # says so where the pictures are not on this server
         if self.network == "own list":
-            calls = architecture.parse(self.layers, self.channels, self.size, self.outputs)
-            if calls[-1].name == "nn.Linear" and calls[-1].args[1] != self.outputs:
+            calls = architecture.parse(self.layers, self.channels, self.size, outputs)
+            if calls[-1].name == "nn.Linear" and calls[-1].args[1] != outputs:
                 raise SpecError(
-                    f"The last layer gives {calls[-1].args[1]} numbers, but {self.data} has {self.outputs} classes. "
+                    f"The last layer gives {calls[-1].args[1]} numbers, but the pictures have {outputs} classes. "
                     "Write linear without a number.",
                     "layers",
                 )
@@ -84,8 +90,9 @@ class Spec(RunSpec):
 
     @property
     def channels(self) -> int:
-        """Colour channels of a picture."""
-        return data.CHANNELS[self.data]
+        """Colour channels that the network sees."""
+        own = data.channels_of(self.data)
+        return {"own": own, "grey": 1, "RGB": 3}[self.colours]
 
     @property
     def size(self) -> tuple[int, int]:
@@ -94,7 +101,7 @@ class Spec(RunSpec):
     @property
     def outputs(self) -> int:
         """Number of classes."""
-        return len(data.CLASSES[self.data])
+        return len(data.names_of(self.data))
 
     @property
     def list(self) -> str:
@@ -103,5 +110,8 @@ class Spec(RunSpec):
             self.layers if self.network == "own list" else architecture.KNOWN.get(self.network, "")
         )
 
-    def leaky(self) -> str:
-        return re.sub(r"\brelu\b", "leaky_relu", self.list)
+    def leaky(self) -> dict[str, Value]:
+        if not self.list:
+            return {}  # a network that is no list keeps its activations
+        text = re.sub(r"\brelu\b", "leaky_relu", self.list.replace("\n", ", "))
+        return {"network": "own list", "layers": text}

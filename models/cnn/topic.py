@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -14,8 +15,8 @@ from models.cnn.spec import Spec
 from models.core import export
 from models.core.control import Control, Snapshot
 from models.core.device import to_numpy
-from models.core.spec import SpecError
-from models.training import doctor, frames, loop, script
+from models.data import image_folder, image_sets, workspace
+from models.training import doctor, frames, loop, losses, script
 from models.training.plan import Plan, choose
 from models.training.run import Run
 
@@ -33,16 +34,21 @@ def plan(spec: Spec) -> Plan:
     with torch.random.fork_rng(devices=[]):
         model = network.build(spec)  # says what does not fit before anything starts
     kinds = [type(layer).__name__ for layer in model.modules()]
-    amount = _augmentation(spec)
+    amount = augmentation(spec)
     return Plan(
         split,
-        choose(spec, split),
+        _loss(spec, split),
         lambda: network.build(spec),
         random="Dropout" in kinds,
         batch_norm=any(kind.startswith("BatchNorm") for kind in kinds),
         augment=partial(augment.augment, **amount) if amount else None,
         evaluated=EVALUATED,
     )
+
+
+def _loss(spec: Spec, split: data.Split) -> losses.Chosen:
+    """Cross-entropy also for two classes: a network for pictures has an output for each."""
+    return choose(spec.replace(loss="cross_entropy"), split)
 
 
 def train(
@@ -178,9 +184,9 @@ def to_code(spec: Spec) -> str:
         SpecError: the pictures cannot be had.
     """
     split = data.prepare(spec)
-    chosen = choose(spec, split)
+    chosen = _loss(spec, split)
     n, n_val = len(split.x_train), len(split.x_val)
-    amount = _augmentation(spec)
+    amount = augmentation(spec)
     options = "".join(f", {name}={value!r}" for name, value in amount.items())
     lines = [
         "x_train, y_train, x_val, y_val = x[train], y[train], x[val], y[val]",
@@ -207,8 +213,19 @@ def to_code(spec: Spec) -> str:
     return export.script("Train a network on pictures, batch by batch", cells)
 
 
+def files(spec: Spec) -> dict[str, Path]:
+    """What the script reads from its own folder, by the name it uses."""
+    if spec.data in data.CLASSES:
+        return {}
+    return {_zip_name(spec): workspace.get(image_sets.id_of(spec.data))}
+
+
 def _data_cell(spec: Spec) -> str:
-    cut = f"\nx, y = x[:{spec.limit}], y[:{spec.limit}]" if spec.limit else ""
+    more = ""
+    if spec.limit:
+        more += f"\nx, y = x[:{spec.limit}], y[:{spec.limit}]"
+    if spec.channels != data.channels_of(spec.data):
+        more += f"\n\n\n{export.source(data.recoloured)}\n\n\nx = recoloured(x, {spec.colours!r})"
     if part := data.part_of_digits(spec.data):
         low, high = part
         kept = f"\nkept = (y >= {low}) & (y <= {high})\nx, y = x[kept], y[kept] - {low}"
@@ -216,18 +233,34 @@ def _data_cell(spec: Spec) -> str:
             f"from sklearn.datasets import load_digits\n\n\n{export.source(data.digits)}\n\n\n"
             f"x, y = digits({spec.image_size})  # (N, 1, H, W) in [0, 1], and (N,)"
             + (kept if (low, high) != (0, 9) else "")
-            + cut
+            + more
         )
-    order = "[:, None]" if spec.channels == 1 else ".permute(0, 3, 1, 2)"
+    if spec.data not in data.CLASSES:
+        parts = (image_folder.decode, image_folder.ZippedImages, data.folder_pictures)
+        return (
+            "import io\nimport os\nimport zipfile\nfrom collections.abc import Callable\nfrom pathlib import Path\n"
+            "from typing import Any\n\nfrom PIL import Image, ImageOps\nfrom torch import Tensor\n"
+            f"from torch.utils.data import Dataset\n\n\n{export.source(*parts)}\n\n\n"
+            f"x, y = folder_pictures({_zip_name(spec)!r}, {spec.image_size})  # (N, 3, H, W) in [0, 1], and (N,)"
+            + more
+        )
+    order = "[:, None]" if data.channels_of(spec.data) == 1 else ".permute(0, 3, 1, 2)"
     return (
         f"from torchvision import datasets\n\n\n{export.source(data.fitted)}\n\n\n"
         f'found = datasets.{spec.data}("data", train=True, download=True)\n'
         f"x = fitted(torch.as_tensor(found.data){order}, {spec.image_size})\n"
-        f"y = torch.as_tensor(found.targets).long(){cut}"
+        f"y = torch.as_tensor(found.targets).long(){more}"
     )
 
 
-def _augmentation(spec: Spec) -> dict[str, Any]:
+def _zip_name(spec: Spec) -> str:
+    if spec.data == image_sets.PHOTOS:
+        return "photos.zip"
+    about = workspace.about(spec.data.removeprefix("upload:"))
+    return workspace.file_name(about.name, ".zip")
+
+
+def augmentation(spec: Spec) -> dict[str, Any]:
     """The augmentations that are on, as `augment` takes them."""
     given = {
         "degrees": spec.degrees,
@@ -244,6 +277,7 @@ VARIATIONS: Mapping[str, Spec] = {
     "network": Spec(network="LeNet-5"),
     "layers": Spec(network="own list", layers="conv 4 3, relu, flatten, linear"),
     "data": Spec(data="digits 0-4"),
+    "colours": Spec(colours="RGB"),
     "label_smoothing": Spec(loss="cross_entropy", label_smoothing=0.1),
     "momentum": Spec(optimizer="SGD", momentum=0.9),
     "nesterov": Spec(optimizer="SGD", momentum=0.9, nesterov=True),
@@ -256,4 +290,3 @@ VARIATIONS: Mapping[str, Spec] = {
     "lr_patience": Spec(scheduler="ReduceLROnPlateau", lr_patience=2),
     "changes": Spec(changes="20:lr=0.001;45:weight_decay=0.01"),
 }
-__all__ = ["VARIATIONS", "Spec", "SpecError", "numbers", "threads", "to_code", "train"]

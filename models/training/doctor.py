@@ -220,7 +220,7 @@ def _dead(facts: Facts) -> Finding | None:
     worst = max(facts.looks, key=lambda look: look.dead, default=None)
     if worst is None or worst.dead < 0.5:
         return None
-    fix: dict[str, Value] = {"layers": facts.spec.leaky()}
+    fix = facts.spec.leaky()
     if facts.spec.lr > 0.01:
         fix["lr"] = _lower(facts.spec)
     text = (

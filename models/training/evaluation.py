@@ -40,8 +40,8 @@ class Classes:
 
     Shape:
         precision, recall, f1, support: (C,) per class; confusion: (C, C), row = truth, column = prediction;
-        truth, predicted: (N,); confidence: (N,) probability of the prediction; rows: (N,) row numbers in
-        the original data.
+        truth, predicted: (N,); confidence: (N,) probability of the prediction; rank: (N,) how many classes were
+        thought likelier than the true one; rows: (N,) row numbers in the original data.
 
     Attributes:
         cells: original row numbers behind each confusion cell, by "truth,prediction".
@@ -63,6 +63,7 @@ class Classes:
     truth: np.ndarray
     predicted: np.ndarray
     confidence: np.ndarray
+    rank: np.ndarray
     roc: Curve | None = None
     pr: Curve | None = None
 
@@ -172,6 +173,7 @@ def classes_report(
         truth=truth,
         predicted=predicted,
         confidence=probabilities.max(axis=1),
+        rank=(probabilities > probabilities[np.arange(len(truth)), truth][:, None]).sum(axis=1),
         roc=roc,
         pr=pr,
     )

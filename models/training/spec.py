@@ -148,8 +148,8 @@ class RunSpec(core.Spec):
                 "label_smoothing",
             )
 
-    def leaky(self) -> str:
-        """The layer list with LeakyReLU in place of ReLU, for units that have died."""
+    def leaky(self) -> dict[str, core.Value]:
+        """The settings that put LeakyReLU in place of ReLU, for units that have died."""
         raise NotImplementedError
 
 
@@ -176,6 +176,7 @@ class Spec(RunSpec, TableSpec):
             if loss.task != self.task:
                 losses.choose(self.loss, self.task, (), False, 0.0)
 
-    def leaky(self) -> str:
+    def leaky(self) -> dict[str, core.Value]:
         layers = network.parse(self.layers, self.activation)
-        return ", ".join(layer.text().replace(" relu", " leakyrelu") for layer in layers)
+        text = ", ".join(layer.text().replace(" relu", " leakyrelu") for layer in layers)
+        return {"layers": text}

@@ -284,7 +284,7 @@ export default define({
           g.globalAlpha = v === null ? 0.35 : 1;
           g.fillRect(x + j * s, y + i * s, s - 1, s - 1);
           g.globalAlpha = 1;
-          if (s < theme.small * 1.9) continue;
+          if (s < theme.small * 1.65) continue;
           g.font = theme.font(font);
           g.fillStyle = v === null ? theme.text : inkOn(color);
           g.textAlign = "center";
