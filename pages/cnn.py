@@ -3,7 +3,7 @@
 import streamlit as st
 
 from components import lesson, transport
-from components.cnn import inside, train
+from components.cnn import evaluate, explain, inside, train
 from models import cnn
 from models.training.changes import LIVE
 
@@ -17,6 +17,8 @@ projector = lesson.page(
 VIEWS = {
     "Look inside": lambda: inside.show(TOPIC),
     "Build and train": lambda: train.show(TOPIC, projector),
+    "Evaluate": lambda: evaluate.show(TOPIC),
+    "Explain": lambda: explain.show(TOPIC),
 }
 view = st.segmented_control(
     "What to do",

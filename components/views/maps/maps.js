@@ -188,12 +188,13 @@ export default define({
       order.slice(0, most).forEach((c, k) => {
         const ty = y + line * (k + 1.2);
         const best = c === top;
+        const room = w - theme.small * 3.6; // the number stands right of the longest bar
         g.fillStyle = best ? theme.categorical[0] : theme.grid;
-        g.fillRect(x, ty - 1, Math.max(1, (w - 2) * p[c]), line - 3);
-        const room = w - theme.small * 3.4;
-        const dark = best && p[c] * (w - 2) > room * 0.6;
-        text(g, theme, `${data.classes[c] ?? c}`, x + 4, ty, room, { bold: best, color: dark ? "#ffffff" : theme.text });
-        text(g, theme, p[c].toFixed(3), x + w - 4, ty, w, { align: "right", bold: best, color: best && p[c] > 0.97 ? "#ffffff" : theme.text });
+        g.fillRect(x, ty - 1, Math.max(1, room * p[c]), line - 3);
+        const name = `${data.classes[c] ?? c}`;
+        const inside = best && p[c] * room > theme.small * 1.5;
+        text(g, theme, name, x + 4, ty, room - 4, { bold: best, color: inside ? theme.background : theme.text });
+        text(g, theme, p[c].toFixed(3), x + w, ty, w, { align: "right", bold: best });
       });
     }
 
