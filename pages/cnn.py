@@ -3,7 +3,7 @@
 import streamlit as st
 
 from components import lesson, transport
-from components.cnn import evaluate, explain, inside, train
+from components.cnn import evaluate, explain, inside, train, transfer
 from models import cnn
 from models.training.changes import LIVE
 
@@ -19,6 +19,7 @@ VIEWS = {
     "Build and train": lambda: train.show(TOPIC, projector),
     "Evaluate": lambda: evaluate.show(TOPIC),
     "Explain": lambda: explain.show(TOPIC),
+    "Transfer": lambda: transfer.show(TOPIC),
 }
 view = st.segmented_control(
     "What to do",

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import streamlit as st
 from torch import Tensor
 
-from components import address, controls, image_picker, session, transport
+from components import address, controls, image_picker, news, session
 from components.controls import Panel
 from components.transport import Topic
 from components.views.drawpad import drawpad
-from models.cnn import architecture, data, looking
+from models.cnn import architecture, data, looking, pretrained
 from models.core.runs import RunError
 from models.core.spec import SpecError
 from models.data import workspace
@@ -54,8 +52,6 @@ def network(panel: Panel[looking.Spec], topic: Topic) -> None:
 
 def download(name: str) -> None:
     """Fetch ImageNet weights through torchvision, in a worker, with its progress."""
-    from models.cnn import pretrained
-
     client, me = session.client(), session.owner()
     key = f"{PREFIX}:download"
     run = st.session_state.get(key)
@@ -83,8 +79,6 @@ def download(name: str) -> None:
 
 @st.fragment(run_every=0.5)
 def _progress(key: str, run: str) -> None:
-    from components import news
-
     status = session.client().status(run, session.owner())
     if status.state in ("running", "queued"):
         rows = news.of(run).rows
@@ -217,11 +211,3 @@ def _take_run(topic: Topic, run: str) -> None:
 
 def _drop() -> None:
     address.put(f"{PREFIX}-weights", None)
-
-
-def settings_link(spec: looking.Spec) -> Mapping[str, str]:
-    """The bench's settings as parameters of a link."""
-    return address.query(PREFIX, spec)
-
-
-__all__ = ["PREFIX", "look", "network", "panel", "picture", "take", "transport", "truth"]

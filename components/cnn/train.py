@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import streamlit as st
 
 from components import address, code_panel, controls, lesson, news, session, transport
@@ -12,10 +14,10 @@ from components.transport import Followed, Topic
 from components.views.curves import LOSS, METRIC, curves
 from components.views.maps import maps
 from models import cnn
-from models.cnn import architecture, augment, data, network
+from models.cnn import architecture, augment, data, network, programs
 from models.core.seeding import generator
-from models.core.spec import SpecError
-from models.data import image_sets, workspace
+from models.core.spec import SpecError, defaults
+from models.data import image_sets, ingest, workspace
 
 _TITLES = {
     "digits": "Digits, 8 × 8 (scikit-learn)",
@@ -77,19 +79,21 @@ def _described(
     return architecture.describe(made, (channels, size, size))
 
 
-def pictures(panel: Panel[cnn.Spec], name: str = "data") -> None:
+def pictures(panel: Panel[Any], name: str = "data") -> None:
     """The menu of picture sets: bundled ones, own ones, and those that are downloaded."""
     key = f"{panel.prefix}-{name}"
     own = {f"upload:{u.id}": u.name for u in image_sets.listing(session.owner())}
+    default = str(defaults(panel.spec_type)[name])
     chosen = str(panel.values[name])
     if chosen not in _TITLES:
         own.setdefault(chosen, _name(chosen))
     st.selectbox(
         "Pictures",
-        [*_TITLES, *own],
+        options := [*_TITLES, *own],
+        options.index(default),
         format_func=lambda v: _TITLES.get(str(v)) or workspace.display_name(own[str(v)]),
         key=key,
-        on_change=address.follow(key, "digits"),
+        on_change=address.follow(key, default),
         help="An own set is a zip of class folders, taken in on the Datasets page or with the uploader here.",
     )
     if panel.error is not None and panel.error.field == name:
@@ -112,8 +116,6 @@ def own_set(key: str) -> None:
             return
         try:
             id = workspace.put(file, file.name, session.owner())
-            from models.data import ingest
-
             client = session.client()
             st.session_state[job] = client.start(
                 "models.data.ingest", ingest.Spec(f"upload:{id}"), owner=session.owner()
@@ -253,8 +255,6 @@ def _files(topic: Topic[cnn.Spec], run: Followed[cnn.Spec]) -> None:
 
 def exported(topic: Topic[cnn.Spec], run: Followed[cnn.Spec]) -> None:
     """The network as a program of its own: torch.export, and ONNX where its exporter is installed."""
-    from models.cnn import programs
-
     if not run.mine or not run.status.answering:
         return
     client, me, id, spec = session.client(), session.owner(), run.run or "", run.spec

@@ -279,7 +279,7 @@ def files(spec: Spec) -> dict[str, Path]:
     """What the script reads from its own folder, by the name it uses."""
     found = {}
     if spec.network == SHIPPED:
-        found[pretrain.WEIGHTS.name] = pretrain.WEIGHTS
+        found[pretrain.weights_file().name] = pretrain.weights_file()
     if spec.weights and spec.network != SHIPPED:
         found[_file_name(spec)] = workspace.get(spec.weights.removeprefix("upload:"))
     if spec.image.startswith("upload:"):
@@ -290,7 +290,7 @@ def files(spec: Spec) -> dict[str, Path]:
 
 def to_code(spec: Spec) -> str:
     """The same network and picture as plain PyTorch; weights and own pictures are read from the script's folder."""
-    gray, size, wants_imagenet, model = _network_code(spec)
+    gray, size, wants_imagenet, model = network_code(spec)
     cells = [
         "import torch\nfrom torch import nn\nfrom torch.nn import functional as F",
         model,
@@ -309,11 +309,11 @@ def to_code(spec: Spec) -> str:
     return export.script("One picture in one network", cells)
 
 
-def _network_code(spec: Spec) -> tuple[bool, int, bool, str]:
+def network_code(spec: Spec) -> tuple[bool, int, bool, str]:
     """Whether it sees grey, its size, whether it wants ImageNet's scale, and the source text that makes it."""
     if spec.network in (SHIPPED, OWN):
         own = training.Spec() if spec.network == SHIPPED else spec_of(_content(spec.weights))
-        name = pretrain.WEIGHTS.name if spec.network == SHIPPED else _file_name(spec)
+        name = pretrain.weights_file().name if spec.network == SHIPPED else _file_name(spec)
         load = (
             f'from safetensors.torch import load_file\n\nmodel.load_state_dict(load_file("{name}"))'
         )

@@ -1,9 +1,9 @@
-"""The small network that comes with the app: the default settings of the CNN lab, trained; and how to make it again."""
+"""The small networks that come with the app: the default settings of the CNN lab, trained; and how to make them again."""
 
 from __future__ import annotations
 
 import json
-from collections import deque
+from collections.abc import Mapping
 from dataclasses import asdict
 from functools import cache
 from pathlib import Path
@@ -17,13 +17,18 @@ from models.cnn.spec import Spec
 from models.training import checkpoint
 
 FOLDER = Path(__file__).parent / "shipped"
-WEIGHTS, ABOUT = FOLDER / "digits.safetensors", FOLDER / "digits.json"
+SHIPPED: Mapping[str, Spec] = {"digits": Spec(), "digits 0-4": Spec(data="digits 0-4")}
+
+
+def weights_file(name: str = "digits") -> Path:
+    """Where a shipped network's weights lie."""
+    return FOLDER / f"{name.replace(' ', '-')}.safetensors"
 
 
 @cache
-def load() -> nn.Module:
-    """The trained network, in evaluation mode; shared, so never trained or changed in place."""
-    return with_weights(Spec(), WEIGHTS.read_bytes())
+def load(name: str = "digits") -> nn.Module:
+    """A shipped trained network, in evaluation mode; shared, so never trained or changed in place."""
+    return with_weights(SHIPPED[name], weights_file(name).read_bytes())
 
 
 def with_weights(spec: Spec, file: bytes) -> nn.Module:
@@ -40,27 +45,29 @@ def with_weights(spec: Spec, file: bytes) -> nn.Module:
     return model.eval()
 
 
-def about() -> dict[str, Any]:
+def about(name: str = "digits") -> dict[str, Any]:
     """What training it printed: epochs, losses and accuracies, and the settings."""
-    return json.loads(ABOUT.read_text(encoding="utf-8"))
+    return json.loads(weights_file(name).with_suffix(".json").read_text(encoding="utf-8"))
 
 
-def make() -> tuple[bytes, dict[str, Any]]:
-    """Train the default settings to the end; returns the weights file and what is known about it."""
+def make(spec: Spec) -> tuple[bytes, dict[str, Any]]:
+    """Train these settings to the end; returns the weights file and what is known about it."""
     from models.cnn import topic
     from models.training.run import Run
 
-    spec = Spec()
     run = Run(spec, plan=topic.plan(spec))
-    deque(iter(lambda: run.over or run.batch(), True), maxlen=0)
+    while not run.over:
+        run.batch()
     shown = {k: v for k, v in run.row.items() if not k.startswith(("ratio", "seconds", "grad"))}
     return checkpoint.weights(run), {"numbers": shown, "spec": asdict(spec)}
 
 
 if __name__ == "__main__":
     torch.set_num_threads(1)  # as a worker does; small steps gain nothing from more
-    made, known = make()
     FOLDER.mkdir(exist_ok=True)
-    WEIGHTS.write_bytes(made)
-    ABOUT.write_text(json.dumps(known, indent=1) + "\n", encoding="utf-8")
-    print(json.dumps(known["numbers"], indent=1), f"{len(made):,} bytes")
+    for shipped, settings in SHIPPED.items():
+        made, known = make(settings)
+        weights_file(shipped).write_bytes(made)
+        text = json.dumps(known, indent=1) + "\n"
+        weights_file(shipped).with_suffix(".json").write_text(text, encoding="utf-8")
+        print(shipped, json.dumps(known["numbers"], indent=1), f"{len(made):,} bytes")

@@ -53,8 +53,8 @@ class Spec(RunSpec):
     )
     loss: str = knob(
         "auto",
-        "What is made small; auto is cross-entropy.",
-        choices=("auto", "cross_entropy"),
+        "What is made small; auto is cross-entropy, multi_margin the hinge loss of support vector machines.",
+        choices=("auto", "cross_entropy", "multi_margin"),
     )
     optimizer: str = knob("Adam", "Rule that turns gradients into updates.", choices=("SGD", "Adam", "AdamW", "RMSprop", "Adagrad"))  # fmt: skip
     lr: float = knob(

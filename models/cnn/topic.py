@@ -48,7 +48,7 @@ def plan(spec: Spec) -> Plan:
 
 def _loss(spec: Spec, split: data.Split) -> losses.Chosen:
     """Cross-entropy also for two classes: a network for pictures has an output for each."""
-    return choose(spec.replace(loss="cross_entropy"), split)
+    return choose(spec.replace(loss="cross_entropy") if spec.loss == "auto" else spec, split)
 
 
 def train(
@@ -195,7 +195,7 @@ def to_code(spec: Spec) -> str:
     cells = [
         "import math\n\nimport numpy as np\nimport torch\nfrom sklearn.model_selection import train_test_split\n"
         "from torch import nn\nfrom torch.nn import functional as F",
-        _data_cell(spec),
+        data_cell(spec),
         f"{export.source(data.split_rows)}\n\n\n"
         f"train, val, test = split_rows(y.numpy(), {spec.data_seed})\n" + "\n".join(lines),
         f"torch.manual_seed({spec.seed})  # the same initial weights every time\n"
@@ -220,7 +220,8 @@ def files(spec: Spec) -> dict[str, Path]:
     return {_zip_name(spec): workspace.get(image_sets.id_of(spec.data))}
 
 
-def _data_cell(spec: Spec) -> str:
+def data_cell(spec: Spec) -> str:
+    """Source text that makes all pictures x (N, C, H, W) in [0, 1] and labels y (N,)."""
     more = ""
     if spec.limit:
         more += f"\nx, y = x[:{spec.limit}], y[:{spec.limit}]"
