@@ -139,8 +139,10 @@ def lines(
             for k, (name, (x, y)) in enumerate(columns.items())
         ]
     )
-    figure.update_xaxes(title=x_title, type="log" if log_x else "linear")
+    figure.update_xaxes(title=x_title)
+    if log_x:
+        ticks = sorted({float(v) for x, _ in columns.values() for v in x})
+        figure.update_xaxes(type="log", tickvals=ticks)
     figure.update_yaxes(title=y_title)
-    return figure.update_layout(
-        margin={"l": 60, "r": 10, "t": 10, "b": 50}, legend={"x": 0.55, "y": 0.1}
-    )
+    corner = {"x": 0.98, "xanchor": "right", "y": 0.03, "yanchor": "bottom"}
+    return figure.update_layout(margin={"l": 60, "r": 10, "t": 10, "b": 50}, legend=corner)

@@ -39,13 +39,13 @@ class Spec(RunSpec):
         max_chars=2000,
     )
     degrees: float = knob(
-        12.0, "Each picture is turned by up to this angle.", minimum=0.0, maximum=180.0, step=1.0
+        15.0, "Each picture is turned by up to this angle.", minimum=0.0, maximum=180.0, step=1.0
     )
     shift: float = knob(
-        0.08, "… moved by up to this share of its side.", minimum=0.0, maximum=0.5, step=0.01
+        0.1, "… moved by up to this share of its side.", minimum=0.0, maximum=0.5, step=0.01
     )
     zoom: float = knob(
-        0.15, "… and scaled by up to this share.", minimum=0.0, maximum=0.9, step=0.05
+        0.25, "… and scaled by up to this share.", minimum=0.0, maximum=0.9, step=0.05
     )
     flip: bool = knob(False, "Half of the pictures are mirrored left to right.")
     pixel_noise: float = knob(
@@ -62,7 +62,7 @@ class Spec(RunSpec):
     )  # fmt: skip
     step_size: int = knob(5, "StepLR: epochs between two changes.", minimum=1, maximum=MAX_EPOCHS)
     batch_size: int = knob(64, "Pictures per step.", minimum=1, maximum=65_536)
-    epochs: int = knob(16, "Passes over the training pictures.", minimum=1, maximum=MAX_EPOCHS)
+    epochs: int = knob(30, "Passes over the training pictures.", minimum=1, maximum=MAX_EPOCHS)
 
     def check(self) -> None:
         super().check()
