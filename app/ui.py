@@ -21,6 +21,7 @@ PAGES = {
         ("training", "Training", "🏋️"),
         ("autograd", "Autograd", "🔗"),
         ("convolution", "Convolution", "🔲"),
+        ("datasets", "Datasets", "🗂️"),
     ],
 }
 

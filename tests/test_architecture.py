@@ -53,6 +53,7 @@ RULES = {
     "app/routes.py": rule(
         "starlette", "plotly", "models.core", "app"
     ),  # hands out plotly's own file
+    "app/uploads.py": rule("starlette", "models.core", "models.data.workspace", "app"),
     "app/__init__.py": rule(),
     "app/__main__.py": rule("app.bootstrap"),
     "app/bootstrap.py": rule(),

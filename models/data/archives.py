@@ -200,7 +200,9 @@ def _check_directory(path: Path, name: str) -> None:
         tail = file.read()
     at = tail.rfind(b"PK\x05\x06")
     size = struct.unpack_from("<I", tail, at + 12)[0] if 0 <= at <= len(tail) - 22 else 0
-    if at >= 20 and tail[at - 20 : at - 16] == b"PK\x06\x07":  # the form for more than 65 535 members
+    if (
+        at >= 20 and tail[at - 20 : at - 16] == b"PK\x06\x07"
+    ):  # the form for more than 65 535 members
         large = tail.rfind(b"PK\x06\x06", 0, at)
         if 0 <= large <= len(tail) - 56:
             size = struct.unpack_from("<Q", tail, large + 40)[0]
@@ -298,5 +300,3 @@ def _beginning(path: Path) -> str:
     with path.open("rb") as file:
         head = file.read(12)
     return repr(head.decode()) if head.isascii() and head.decode().isprintable() else head.hex(" ")
-
-

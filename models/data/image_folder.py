@@ -76,7 +76,9 @@ class EagerImages(Dataset):
     def __init__(self, lazy: ZippedImages) -> None:
         self.transform, self.labels = lazy.transform, lazy.labels
         lazy.transform = None
-        self.pixels = torch.stack([lazy[i][0] for i in range(len(lazy))])  # (N, 3, side, side) uint8
+        self.pixels = torch.stack(
+            [lazy[i][0] for i in range(len(lazy))]
+        )  # (N, 3, side, side) uint8
         lazy.transform = self.transform
 
     def __len__(self) -> int:

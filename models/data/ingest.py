@@ -72,9 +72,7 @@ def threads(spec: Spec) -> int:
     return 2
 
 
-def train(
-    spec: Spec, *, device: str = "cpu", control: Control | None = None
-) -> Iterator[Snapshot]:
+def train(spec: Spec, *, device: str = "cpu", control: Control | None = None) -> Iterator[Snapshot]:
     """Takes the pictures in; a row tells how far it is, the last frame holds the report.
 
     Raises:
@@ -150,7 +148,9 @@ class _Plan:
                 self._refuse(member, f"no picture ({ending})")
         self.layout = "class folders"
         self.empty_folders: frozenset[str] = frozenset()
-        self.classes: dict[int, str] = {}  # place of a member: its class's name as the file gives it
+        self.classes: dict[
+            int, str
+        ] = {}  # place of a member: its class's name as the file gives it
         if not self._by_table(path, tables, candidates):
             for table in tables:
                 self._refuse(table, "a table that names none of the pictures")
@@ -204,7 +204,9 @@ class _Plan:
                 key = row[file].replace("\\", "/").removeprefix("./") if len(row) > file else ""
                 for member in names.get(key, []) or names.get(key.split("/")[-1], []):
                     self.classes[member.place] = row[label] if len(row) > label else ""
-            self.layout = f"labels from {table.shown}, column {workspace.display_name(rows[0][label], 40)!r}"
+            self.layout = (
+                f"labels from {table.shown}, column {workspace.display_name(rows[0][label], 40)!r}"
+            )
             for member in members:
                 if not self.classes.get(member.place, "").strip():
                     self.classes.pop(member.place, None)
