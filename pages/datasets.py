@@ -12,7 +12,7 @@ from models.data.image_sets import PHOTOS, id_of
 projector = lesson.page(
     "datasets",
     "Datasets",
-    "From files to batches: bring your own pictures and watch Dataset, transforms and DataLoader at work.",
+    "From your own files to batches: what Dataset, transforms and DataLoader do.",
 )
 VIEWS = ("Pictures", "Dataset", "Transforms", "DataLoader")
 view = st.segmented_control(

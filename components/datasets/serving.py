@@ -28,16 +28,17 @@ def show(spec: datasets.Spec, made: datasets.Parts) -> None:
         shown = (
             [image_folder.decode, STYLES[style]] if style.startswith("lazy") else [STYLES[style]]
         )
-        st.code(export.source(*shown), language="python", line_numbers=True, height=470)
+        st.code(
+            export.source(*shown), language="python", line_numbers=True, height=470, wrap_lines=True
+        )
     with right:
         index = st.number_input(
             "data[index]", 0, len(made.data) - 1, 0, key="datasets:index", width=180
         )
         flow = describe.formula(made, int(index))
         pixels = describe.image_sets_pixels(made, int(index))
-        png = describe.to_look_at(
-            spec, made, describe.stages(spec.replace(transforms=""), made, int(index), 0)
-        )[0]
+        plain = spec.replace(transforms="")
+        png = describe.to_look_at(plain, made, describe.stages(plain, made, int(index), 0))[0]
         tiles(
             [Tile(png, f"data[{index}]", (f"uint8 {tuple(pixels.shape)}",))],
             key="datasets-item",
@@ -67,7 +68,9 @@ def mistakes() -> None:
     )
     left, right = st.columns([3, 2], gap="large")
     with left:
-        st.code(loader_mistakes.source(panel.spec.case), language="python", height=300)
+        st.code(
+            loader_mistakes.source(panel.spec.case), language="python", height=300, wrap_lines=True
+        )
     with right:
         try:
             _outcome(demo.run("models.data.loader_mistakes", panel.spec))

@@ -57,7 +57,7 @@ def pick(panel: Panel[datasets.Spec]) -> None:
             on_change=_take,
             help="Folders are classes; or a table (CSV) inside names the label of each file. It stays on this server.",
         )
-        st.caption("Larger than 200 MB? Send it straight to the server's disk:")
+        st.caption("Larger than 500 MB? Send it straight to the server's disk:")
         upload(
             key="datasets-large",
             label="Send a large archive",

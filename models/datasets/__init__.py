@@ -56,7 +56,7 @@ class Spec(core.Spec):
     mix: str = knob(
         "none", "Mixes the pictures and labels of a batch.", choices=tuple(MIXES), label="mix"
     )
-    batch_size: int = knob(16, "Pictures in a batch.", minimum=1, maximum=256)
+    batch_size: int = knob(8, "Pictures in a batch.", minimum=1, maximum=256)
     shuffle: bool = knob(True, "A new order for every epoch.")
     weighted: bool = knob(
         False, "Draw rare classes as often as common ones (WeightedRandomSampler)."
