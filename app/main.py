@@ -19,7 +19,7 @@ from contextlib import asynccontextmanager  # noqa: E402 - the path comes first
 import streamlit as st  # noqa: E402 - the path comes first
 from starlette.middleware import Middleware  # noqa: E402 - the path comes first
 
-from app.middleware import Owner, SecurityHeaders  # noqa: E402 - the path comes first
+from app.middleware import DeepLinks, Owner, SecurityHeaders  # noqa: E402 - the path comes first
 from app.routes import ROUTES  # noqa: E402 - the path comes first
 from models.core import runs  # noqa: E402 - the path comes first
 from models.core.spec import SpecError  # noqa: E402 - the path comes first
@@ -63,7 +63,7 @@ def explain(error: Exception) -> bool:
 app = st.App(
     ROOT / "app" / "ui.py",
     routes=ROUTES,
-    middleware=[Middleware(SecurityHeaders), Middleware(Owner)],
+    middleware=[Middleware(SecurityHeaders), Middleware(DeepLinks), Middleware(Owner)],
     lifespan=lifespan,
     on_script_error=explain,
 )

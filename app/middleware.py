@@ -11,6 +11,7 @@ from pathlib import Path
 import streamlit
 from starlette.datastructures import MutableHeaders
 from starlette.requests import cookie_parser
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 COOKIE = "playground_owner"
@@ -75,6 +76,27 @@ class SecurityHeaders:
         await self._app(scope, receive, sending)
 
 
+class DeepLinks:
+    """Lets a link to a page open without errors in the browser's console.
+
+    Opened at /training, Streamlit's page first asks whether the server lives below /training, and goes on with the
+    next address unless it hears 2xx. A 404 would do, but browsers write each one to the console; 300 they do not.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and _PROBE.fullmatch(scope["path"]):
+            headers = {"Cache-Control": "no-store"}
+            await Response(status_code=300, headers=headers)(scope, receive, send)
+        else:
+            await self._app(scope, receive, send)
+
+
+_PROBE = re.compile(r"/[^/]+/_stcore/(health|host-config)")
+
+
 class Owner:
     """Gives a browser an unguessable name of its own, by which its runs are known.
 
@@ -87,11 +109,7 @@ class Owner:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if (
-            scope["type"] != "http"
-            or not scope["path"].endswith("/_stcore/host-config")
-            or owner_of(scope)
-        ):
+        if scope["type"] != "http" or scope["path"] != "/_stcore/host-config" or owner_of(scope):
             await self._app(scope, receive, send)
             return
         secure = "; Secure" if scope["scheme"] == "https" else ""

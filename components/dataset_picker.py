@@ -73,6 +73,9 @@ def _reading(panel: Panel, spec: TableSpec) -> SpecError | None:
     wanted = profiling.Spec(**{n: getattr(spec, n) for n in specs.knobs(profiling.Spec)})
     reads: dict[profiling.Spec, str] = st.session_state.setdefault(f"{panel.prefix}:reads", {})
     try:
+        if spec.data == example.DATA:
+            workspace.put(example.CONTENT, example.NAME)  # at hand on every server
+        workspace.about(spec.upload)
         if decoded.remembered(spec.upload, spec.csv) is not None:
             return None
         if wanted not in reads:

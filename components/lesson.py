@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 import streamlit as st
 import torch
+from streamlit.delta_generator import DeltaGenerator
 
 from components import address
 
@@ -20,6 +21,7 @@ _CSS = """<style>
 .st-key-controls, .st-key-controls .stVerticalBlock { gap: 0.6rem; }
 .st-key-tidy { display: none; }
 .st-key-lesson-head h3 { padding: 0; }
+.st-key-lesson-head [data-testid="stCaptionContainer"] { margin: 0 !important; }
 .st-key-lesson-head [data-testid="stCaptionContainer"] p { margin: 0; }
 </style>"""
 _PROJECTOR = """<style>
@@ -28,7 +30,7 @@ _PROJECTOR = """<style>
 .st-key-controls, .st-key-details, .st-key-lesson-foot, .st-key-lesson-head [data-testid="stCaptionContainer"], [class*="st-key-detail-"] { display: none !important; }
 .stMainBlockContainer { padding: 3.5rem 1.5rem 1rem; max-width: none; }
 .st-key-stage { --stage-height: max(16rem, calc(100vh - 11.5rem)); }
-.stMain p, .stMain label, .stMain span, .stMain button, .stMain input { font-size: max(1em, 18px); }
+.stMain p, .stMain label, .stMain span, .stMain button, .stMain input, .stMain code { font-size: max(1em, 18px); }
 </style>"""
 
 
@@ -63,10 +65,11 @@ def page(name: str, title: str, lead: str = "") -> bool:
 
 
 @contextmanager
-def controls() -> Iterator[None]:
+def controls() -> Iterator[DeltaGenerator]:
     """Where a page's widgets go: the sidebar; hidden in projector mode."""
-    with st.sidebar, st.container(key="controls"):
-        yield
+    place = st.sidebar.container(key="controls")
+    with place:
+        yield place
 
 
 @contextmanager

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 import streamlit as st
@@ -91,7 +91,7 @@ def follow(topic: Topic[S], spec: S, *, device: str = "cpu") -> Followed[S]:
         return Followed(None, Status("", "failed", known=False), spec, mind.notes)
     if st.query_params.get("run") != mind.run:
         st.query_params["run"] = mind.run
-    mind.address = mind.run
+    mind.seen.add(mind.run)
     status = client.status(mind.run, me)
     if status.state == "failed" and status.step == 0 and status.known and mind.before:
         old = client.status(mind.before, me)
@@ -158,6 +158,10 @@ def command(followed: Followed[Any], name: str, timeout: float = 5.0, **args: An
 
 def bar(topic: Topic[S], followed: Followed[S], spec: S, *, device: str = "cpu") -> None:
     """Buttons, speed, progress and the way back to past epochs; a fragment, so that steering stays quick."""
+    mind = _Mind.of(topic.page)
+    if mind.on_bar and mind.on_bar != followed.run and mind.run == followed.run:
+        _end(mind.on_bar)
+    mind.on_bar = followed.run
     _bar(topic, followed.run, spec, device)
 
 
@@ -175,6 +179,7 @@ def _bar(topic: Topic[Any], run: str | None, spec: Any, device: str) -> None:
     def press(order: Callable[..., Any], *args: Any) -> None:
         mind.moved = mind.moved or bool(mind.notes)
         mind.hush()
+        mind.held = order != client.resume
         try:
             order(id, me, *args)
         except (RunError, PermissionError) as error:
@@ -194,6 +199,10 @@ def _bar(topic: Topic[Any], run: str | None, spec: Any, device: str) -> None:
         restart(topic, spec.replace(**_plain(topic, spec)), paused=paused, device=device)
         address.put(f"{topic.page}-changes", None)
         mind.moved = True
+
+    def change_speed() -> None:
+        with contextlib.suppress(RunError, PermissionError):
+            client.speed(id, me, speed(topic.page))
 
     def seed() -> None:
         controls.put(topic.page, seed=random.SystemRandom().randrange(1_000_000))
@@ -255,7 +264,7 @@ def _bar(topic: Topic[Any], run: str | None, spec: Any, device: str) -> None:
             len(SPEEDS) - 1,
             key=f"{topic.page}-speed",
             bind="query-params",
-            on_change=lambda: press(client.speed, speed(topic.page)),
+            on_change=change_speed,
             disabled=not mine,
             label_visibility="collapsed",
             help="Slow motion to as fast as it goes, in epochs per second.",
@@ -291,15 +300,24 @@ class _Mind:
     run: str | None = None
     base: Any = None  # the settings on the page for which `run` was started or taken over
     before: str | None = None  # the run of before, shown again when `run` cannot even begin
+    held: bool = False  # the last order was one after which a run stands still
+    on_bar: str | None = (
+        None  # the run that the bar shows, which lags behind when pictures change first
+    )
     moved: bool = False  # the bar has to rerun the whole page
     notes: tuple[str, ...] = ()
 
-    address: str | None = None  # the run of the address when the script saw it last
+    seen: set[str] = field(
+        default_factory=set
+    )  # runs that the address has named or this page shown
 
     def asked(self, address: str | None) -> str | None:
-        """The run to show: a new one in the address, else the one of before."""
-        if address is not None and address != self.address:
-            self.address = address
+        """The run to show: a new one in the address, else the one of before.
+
+        An address that lags behind (a click between two answers of the server) names a run shown before.
+        """
+        if address is not None and address not in self.seen:
+            self.seen.add(address)
             return address
         return self.run or address
 
@@ -336,10 +354,14 @@ def _start(topic: Topic[Any], mind: _Mind, spec: Any, device: str, *, paused: bo
         topic.module, spec, owner=me, device=device, paused=paused, speed=speed(topic.page)
     )
     mind.base = spec
-    mind.before = old
-    if old:
-        with contextlib.suppress(RunError, PermissionError):  # it had ended, or is someone else's
-            client.stop(old, me)
+    mind.before, mind.held = old, paused
+    if old and old != mind.on_bar:
+        _end(old)
+
+
+def _end(run: str) -> None:
+    with contextlib.suppress(RunError, PermissionError):  # it had ended, or is someone else's
+        session.client().stop(run, session.owner())
 
 
 def _adopt(topic: Topic[Any], mind: _Mind, run: str, spec: Any, device: str) -> None:
@@ -377,7 +399,7 @@ def _change(
         client.send(status.id, me, "set", **{name: getattr(spec, name) for name in changes})
         mind.base = spec
         return
-    paused = status.mine and status.state == "paused"
+    paused = status.mine and (status.state == "paused" or (mind.held and under_way))
     _start(topic, mind, spec, device, paused=paused)
     address.put(f"{topic.page}-changes", None)
     if not status.mine:

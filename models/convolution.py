@@ -761,9 +761,24 @@ INPUTS = {
     "impulse": _impulse,
     "typed": _values,
 }
+_SIDES = Spec(padding="asymmetric")
+_LARGE = ",".join(["1"] * 9)
+
+# a valid setting in which each field matters, for the fields that do not matter in the default one
 VARIATIONS = {
     "in_channels": Spec(in_channels=2),
+    "groups": Spec(in_channels=2, out_channels=2, groups=2),
     "kernel_width": Spec(kernel_width=2),
+    "dilation_width": Spec(dilation_width=2),
     "pad_width": Spec(pad_width=2),
-    "pad_left": Spec(padding="asymmetric", pad_left=2),
+    "pad_left": _SIDES.replace(pad_left=2),
+    "pad_right": _SIDES.replace(pad_right=2),
+    "pad_top": _SIDES.replace(pad_top=2),
+    "pad_bottom": _SIDES.replace(pad_bottom=2),
+    "padding_mode": Spec(pad=1, padding_mode="reflect"),
+    "output_padding": Spec(op="conv_transpose", stride=2, output_padding=1),
+    "output_size": Spec(op="adaptive_avg_pool", output_size=2),
+    "count_include_pad": Spec(op="avg_pool", pad=1, count_include_pad=False),
+    "values": Spec(height=3, width=3, pattern="typed", values=_LARGE),
+    "weights": Spec(weights=_LARGE),
 }

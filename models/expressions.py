@@ -34,12 +34,16 @@ class ExpressionError(SpecError):
 
     Attributes:
         start, end: the characters of the text it is about.
+        words: the message without that place.
     """
 
-    def __init__(self, message: str, start: int = 0, end: int = 0, detail: str = "") -> None:
+    def __init__(
+        self, message: str, start: int = 0, end: int = 0, detail: str = "", words: str = ""
+    ) -> None:
         super().__init__(message, "expression", detail)
         self.start = start
         self.end = end
+        self.words = words or message
 
 
 @dataclass(frozen=True)
@@ -323,7 +327,7 @@ def _operations(name: str, tensors: list[torch.Tensor], made: torch.Tensor) -> f
     if short.startswith(("linalg_", "_linalg_", "cholesky", "linalg", "_cdist")) and tensors:
         widest = max(max(t.shape, default=1) for t in tensors)
         return 25.0 * max(t.numel() for t in tensors) * widest
-    return float(made.numel())
+    return 10.0 * max([made.numel(), *(t.numel() for t in tensors)])
 
 
 def _to_meta(value: Any) -> Any:
@@ -603,6 +607,8 @@ class _Evaluator(simpleeval.SimpleEval):
             value = call(*args, **kwargs)
         except ExpressionError:
             raise
+        except SpecError as error:  # a function of this project's own already says it well
+            raise self._error(node, str(error), error.detail) from None
         except Exception as error:  # PyTorch raises many kinds; each becomes a sentence here
             raise self._torch_error(node, error, tensors) from None
         known = {_memory(t)[0] for t in tensors}
@@ -690,10 +696,11 @@ def _memory(tensor: torch.Tensor) -> tuple[int, int]:
 
 def _error(node: ast.AST, text: str, message: str, detail: str = "") -> ExpressionError:
     start, end = _span(node, text)
+    words = message
     if end > start:
         shown = text[start:end] if end - start <= 40 else text[start : start + 39] + "…"
         message = f"At character {start + 1}, {shown}: {message}"
-    return ExpressionError(message, start, end, detail)
+    return ExpressionError(message, start, end, detail, words)
 
 
 def _span(node: ast.AST, text: str) -> tuple[int, int]:

@@ -59,6 +59,18 @@ def _dim(m: re.Match[str], tensors: Sequence[torch.Tensor]) -> str:
 
 _PATTERNS: tuple[tuple[str, Callable[[re.Match[str], Sequence[torch.Tensor]], str]], ...] = (
     (
+        r"Only Tensors of floating point and complex dtype can require gradients",
+        lambda m, t: (
+            "Only decimal numbers can collect gradients, and these are whole numbers. Write 1.0 in place of 1, or leave requires_grad away."
+        ),
+    ),
+    (
+        r"expected sequence of length (\d+) at dim (\d+) \(got (\d+)\)",
+        lambda m, t: (
+            f"The lists have different lengths: one has {m[1]} entries, another {m[3]}. A tensor needs the same number in every row."
+        ),
+    ),
+    (
         r"(\w+)\(\): argument '(\w+)' \(position \d+\) must be (?:a )?Tensor, not (\w+)",
         lambda m, t: (
             f"{m[1].lstrip('_')} takes a tensor for {m[2]}, not a {m[3]}. Make one with torch.tensor(…)."
@@ -430,7 +442,7 @@ _PATTERNS: tuple[tuple[str, Callable[[re.Match[str], Sequence[torch.Tensor]], st
         ),
     ),
     (
-        r"all tensors to be on the same device|found at least two devices, ([\w:]+) and ([\w:]+)",
+        r"all tensors to be on the same device|is not on the expected device|found at least two devices, ([\w:]+) and ([\w:]+)",
         lambda m, t: (
             "The tensors live on different devices. Move one with .to(device), so that both are on the same."
         ),

@@ -1,10 +1,10 @@
 """Autograd: run a few lines of your own, then step PyTorch's own backward pass forwards and back."""
 
-import os
+from typing import Any
 
 import streamlit as st
 
-from components import code_panel, controls, lesson
+from components import code_panel, controls, dataset_picker, lesson
 from components.figures import autograd as figures
 from components.views.figure import figure
 from components.views.graph import graph
@@ -13,12 +13,14 @@ from models.autograd import (
     accumulation,
     beyond,
     by_hand,
+    free,
     functions,
     rules,
     tracing,
 )
 from models.autograd.picture import picture
 from models.core.spec import SpecError
+from models.data import tabular
 
 lesson.page(
     "autograd",
@@ -29,14 +31,20 @@ st.html(
     "<style>[class*='-edit-'] textarea { font-family: monospace; }"
     "[class*='st-key-autograd-grad-'] [data-testid=stTooltipIcon] { display: none; }</style>"
 )
-VIEWS = {
-    "graph": "Graph",
-    "accumulate": "Accumulation",
-    "rules": "Rules",
-    "function": "Own Function",
-    "hand": "By hand",
-    "beyond": "Beyond reverse mode",
-}
+
+
+def _last_good(
+    name: str, topic: Any, panel: controls.Panel[Any]
+) -> tuple[Any, Any, SpecError | None]:
+    """The settings that run, what they give, and why it is not what was asked for."""
+    memory = f"{name}:good"
+    try:
+        result = topic.run(panel.spec)
+    except SpecError as error:
+        spec = st.session_state.get(memory, topic.Spec())
+        return spec, topic.run(spec), panel.error or error
+    st.session_state[memory] = panel.spec
+    return panel.spec, result, panel.error
 
 
 # ---- a program and its graph ------------------------------------------------------------------------------------
@@ -44,15 +52,8 @@ VIEWS = {
 
 def show_graph() -> None:
     panel = controls.panel(autograd.Spec, "autograd")
-    _follow_preset(panel.values["preset"])
-    error = panel.error
-    try:
-        result = autograd.run(panel.spec)
-        st.session_state["autograd:good"] = panel.spec
-    except SpecError as found:
-        error = error or found
-        result = autograd.run(st.session_state.get("autograd:good", autograd.Spec()))
-    spec = st.session_state.get("autograd:good", panel.spec)
+    _follow_preset(panel.spec.preset)
+    spec, result, error = _last_good("autograd", autograd, panel)
     with lesson.controls():
         panel.draw("preset")
         st.caption(spec.chosen.about)
@@ -70,17 +71,17 @@ def show_graph() -> None:
         st.warning(
             _capital(result.problem.message), icon=":material/report:", title=_headline(result)
         )
-        if result.problem.detail:
-            with st.expander("What PyTorch says"):
-                st.code(result.problem.detail, language=None)
     with lesson.stage():
         graph(
             picture(result.graph, result.backward, spec.program_text.split("\n")),
             key="autograd-graph",
             problem_line=result.problem.line if result.problem is not None else 0,
         )
-    st.markdown(_summary(result))
     with lesson.details():
+        st.markdown(_summary(result))
+        if result.problem is not None and result.problem.detail:
+            with st.expander("What PyTorch says"):
+                st.code(result.problem.detail, language=None, wrap_lines=True)
         python = st.expander(
             "Backward as Python: the same operations, written out",
             on_change="rerun",
@@ -93,7 +94,7 @@ def show_graph() -> None:
                 except SpecError as found:
                     st.info(str(found))
         st.markdown("##### Code")
-        code_panel.show(autograd.to_code(spec), name="autograd", spec=spec)
+        code_panel.show(autograd.to_code(spec, result), name="autograd", spec=spec)
 
 
 def _follow_preset(preset: str) -> None:
@@ -242,7 +243,7 @@ def show_accumulation() -> None:
         for column, (title, values) in zip(columns, pictures, strict=True):
             with column:
                 figure(
-                    figures.jacobian(values, title),
+                    figures.jacobian(values, title, float(result.big.abs().max())),
                     key=f"accumulate-{title}",
                     height=300,
                     modebar=False,
@@ -273,7 +274,7 @@ def show_accumulation() -> None:
             spec=spec,
             page="autograd",
             prefix="accumulate",
-            params={"autograd-view": "accumulate"},
+            params={"autograd-view": "Accumulation"},
         )
 
 
@@ -296,7 +297,7 @@ def show_rules() -> None:
         with right:
             result = _isolated(spec) if case.isolated else rules.run(spec)
             for name, value in result.found.items():
-                if isinstance(value, float):
+                if not isinstance(value, str):
                     st.markdown(f"**{name}** = {value:.6g}")
                 elif len(value) > 60:
                     st.markdown(f"**{name}**")
@@ -311,7 +312,7 @@ def show_rules() -> None:
             spec=spec,
             page="autograd",
             prefix="rules",
-            params={"autograd-view": "rules"},
+            params={"autograd-view": "Rules"},
         )
 
 
@@ -333,14 +334,7 @@ def show_function() -> None:
     if before != panel.values["preset"]:
         controls.put("function", inputs="", forward="", backward="")
         st.rerun()
-    error = panel.error
-    try:
-        result = functions.run(panel.spec)
-        st.session_state["function:good"] = panel.spec
-    except SpecError as found:
-        error = error or found
-        result = functions.run(st.session_state.get("function:good", functions.Spec()))
-    spec = st.session_state.get("function:good", panel.spec)
+    spec, result, error = _last_good("function", functions, panel)
     with lesson.controls():
         panel.draw("preset")
         st.caption(functions.PRESETS[spec.preset].about)
@@ -377,7 +371,7 @@ def show_function() -> None:
         for column, (title, values) in zip(columns, pictures, strict=True):
             with column:
                 figure(
-                    figures.jacobian(values, title),
+                    figures.jacobian(values, title, float(check.numerical.abs().max())),
                     key=f"function-{check.name}-{title.split(',')[0]}",
                     height=280,
                     modebar=False,
@@ -386,7 +380,7 @@ def show_function() -> None:
     with lesson.stage():
         graph(picture(result.graph, result.backward, ["y = MyFunction.apply(…)"]), key="function-graph", height=520)  # fmt: skip
     with lesson.details():
-        _free_python()
+        _free_python(functions.to_code(spec))
         st.markdown("##### Code")
         code_panel.show(
             functions.to_code(spec),
@@ -394,7 +388,7 @@ def show_function() -> None:
             spec=spec,
             page="autograd",
             prefix="function",
-            params={"autograd-view": "function"},
+            params={"autograd-view": "Own Function"},
         )
 
 
@@ -418,25 +412,45 @@ def _edit_body(values, name: str, label: str) -> None:
     )
 
 
-def _free_python() -> None:
-    if os.environ.get("PLAYGROUND_FREE_PYTHON") != "1":
+def _free_python(code: str) -> None:
+    if not free.allowed():
         st.caption(
-            "Free Python is switched off on this server; the small language above works everywhere. Who owns the server can "
-            "set PLAYGROUND_FREE_PYTHON=1: code then runs in a process of its own, with limits on time and memory."
+            f"Free Python is switched off on this server; the small language above works everywhere. Who owns the server can "
+            f"set {free.SWITCH}=1: a script then runs in a process of its own, with limits on time and memory."
         )
+        return
+    with st.expander("Free Python: any Function, in a process of its own"):
+        with st.form("function-free", border=False):
+            typed = st.text_area("Script", code, key="function-edit-free", height=320)
+            asked = st.form_submit_button("Run the script", icon=":material/play_arrow:")
+        if asked:
+            output = free.run(typed)
+            st.code(output.printed or "(it printed nothing)", language=None)
+            if output.error:
+                st.error("The script did not finish.")
+                st.code(output.error, language=None)
+            st.caption(f"{output.seconds:.1f} s, of at most {free.SECONDS:g}")
 
 
 # ---- by hand ----------------------------------------------------------------------------------------------------
 
 
 def show_by_hand() -> None:
+    panel = controls.panel(by_hand.Spec, "hand")
     with lesson.controls():
-        spec = controls.edit(by_hand.Spec, "hand")
+        dataset_picker.pick(panel)
+        panel.draw("hidden", "lr", "steps", "zero_grad", "seed")
+    panel.complain()
+    spec = dataset_picker.ready(panel, panel.spec)
     result = by_hand.run(spec)
+    score = (
+        "of the rows are named rightly" if result.data.classes else "is the R² of the prediction"
+    )
     st.markdown(
-        f"150 irises, 4 measures, 3 kinds. After {spec.steps} turns the loss is **{result.hand[-1]:.5f}** by hand and "
-        f"**{result.module[-1]:.5f}** with nn and optim; the weights differ by {result.largest_difference:.2g} at most. "
-        f"{result.accuracy:.1%} of the flowers are named rightly."
+        f"{result.rows} training rows, {len(result.data.features)} inputs, to predict {result.data.target}. "
+        f"After {spec.steps} turns the loss is **{result.hand[-1]:.5f}** by hand and **{result.module[-1]:.5f}** with nn and "
+        f"optim; the weights differ by {result.largest_difference:.2g} at most. "
+        f"{result.accuracy:{'.1%' if result.data.classes else '.3f'}} {score}."
     )
     with lesson.stage():
         left, right = st.columns(2)
@@ -488,9 +502,10 @@ def show_by_hand() -> None:
             by_hand.to_code(spec),
             name="by_hand",
             spec=spec,
+            files=tabular.files(spec),
             page="autograd",
             prefix="hand",
-            params={"autograd-view": "hand"},
+            params={"autograd-view": "By hand"},
         )
 
 
@@ -504,14 +519,7 @@ def show_beyond() -> None:
     if before != panel.values["preset"]:
         controls.put("beyond", expression="", point="", derivative="")
         st.rerun()
-    error = panel.error
-    try:
-        result = beyond.run(panel.spec)
-        st.session_state["beyond:good"] = panel.spec
-    except SpecError as found:
-        error = error or found
-        result = beyond.run(st.session_state.get("beyond:good", beyond.Spec()))
-    spec = st.session_state.get("beyond:good", panel.spec)
+    spec, result, error = _last_good("beyond", beyond, panel)
     with lesson.controls():
         panel.draw("preset")
         for name, label in (
@@ -578,7 +586,7 @@ def show_beyond() -> None:
             spec=spec,
             page="autograd",
             prefix="beyond",
-            params={"autograd-view": "beyond"},
+            params={"autograd-view": "Beyond reverse mode"},
         )
 
 
@@ -590,22 +598,22 @@ def _put_text(name: str) -> None:
     controls.put("beyond", **{name: "" if typed in ("", own) else typed})
 
 
+VIEWS = {
+    "Graph": show_graph,
+    "Accumulation": show_accumulation,
+    "Rules": show_rules,
+    "Own Function": show_function,
+    "By hand": show_by_hand,
+    "Beyond reverse mode": show_beyond,
+}
 view = st.segmented_control(
     "What to look at",
     tuple(VIEWS),
-    default="graph",
+    default="Graph",
     required=True,
-    format_func=VIEWS.__getitem__,
     key="autograd-view",
     bind="query-params",
     label_visibility="collapsed",
 )
-{
-    "graph": show_graph,
-    "accumulate": show_accumulation,
-    "rules": show_rules,
-    "function": show_function,
-    "hand": show_by_hand,
-    "beyond": show_beyond,
-}[view]()
+VIEWS[view]()
 lesson.footer()

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from components import code_panel, controls, dataset_picker, lesson, transport
+from components import code_panel, lesson, transport
 from components.training import charts, data, doctor, evaluate, files, model, steer, table
 from models.data import tabular
 from models.training import Spec, to_code
@@ -13,18 +13,17 @@ TOPIC = transport.Topic[Spec]("training", "models.training", live=(*LIVE, "epoch
 projector = lesson.page(
     TOPIC.page, "Training", "Watch a network learn. Change anything while it runs."
 )
-panel = controls.panel(Spec, TOPIC.page, choices=steer.fitting(TOPIC.page))
-with lesson.controls():
-    beside_data = steer.sidebar(panel)
-    device = steer.device(TOPIC.page)
-panel.complain()
-spec = dataset_picker.ready(panel, panel.spec)
-
-run = transport.follow(TOPIC, spec, device=device)
+panel, spec, run = steer.now(TOPIC)
 for note in run.notes:
     st.info(note, icon=":material/info:")
-transport.bar(TOPIC, run, spec, device=device)
-charts.pictures(TOPIC, run, spec, projector, beside_data)
+transport.bar(TOPIC, run, spec, device=steer.device(TOPIC.page))
+stage = st.container(key="training-stage")
+turn = st.session_state[f"{TOPIC.page}:turn"] = st.session_state.get(f"{TOPIC.page}:turn", 0) + 1
+with lesson.controls():
+    steer.data(TOPIC, turn, panel, spec, run, stage, projector)
+    steer.layers(panel)
+    steer.live(TOPIC, turn, panel, run)
+    steer.learning(panel)
 
 with lesson.details():
     doctor.findings(TOPIC, run)

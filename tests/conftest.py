@@ -18,6 +18,9 @@ ROOT = Path(__file__).resolve().parents[1]
 _WORKSPACE = tempfile.TemporaryDirectory(prefix="playground-tests-", ignore_cleanup_errors=True)
 os.environ["PLAYGROUND_HOME"] = _WORKSPACE.name
 
+# One thread, as a worker has: on a busy machine threads that wait for each other cost tiny networks a factor of ten.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 hypothesis.settings.register_profile("repeatable", derandomize=True, deadline=None, database=None)
 hypothesis.settings.load_profile("repeatable")
 

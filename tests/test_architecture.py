@@ -194,7 +194,9 @@ def test_an_allowed_import_is_let_pass(path: str, code: str) -> None:
 ADDRESS = re.compile(r"https?://[^\s\"'`)>\]}]+")
 OWN_MACHINE = re.compile(r"https?://(localhost|127\.0\.0\.1|\[?::1|192\.0\.2\.|$)")
 NAMESPACE = re.compile(r"https?://www\.w3\.org/")  # names of SVG and the like, never fetched
-DOCUMENTATION = re.compile(r"https://docs\.pytorch\.org/")  # what help texts link to, for a click
+DOCUMENTATION = re.compile(
+    r"https://(docs\.pytorch\.org|www\.tensorflow\.org/guide|keras\.io|huggingface\.co/docs)/"
+)
 
 
 def addresses(path: str, code: str) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 
 import pytest
@@ -61,7 +62,7 @@ def test_a_forgotten_zero_grad_doubles_the_gradient() -> None:
 def test_each_part_starts_where_the_last_one_ended() -> None:
     parts = accumulation.run(Spec()).parts
     assert parts[0].before is None
-    for earlier, later in zip(parts, parts[1:], strict=False):
+    for earlier, later in itertools.pairwise(parts):
         assert later.before is not None
         assert torch.equal(later.before, earlier.after)
 

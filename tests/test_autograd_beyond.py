@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -56,7 +57,7 @@ def test_vmap_says_why_it_cannot_follow_a_value() -> None:
     assert result.looped.value is not None
 
 
-BAD = {
+BAD: dict[str, dict[str, Any]] = {
     "expression": {"expression": "x.__class__"},
     "point": {"point": "[1.0, 'a']"},
     "derivative": {"derivative": "torch.ones(2, 7)"},

@@ -60,7 +60,7 @@ def test_the_stable_log_sum_exp_stays_finite() -> None:
     assert result.passed
 
 
-BAD = {
+BAD: dict[str, tuple[dict[str, Any], str, str]] = {
     "no gradient for an input": ({"backward": "grad_z = grad_y"}, "backward", "grad_x"),
     "no y": ({"forward": "z = x * 2", "backward": "grad_x = grad_y"}, "forward", "no line assigns y"),
     "y is a number": ({"forward": "y = 3", "backward": "grad_x = grad_y"}, "forward", "y is a int"),
@@ -83,7 +83,7 @@ def test_bad_bodies_get_a_sentence_in_their_own_box(name: str) -> None:
 
 
 def test_a_gradient_of_the_wrong_shape_fails_with_pytorchs_words() -> None:
-    with pytest.raises(ProgramError, match="refused what backward returned: .*7"):
+    with pytest.raises(ProgramError, match=r"refused what backward returned: .*7"):
         functions.run(Spec(backward="grad_x = grad_y.sum() * torch.ones(7)"))
 
 

@@ -258,6 +258,8 @@ HUGE = [
     "a.repeat(10**6, 10**6)",
     "a.repeat(torch.tensor(10**6), 10**6)",
     "a.expand(10**12, 2, 3) + 1",
+    "a.expand(10**12, 2, 3).sum()",
+    "torch.ones(1).as_strided((10**12,), (0,)).max()",
     "torch.ones(1).expand(10**9, 1) @ torch.ones(1, 1)",
     "torch.kron(torch.ones(10**5), torch.ones(10**5))",
     "torch.outer(torch.ones(10**5), torch.ones(10**5))",

@@ -44,7 +44,11 @@ def browser() -> TestClient:
         Route("/_stcore/host-config", lambda request: PlainTextResponse("{}")),
         Route("/", lambda request: PlainTextResponse("page")),
     ]
-    around = [Middleware(middleware.SecurityHeaders), Middleware(middleware.Owner)]
+    around = [
+        Middleware(middleware.SecurityHeaders),
+        Middleware(middleware.DeepLinks),
+        Middleware(middleware.Owner),
+    ]
     return TestClient(Starlette(routes=[*routes.ROUTES, *extra], middleware=around))
 
 
@@ -207,6 +211,18 @@ def test_the_owner_cookie_is_set_once_and_never_replaced_by_a_visit_from_elsewhe
     other = browser().get("/_stcore/host-config").headers["set-cookie"]
     assert other.split(";")[0] != first.split(";")[0]
     assert len(first.split(";")[0]) > len(middleware.COOKIE) + 30
+
+
+def test_a_link_to_a_page_leaves_no_error_in_the_console_and_no_second_server(
+    web: TestClient,
+) -> None:
+    for probe in ("health", "host-config"):
+        answer = web.get(f"/training/_stcore/{probe}", follow_redirects=False)
+        assert (
+            answer.status_code == 300
+        )  # browsers log 400 and up; Streamlit goes on unless it is 2xx
+        assert "set-cookie" not in answer.headers
+    assert web.get("/_stcore/host-config").status_code == 200
 
 
 def test_a_page_reads_the_cookie_that_the_server_sets() -> None:

@@ -19,7 +19,8 @@ from models import training
 from models.core import export, wire
 from models.core.control import Command, Snapshot
 from models.core.spec import SpecError
-from models.training import Spec
+from models.training import Spec, loop
+from models.training.run import Run
 from tests.topics.steering import Steering
 
 TINY = Spec(epochs=4, layers="4 tanh", batch_size=20)  # iris: 90 training rows, 5 batches per epoch
@@ -86,7 +87,7 @@ SEVEN = "x1,x2,x1^2,x2^2,x1x2,sin(x1),sin(x2)"
 
 def test_the_first_step_equals_plain_pytorch():
     spec = TINY.replace(batch_size=90, epochs=1, lr=0.5)
-    run = training.loop.Run(spec)
+    run = Run(spec)
     model = torch.nn.Sequential(torch.nn.Linear(4, 4), torch.nn.Tanh(), torch.nn.Linear(4, 3))
     model.load_state_dict(run.model.state_dict())
     torch.nn.functional.cross_entropy(model(run.x), run.y).backward()
@@ -98,7 +99,7 @@ def test_the_first_step_equals_plain_pytorch():
 
 def test_a_row_holds_what_torch_computes():
     snapshots = play(TINY)
-    run = training.loop.Run(TINY)
+    run = Run(TINY)
     for _ in range(20):
         run.batch()
     last = rows(snapshots)[-1]
@@ -116,7 +117,7 @@ def test_a_row_holds_what_torch_computes():
 
 def test_norms_are_those_of_the_last_batch():
     spec = TINY.replace(batch_size=90, epochs=1, clip=0.001)  # the norm before clipping is shown
-    run = training.loop.Run(spec)
+    run = Run(spec)
     before = run.linears[0].weight.detach().clone()
     run.batch()
     moved = (run.linears[0].weight - before).norm() / before.norm()
@@ -126,7 +127,7 @@ def test_norms_are_those_of_the_last_batch():
 
 def test_measuring_norms_changes_nothing():
     spec = TINY.replace(epochs=6)
-    measured, plain = training.loop.Run(spec), training.loop.Run(spec)
+    measured, plain = Run(spec), Run(spec)
     measured.every, plain.every = 1, 1000
     for _ in range(30):
         measured.batch()
@@ -135,11 +136,11 @@ def test_measuring_norms_changes_nothing():
 
 
 def test_penalties_are_apart_from_the_loss():
-    run = training.loop.Run(TINY.replace(l1=0.01, weight_decay=0.1))
+    run = Run(TINY.replace(l1=0.01, weight_decay=0.1))
     weights = sum(layer.weight.abs().sum().item() for layer in run.linears)
     squares = sum(p.square().sum().item() for p in run.model.parameters())
     assert run.row["penalty"] == pytest.approx(0.01 * weights + 0.05 * squares, rel=1e-5)
-    assert run.row["train_loss"] == training.loop.Run(TINY).row["train_loss"]
+    assert run.row["train_loss"] == Run(TINY).row["train_loss"]
 
 
 def test_the_default_generator_is_left_alone():
@@ -210,7 +211,7 @@ def test_the_curves_have_one_row_per_epoch_and_none_twice():
 
 
 def test_a_long_epoch_has_points_inside(monkeypatch):
-    monkeypatch.setattr(training.loop, "MIDWAY_SECONDS", 0.0)
+    monkeypatch.setattr(loop, "MIDWAY_SECONDS", 0.0)
     found = play(TINY.replace(epochs=1))
     shown = [row["epoch"] for snapshot in found for row in snapshot.rows]
     assert shown == [0, 0.2, 0.4, 0.6, 0.8, 1]
@@ -340,7 +341,7 @@ def final_weights(snapshots: list[Snapshot]) -> list[Any]:
 
 
 def test_going_back_leads_to_the_state_of_that_epoch():
-    run, early = training.loop.Run(DROPOUT), training.loop.Run(DROPOUT)
+    run, early = Run(DROPOUT), Run(DROPOUT)
     for _ in range(10):
         early.batch()
     expected = early.capture()
@@ -437,7 +438,7 @@ def test_points_of_a_made_set_are_predicted():
 
 def test_a_regression_predicts_in_the_targets_units():
     spec = Spec(data="diabetes", layers="", lr=0.01, epochs=10)
-    run = training.loop.Run(spec)
+    run = Run(spec)
     row = dict.fromkeys(run.data.features, 0.0)
     found = reply(play(spec, {5: [Command("predict", {"rows": [row]}, 1)]}), 1)
     assert 0 < found["predictions"][0] < 350

@@ -91,6 +91,19 @@ def test_the_doctor_is_a_pure_function_of_curves():
     assert doctor.diagnose(curves[:5], facts) == ()
 
 
+def test_a_long_past_is_told_by_a_part_of_it():
+    def row(epoch: int, train: float, val: float) -> dict[str, float]:
+        parts = {"train_loss": train, "val_loss": val, "train_metric": 0.95, "lr": 0.1}
+        return {"epoch": epoch, "step": epoch, **parts}
+
+    flat = [row(e, 1 / (1 + e), 1 / (1 + e)) for e in range(10_000)]
+    assert doctor.diagnose(flat, Facts(Spec())) == ()
+    worse = [row(e, 1 / (1 + e), 0.5 + abs(e - 2000) / 10_000) for e in range(10_000)]
+    found = doctor.diagnose(worse, Facts(Spec()))
+    assert [finding.name for finding in found] == ["overfitting"]
+    assert found[0].evidence["best_epoch"] == pytest.approx(2000, abs=20)
+
+
 def test_a_layer_is_dead_or_saturated_only_on_its_own_terms():
     zero = torch.zeros(4, 2)
     half = torch.tensor([[0.0, 0.0], [0.0, 3.0]])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from typing import Any
 
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -199,3 +200,20 @@ def test_a_diverging_run_gets_a_diagnosis_and_a_fix_that_works():
     assert not at.exception
     assert run_of(at) != run
     assert session.client().spec(run_of(at)).lr < 100
+
+
+@pytest.mark.parametrize(
+    ("data", "offered"),
+    [
+        ("iris", {"auto", "cross_entropy", "nll"}),
+        ("breast_cancer", {"auto", "cross_entropy", "nll", "bce_with_logits"}),
+        ("diabetes", {"auto", "mse", "l1", "huber"}),
+        ("xor", {"auto", "cross_entropy", "nll", "bce_with_logits"}),
+        ("reg_plane", {"auto", "mse", "l1", "huber"}),
+    ],
+)
+def test_only_losses_that_fit_the_data_are_offered(data, offered):
+    at = open_page(data=data, epochs="2")
+    loss: Any = at.get_by_key("training-loss")
+    assert set(loss.options) == offered
+    assert not at.warning

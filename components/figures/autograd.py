@@ -33,8 +33,14 @@ def losses(result: by_hand.Result) -> go.Figure:
     return theme.style(fig)
 
 
-def jacobian(values, title: str) -> go.Figure:
-    """A matrix of derivatives, (outputs, inputs); a single number or row is shown as a matrix too."""
+def jacobian(values, title: str, scale: float = 0.0) -> go.Figure:
+    """A matrix of derivatives, (outputs, inputs); a single number or row is shown as a matrix too.
+
+    Args:
+        scale: the number with the strongest colour, so that rounding errors stay pale; 0: the largest there is.
+    """
     numbers = to_numpy(values)
     rows = numbers.reshape(-1, numbers.shape[-1]) if numbers.ndim else numbers.reshape(1, 1)
-    return matrix.values(rows, title=title, digits=3)
+    names = [[str(i) for i in range(n)] for n in rows.shape]
+    fig = matrix.values(rows, rows=names[0], columns=names[1], title=title, digits=3)
+    return fig.update_traces(zmin=-scale, zmax=scale) if scale > 0 else fig

@@ -25,10 +25,11 @@ _EXAMPLES = {
 def show(projector: bool) -> None:
     """The Memory part of the page."""
     made = shelf.panel()
+    example = "" if made.spec.changed() else _EXAMPLES["transpose"]  # two tensors that share
     with lesson.controls():
-        shelf.draw(made)
+        shelf.draw(made, example)
     made.complain()
-    spec = made.spec
+    spec = made.spec.replace(shelf=example) if example else made.spec
     with st.container(key="detail-memory-examples", horizontal=True, vertical_alignment="center"):
         st.markdown("Look at")
         for name, text in _EXAMPLES.items():
@@ -85,3 +86,23 @@ def show(projector: bool) -> None:
                 hide_index=True,
                 height=36 * len(found) + 38,
             )
+        _promotions()
+
+
+@st.cache_data(show_spinner=False)
+def _promotion_table() -> pd.DataFrame:
+    found = properties.promotions()
+    kinds = list(dict.fromkeys(a for a, _ in found))
+    return pd.DataFrame([[found[a, b] for b in kinds] for a in kinds], kinds, kinds)
+
+
+def _promotions() -> None:
+    part = st.expander(
+        "Which kind of number does a + b have? (dtype promotion)",
+        on_change="rerun",
+        key="tensors:promotions",
+    )
+    if part.open:
+        with part:
+            st.markdown("The kind that holds both, asked of PyTorch for every pair of tensors:")
+            st.dataframe(_promotion_table())

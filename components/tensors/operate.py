@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import pandas as pd
 import streamlit as st
 
 from components import code_panel, controls, lesson
@@ -21,7 +20,7 @@ def show(projector: bool) -> None:
     """The Operate part of the page."""
     made = shelf.panel()
     with lesson.controls():
-        shelf.draw(made)
+        widgets = st.container()  # filled last: the picture does not wait for them
         guessing = st.toggle(
             "Guess first",
             key="tensors-guess",
@@ -39,36 +38,26 @@ def show(projector: bool) -> None:
     with lesson.stage():
         _picture(spec, result, error, covered, projector)
     _code_line(spec)
+    with widgets:
+        shelf.draw(made)
     with lesson.details():
         if result is not None and not covered:
             _outputs(result)
             _steps(spec, result)
-        with st.expander("Which kind of number does a + b have? (dtype promotion)"):
-            _promotions()
         st.markdown("##### Code")
         code_panel.show(tensor_ops.to_code(spec), name="tensors", spec=spec)
 
 
 def _run(spec: Spec) -> tuple[tensor_ops.Result | None, SpecError | None]:
     try:
-        if any(word in spec.shelf_text for word in ("0, ", "00")) and _large(spec):
-            return _kept(spec), None
-        return tensor_ops.run(spec), None
+        return _kept(spec), None
     except SpecError as error:
         return None, error
 
 
-def _large(spec: Spec) -> bool:
-    return any(len(part) > 3 and part.isdigit() for part in _words(spec.shelf_text))
-
-
-def _words(text: str) -> list[str]:
-    return "".join(c if c.isdigit() else " " for c in text).split()
-
-
-@st.cache_resource(max_entries=_HELD, show_spinner=False)
+@st.cache_resource(max_entries=_HELD, ttl=600, show_spinner=False)
 def _kept(spec: Spec) -> tensor_ops.Result:
-    """A result whose tensors take longer to make than to look at, so that panning need not make them again."""
+    """The last results, so that panning in a large tensor need not make it again."""
     return tensor_ops.run(spec)
 
 
@@ -219,7 +208,7 @@ def _outputs(result: tensor_ops.Result) -> None:
                 "shares memory with": ", ".join(shares) or "nobody: a new tensor",
             }
         )
-    st.dataframe(pd.DataFrame(rows), hide_index=True)
+    st.markdown(_table(rows))
     if result.changed:
         st.info(
             f"In place: the numbers of {', '.join(result.changed)} changed, because they share this memory.",
@@ -244,16 +233,14 @@ def _steps(spec: Spec, result: tensor_ops.Result) -> None:
                 "value": tensor_ops.preview(value),
             }
         )
-    st.dataframe(pd.DataFrame(rows), hide_index=True)
+    st.markdown(_table(rows))
 
 
-@st.cache_data(show_spinner=False)
-def _promotion_table() -> pd.DataFrame:
-    found = properties.promotions()
-    kinds = list(dict.fromkeys(a for a, _ in found))
-    return pd.DataFrame([[found[a, b] for b in kinds] for a in kinds], kinds, kinds)
-
-
-def _promotions() -> None:
-    st.markdown("The kind that holds both, asked of PyTorch for every pair of tensors:")
-    st.dataframe(_promotion_table())
+def _table(rows: list[dict[str, str]]) -> str:
+    """A small table as text, which costs a tenth of a data frame; `code` keeps every sign as it is."""
+    head = list(rows[0])
+    lines = [head, ["---"] * len(head)] + [
+        [f"`{r[c].replace('|', '¦')}`" if r[c] and c in ("step", "value") else r[c] for c in head]
+        for r in rows
+    ]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)

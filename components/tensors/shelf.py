@@ -20,8 +20,8 @@ def panel() -> controls.Panel[Spec]:
     return controls.panel(Spec, PREFIX)
 
 
-def draw(made: controls.Panel[Spec]) -> None:
-    """Every widget of the sidebar."""
+def draw(made: controls.Panel[Spec], example: str = "") -> None:
+    """Every widget of the sidebar; `example` stands on an empty shelf in place of the operation's own."""
     _find()
     op = OPS[str(made.values["op"])]
     free = not str(made.values["expression"]).strip()
@@ -37,9 +37,9 @@ def draw(made: controls.Panel[Spec]) -> None:
     if free:
         st.markdown(f"{op.sentence} [Documentation]({op.docs})")
         _params(op, made)
-    _shelf(made)
+    _shelf(made, example)
     made.draw("expression")
-    with st.expander("Random numbers"):
+    if made.error is None and tensor_ops.is_random(made.spec):
         made.draw("seed")
 
 
@@ -148,9 +148,9 @@ def _set(op: str, name: str, key: str) -> None:
     controls.put(PREFIX, params=registry.join_params(kept))
 
 
-def _shelf(made: controls.Panel[Spec]) -> None:
+def _shelf(made: controls.Panel[Spec], example: str) -> None:
     own = str(made.values["shelf"])
-    example = OPS[str(made.values["op"])].shelf
+    example = example or OPS[str(made.values["op"])].shelf
     key = "tensors:lines"
     st.session_state[key] = own or example
     st.text_area(
@@ -164,9 +164,15 @@ def _shelf(made: controls.Panel[Spec]) -> None:
     )
     if error := st.session_state.pop("tensors:complaint", None):
         controls.explain(error)
+    if made.error is not None and made.error.field in ("shelf", "params", "op"):
+        controls.explain(made.error)  # these fields have widgets of this page's own
     with st.container(horizontal=True, gap="small"):
-        with st.popover("Create", icon=":material/add:"):
-            _create(own or example)
+        popover = st.popover(
+            "Create", icon=":material/add:", on_change="rerun", key="tensors:create"
+        )
+        if popover.open:
+            with popover:
+                _create(own or example)
         if own:
             st.button(
                 "Example's tensors",

@@ -7,7 +7,6 @@ from dataclasses import replace
 from typing import Any
 
 import streamlit as st
-from streamlit.delta_generator import DeltaGenerator
 
 from components import address, controls, news, session, transport
 from components.transport import Followed, Topic
@@ -25,17 +24,12 @@ _DRAWN = 16  # units of a layer that the network view still draws
 _PCA = "pca"
 
 
-def pictures(
-    topic: Topic[Spec], run: Followed[Spec], spec: Spec, projector: bool, axes: DeltaGenerator
-) -> None:
-    """Plane and network side by side, loss and metric below: all in sight on a small screen.
-
-    `axes` is the place for the menus of the plane's columns.
-    """
+def pictures(topic: Topic[Spec], run: Followed[Spec], spec: Spec, projector: bool) -> None:
+    """Plane and network side by side, loss and metric below: all in sight on a small screen."""
     known = news.of(run.run) if run.run else None
     scene = known.scene if known else None
     drawn = _drawable(spec)
-    tall, low = (300, 300) if projector else (292, 190)
+    tall, low = (290, 290) if projector else (292, 190)
     widths = {
         (True, True): (4, 5, 3),
         (True, False): (4, 5),
@@ -70,9 +64,6 @@ def pictures(
             height=tall if narrow else low,
             min_width=600 if narrow else 260,
         )
-    if spec.data not in toy.TOYS and scene is not None and len(scene["features"]) > 2:
-        with axes:
-            _axes(topic, run, scene["features"])
 
 
 def _drawable(spec: Spec) -> bool:
@@ -138,8 +129,12 @@ def _weight(topic: Topic[Spec], run: Followed[Spec], weight: Weight) -> None:
         transport.say(topic, str(error))
 
 
-def _axes(topic: Topic[Spec], run: Followed[Spec], features: list[str]) -> None:
-    """Which two columns the plane shows; the principal components of all until two are chosen."""
+def axes(topic: Topic[Spec], run: Followed[Spec], spec: Spec) -> None:
+    """Which two columns of a table the plane shows; the principal components of all until two are chosen."""
+    scene = news.of(run.run).scene if run.run and spec.data not in toy.TOYS else None
+    if scene is None or len(scene["features"]) <= 2:
+        return
+    features = scene["features"]
     names = [_PCA, *features]
     title = {_PCA: "PCA"}
     x_key, y_key = f"{topic.page}-x", f"{topic.page}-y"

@@ -127,11 +127,15 @@ def _head(spec: Spec) -> None:
     if found is None:
         return
     st.markdown(
-        f"**{_plain(found.name)}**: {found.rows:,} rows, columns parted by {found.separator}, decimal {found.decimal}, "
+        f"**{_plain(found.name)}**: {found.rows:,} rows, columns parted by {_words(found.separator)}, decimal {_words(found.decimal)}, "
         f"written in {found.encoding}, {'with' if found.header else 'without'} a header line"
     )
     head = pd.DataFrame(list(found.head), columns=[c.name for c in found.columns])
     st.dataframe(head, hide_index=True, height=220, alt="The first rows of the file")
+
+
+def _words(mark: str) -> str:
+    return {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar", ".": "point"}.get(mark, mark)
 
 
 def _finite(value: float) -> float | None:

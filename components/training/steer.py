@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from components import controls, dataset_picker
+from components import controls, dataset_picker, news, transport
 from components.controls import Panel
+from components.training import charts
+from components.transport import Followed, Topic
 from models.core import device as devices
 from models.core import spec as specs
 from models.core.spec import SpecError, Value
-from models.data import tabular
+from models.data import decoded, tabular, toy
 from models.training import losses, network
 from models.training.spec import Spec
 
+_QUIET = 0.8  # seconds without a move after which the whole page follows
 MOMENTUM = ("SGD", "RMSprop")
 SCHEDULED = {
     "StepLR": ("step_size", "gamma"),
@@ -29,28 +33,108 @@ SCHEDULED = {
 
 def fitting(page: str) -> dict[str, Sequence[Value]]:
     """The losses that fit the task of the data as it stands in the widgets."""
-    values = controls.read(Spec, page)
-    task = task_of(values)
+    task, classes = _asked(controls.read(Spec, page))
     if task is None:
         return {}
-    fit = [name for name, loss in losses.LOSSES.items() if loss.task == task]
+    fit = [
+        name
+        for name, loss in losses.LOSSES.items()
+        if loss.task == task and (classes == 2 or not loss.binary)
+    ]
     return {"loss": ("auto", *fit)}
 
 
-def task_of(values: Mapping[str, Any]) -> str | None:
-    """The task that these settings pose; None while the data cannot be read."""
+def _asked(values: Mapping[str, Any]) -> tuple[str | None, int]:
+    """The task that these settings pose, and its number of classes; (None, 0) while the data is not read."""
     names = specs.knobs(tabular.TableSpec)
     try:
-        return tabular.task_of(tabular.TableSpec(**{n: values[n] for n in names}))
+        spec = tabular.TableSpec(**{n: values[n] for n in names})
+        if spec.data in toy.TOYS:
+            return toy.TOYS[spec.data].task, 2
+        if spec.upload and decoded.remembered(spec.upload, spec.csv) is None:
+            return None, 0  # a worker reads it, never the page
+        plan = tabular.plan(spec)
     except SpecError:
-        return None
+        return None, 0
+    return plan.task, next(c.distinct for c in plan.columns if c.name == plan.target)
 
 
-def sidebar(panel: Panel[Spec]) -> DeltaGenerator:
-    """Every control of the page; returns a place beside the data for what is known only later."""
-    spec = panel.spec
+def now(topic: Topic[Spec]) -> tuple[Panel[Spec], Spec, Followed[Spec]]:
+    """The settings as the widgets have them, those in effect, and the run that goes with them."""
+    panel = controls.panel(Spec, topic.page, choices=fitting(topic.page))
+    panel.complain()
+    spec = dataset_picker.ready(panel, panel.spec)
+    return panel, spec, transport.follow(topic, spec, device=device(topic.page))
+
+
+@st.fragment
+def data(
+    topic: Topic[Spec],
+    turn: int,
+    panel: Panel[Spec],
+    spec: Spec,
+    run: Followed[Spec],
+    stage: DeltaGenerator,
+    projector: bool,
+) -> None:
+    """The pictures on the `stage`, and here the widgets of the data.
+
+    Moving one of them changes the pictures at once; the rest of the page, some seventy elements, follows when
+    there was a moment without another move. `turn` counts the page's runs.
+    """
+    moved = _moved(topic, "data", turn)
+    if moved:
+        panel, spec, run = now(topic)
+    with stage:
+        charts.pictures(topic, run, spec, projector)
     dataset_picker.pick(panel)
-    later = st.container()
+    charts.axes(topic, run, spec)
+    unknown = run.run is not None and not run.status.over and news.of(run.run).scene is None
+    if moved or unknown:  # names and sizes are known with the first picture
+        _follow_up(topic)
+
+
+@st.fragment
+def live(topic: Topic[Spec], turn: int, panel: Panel[Spec], run: Followed[Spec]) -> None:
+    """What changes while a run lives; a move reaches the run without drawing the page again."""
+    moved = _moved(topic, "live", turn)
+    if moved:
+        panel, _, found = now(topic)
+        if found.run != run.run:  # it was over, so this is another one
+            st.rerun()
+    st.markdown("**While it runs**")
+    panel.draw("lr")
+    if panel.spec.optimizer in MOMENTUM:
+        panel.draw("momentum")
+    panel.draw("weight_decay", "l1", "clip")
+    if moved:
+        _follow_up(topic)
+
+
+def _moved(topic: Topic[Spec], part: str, turn: int) -> bool:
+    """Whether a widget of this part was moved: the part runs again within the same run of the page."""
+    last = f"{topic.page}:turn:{part}"
+    moved = st.session_state.get(last) == turn
+    st.session_state[last] = turn
+    return moved
+
+
+def _follow_up(topic: Topic[Spec]) -> None:
+    """Draw the whole page once nothing has moved for a moment."""
+    st.session_state[f"{topic.page}:late"] = time.monotonic()
+    _late(f"{topic.page}:late")
+
+
+@st.fragment(run_every=0.5)
+def _late(key: str) -> None:
+    asked = st.session_state.get(key)
+    if asked is not None and time.monotonic() - asked > _QUIET:
+        del st.session_state[key]
+        st.rerun()
+
+
+def layers(panel: Panel[Spec]) -> None:
+    """Layers, activation and initial weights."""
     st.markdown("**Network**")
     panel.draw("layers")
     with st.expander("Layers one by one", key="training-open-layers", on_change="rerun") as box:
@@ -58,18 +142,18 @@ def sidebar(panel: Panel[Spec]) -> DeltaGenerator:
             _layer_editor(panel)
     with st.expander("Activation and initial weights"):
         panel.draw("activation", "init", "seed")
-    st.markdown("**While it runs**")
-    panel.draw("lr")
-    if spec.optimizer in MOMENTUM:
-        panel.draw("momentum")
-    panel.draw("weight_decay", "l1", "clip")
+
+
+def learning(panel: Panel[Spec]) -> None:
+    """Optimizer, schedule, loss, batches, epochs and when to stop."""
+    spec = panel.spec
     st.markdown("**Learning**")
     panel.draw("optimizer")
     if spec.optimizer == "SGD":
         panel.draw("nesterov")
     panel.draw("scheduler", *SCHEDULED.get(spec.scheduler, ()))
     panel.draw("loss")
-    if task_of(panel.values) == "classification":
+    if _asked(panel.values)[0] == "classification":
         panel.draw("class_weights")
         if spec.loss in ("auto", "cross_entropy"):
             panel.draw("label_smoothing")
@@ -77,17 +161,23 @@ def sidebar(panel: Panel[Spec]) -> DeltaGenerator:
     with st.expander("Stop early"):
         panel.draw("patience", "stop_at")
         st.caption("A loss that is no number any more always stops the run.")
-    return later
+    _device_menu(panel.prefix)
 
 
 def device(page: str) -> str:
-    """Where the network is trained; a menu only where there is a choice."""
+    """Where the network is trained."""
+    chosen = st.session_state.get(f"{page}-device")
+    return chosen if chosen in [one.name for one in devices.available()] else "cpu"
+
+
+def _device_menu(page: str) -> None:
+    """Only where there is a choice."""
     found = devices.available()
-    names = [one.name for one in found]
     if len(found) == 1:
-        return names[0]
+        return
+    names = [one.name for one in found]
     titles = {one.name: f"{one.name}: {one.title}" for one in found}
-    return st.selectbox(
+    st.selectbox(
         "device",
         names,
         format_func=lambda name: titles[str(name)],
@@ -101,9 +191,9 @@ def _layer_editor(panel: Panel[Spec]) -> None:
     """The layer list as a table: a row per hidden layer; edits are written back as text."""
     text = str(panel.values["layers"])
     try:
-        layers = network.parse(text, panel.spec.activation)
+        parsed = network.parse(text, panel.spec.activation)
     except SpecError:
-        layers = network.parse(panel.spec.layers, panel.spec.activation)
+        parsed = network.parse(panel.spec.layers, panel.spec.activation)
     rows = [
         {
             "units": layer.units,
@@ -111,7 +201,7 @@ def _layer_editor(panel: Panel[Spec]) -> None:
             "dropout": layer.dropout,
             "batch norm": layer.batch_norm,
         }
-        for layer in layers
+        for layer in parsed
     ]
     key = f"training-layer-table-{text}"
 

@@ -191,9 +191,13 @@ def numbers(result: Result) -> dict[str, float]:
     return found
 
 
-def to_code(spec: Spec) -> str:
-    """The same run as a script without this project: leaves, program, backward, gradients."""
-    result = run(spec, jacobians=False)
+def to_code(spec: Spec, result: Result | None = None) -> str:
+    """The same run as a script without this project: leaves, program, backward, gradients.
+
+    Args:
+        result: of this very spec, where it is known already; how the pass ended decides a line of the script.
+    """
+    result = result or run(spec, jacobians=False)
     preset = spec.chosen
     names = list(result.leaves)
     start = [

@@ -1,5 +1,8 @@
 """Gradients add up: several backward calls, micro-batches against one big batch, and the bugs that come of it."""
 
+# The loops read as a learner writes them; the stubs call every .grad optional.
+# pyright: reportOptionalMemberAccess=false, reportOperatorIssue=false
+
 from __future__ import annotations
 
 from dataclasses import dataclass

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import functools
+import importlib
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -138,7 +139,9 @@ class Interpreter:
         """
         self._lines, self._field = program.lines, field
         _warm()
-        self._until = time.thread_time() + MAX_SECONDS  # of work: a busy machine is not the learner's loop
+        self._until = (
+            time.thread_time() + MAX_SECONDS
+        )  # of work: a busy machine is not the learner's loop
         self._block(program.body)
         self.line = 0
         return self.names
@@ -310,6 +313,9 @@ class Interpreter:
 @functools.cache
 def _warm() -> None:
     """PyTorch imports half of itself at the first dry run: not on the learner's clock."""
+    importlib.import_module(
+        "torch._dynamo"
+    )  # the first operation under a dispatch mode asks for it
     expressions.evaluate("x @ x", {"x": torch.ones(1, 1)}, trace=False)
 
 

@@ -147,7 +147,7 @@ class Recorder:
         self.writes: list[tuple[_Op, Tensor, int, int]] = []
         self.names: list[tuple[str, Tensor, Node | None, int]] = []
         self.turns: dict[int, int] = {}
-        self.calls: list[str] = []
+        self.calls: list[Any] = []  # functions that are open, the learner's own first
         self.bytes = 0  # of all copies made so far
         self.making: Node | None = None  # the backward node that runs now
         self._module = module
@@ -239,6 +239,11 @@ def topological(root: Node | None) -> list[Node]:
     return order[::-1]
 
 
+def is_custom(node: Node) -> bool:
+    """Whether it belongs to an autograd.Function written in Python; such a node is called by `apply`."""
+    return isinstance(node, torch.autograd.function.BackwardCFunction)
+
+
 def version(tensor: Tensor) -> int:
     """How often this tensor's memory was written to, or -1 where PyTorch does not count (inference mode)."""
     return -1 if tensor.is_inference() else tensor._version
@@ -273,7 +278,7 @@ class _Functions(TorchFunctionMode):
         self.recorder = recorder
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        self.recorder.calls.append(_function_name(func))
+        self.recorder.calls.append(func)
         try:
             return func(*args, **(kwargs or {}))
         finally:
@@ -315,7 +320,7 @@ class _Dispatch(TorchDispatchMode):
         inputs = [t for t in tree_leaves((args, kwargs)) if isinstance(t, Tensor)]
         op = _Op(
             str(func),
-            recorder.calls[0] if recorder.calls else "",
+            _function_name(recorder.calls[0]) if recorder.calls else "",
             line,
             recorder.turns.get(line, 1),
             recorder._modules[-1] if recorder._modules else "",
@@ -394,7 +399,7 @@ class _Builder:
             for op, t, a, b in recorder.writes
         )
         vertices = tuple(
-            Vertex(i, **(v | {"marks": frozenset(v["marks"])})) for i, v in enumerate(self.vertices)
+            Vertex(i, marks=frozenset(v.pop("marks")), **v) for i, v in enumerate(self.vertices)
         )
         edges = tuple(sorted(self.edges.values(), key=lambda e: (e.target, e.slot, e.source)))
         return Graph(
@@ -453,7 +458,7 @@ class _Builder:
         for node, out_nr, value in [*op.claims, *op.late]:
             if node is None:
                 continue
-            custom = isinstance(node, torch.autograd.function.BackwardCFunction)
+            custom = is_custom(node)
             if custom and node in self.index:  # one of several outputs of the same Function
                 fresh[node] = self.index[node]
             if node not in self.index:

@@ -6,6 +6,7 @@ import ast
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -121,16 +122,19 @@ def run(spec: Spec, *, device: str = "cpu", links: bool = True) -> Result:
         SpecError: the shelf cannot be made, or PyTorch refuses the operation on these tensors.
     """
     tree = expressions.parse(spec.code)
-    random = expressions.is_random(tree) or any(
-        expressions.is_random(expressions.parse(line)) for _, line in create.lines(spec.shelf_text)
-    )
+    random = is_random(spec)
     place = nullcontext() if device == "cpu" else torch.device(device)
     with seeding.seeded(spec.seed) if random else nullcontext(), place:
         made = create.build(spec.shelf_text)
         shelf = {n: t for n, t in made.items() if isinstance(t, torch.Tensor)}
         writes = expressions.writes(tree)
         before = {n: t.detach().clone() if writes else t.detach() for n, t in shelf.items()}
-        evaluation = expressions.evaluate(spec.code, shelf, seed=None)
+        try:
+            evaluation = expressions.evaluate(spec.code, shelf, seed=None)
+        except expressions.ExpressionError as error:
+            if spec.expression.strip():
+                raise
+            raise SpecError(error.words, "params", error.detail) from None
     outputs = _outputs(evaluation.value)
     changed = tuple(
         n
@@ -285,10 +289,21 @@ def to_code(spec: Spec) -> str:
             shelf,
             f"result = {spec.code}\nprint(result)",
             "from typing import Any\n\n\n"
-            + export.source(report)
+            + _report_source()
             + '\n\n\nfor name, number in report(result).items():\n    print(f"{name} = {number}")',
         ],
     )
+
+
+@cache
+def _report_source() -> str:
+    return export.source(report)
+
+
+def is_random(spec: Spec) -> bool:
+    """Whether the shelf or the operation draws random numbers, so that the seed matters."""
+    parts = [spec.code, *(line for _, line in create.lines(spec.shelf_text))]
+    return any(expressions.is_random(expressions.parse(p, create.LIMITS)) for p in parts)
 
 
 def _outputs(value: Any) -> tuple[tuple[str, torch.Tensor], ...]:

@@ -22,7 +22,7 @@ def branching_gradient(start: float) -> tuple[float, float]:
     for _ in range(3):
         y = y * y if y < 2 else y + 1
     (slope,) = torch.autograd.grad(y, x)
-    return float(y), float(slope)
+    return y.item(), slope.item()
 
 
 def failing_line() -> str:

@@ -154,7 +154,10 @@ def csv(file: str, rows: int = 6) -> torch.Tensor:
     import pandas as pd
     import torch
 
-    numbers = pd.read_csv(file, nrows=rows, sep=None, engine="python").select_dtypes("number")
+    with open(file, encoding="utf-8-sig", errors="replace") as lines:
+        head = lines.readline()
+    separator = max(",;\t", key=head.count)
+    numbers = pd.read_csv(file, nrows=rows, sep=separator).select_dtypes("number")
     return torch.tensor(numbers.to_numpy(), dtype=torch.float32)
 
 
@@ -247,7 +250,10 @@ def for_script(text: str) -> str:
     """Shelf lines with the names of the uploaded files in place of their ids."""
 
     def named(found: re.Match[str]) -> str:
-        about = workspace.about(found[2])
+        try:
+            about = workspace.about(found[2])
+        except SpecError:
+            return found[0]  # not on this server: the id is all that is known
         ending = "." + (about.name.rpartition(".")[2].lower() or "bin")
         return f'{found[1]}("{workspace.file_name(about.name, ending)}"'
 

@@ -79,6 +79,10 @@ def _shape(text: str) -> Shape:
         raise SpecError(
             f"{text[:30]!r} is no shape. Write sizes with commas, for example 2, 3.", "search"
         ) from None
+    if not sizes:
+        raise SpecError(
+            f"{text[:30]!r} is no shape. Write sizes with commas, for example 2, 3.", "search"
+        )
     if any(n < 0 for n in sizes) or len(sizes) > 6:
         raise SpecError("A shape has up to 6 sizes, none of them negative.", "search")
     return sizes

@@ -55,6 +55,9 @@ class Finding:
     fix: Mapping[str, Value] = field(default_factory=dict)
 
 
+_ROWS = 500
+
+
 def look(name: str, activation: str, values: Tensor) -> Look:
     """A layer's condition from its values, (rows, units)."""
     dead = saturated = 0.0
@@ -71,6 +74,8 @@ def diagnose(rows: Sequence[Mapping[str, Any]], facts: Facts) -> tuple[Finding, 
     """Findings for curves so far (`rows` from the one before the first step on), the worst first."""
     if not rows:
         return ()
+    if len(rows) > 2 * _ROWS:  # a long past is told as well by a part of it
+        rows = [*rows[: -_ROWS : len(rows) // _ROWS], *rows[-_ROWS:]]
     if not math.isfinite(rows[-1]["train_loss"]):
         return (_nan(rows, facts),)
     diverged = _divergence(rows, facts)
@@ -177,11 +182,12 @@ def _plateau(rows: Sequence[Mapping[str, Any]], facts: Facts) -> Finding | None:
     if not facts.spec.layers.strip() and facts.spec.init != "zeros":
         fix = {"layers": "8 tanh, 8 tanh"}
         advice = "There is no hidden layer: add some"
+    epochs = rows[-1]["epoch"] - rows[-width - 1]["epoch"]
     text = (
-        f"For {width} epochs the training loss stays at {now:.3g} (better by {max(gain, 0):.1%}), though the metric is "
+        f"For {epochs:g} epochs the training loss stays at {now:.3g} (better by {max(gain, 0):.1%}), though the metric is "
         f"only {metric:.2f}. {advice}."
     )
-    return Finding("plateau", text, {"epochs": width, "gain": gain, "metric": metric}, fix)
+    return Finding("plateau", text, {"epochs": epochs, "gain": gain, "metric": metric}, fix)
 
 
 def _overfitting(rows: Sequence[Mapping[str, Any]], facts: Facts) -> Finding | None:

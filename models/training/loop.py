@@ -18,6 +18,7 @@ from models.training.run import Run
 from models.training.spec import Spec
 
 MIDWAY_SECONDS = 1.0  # longest time without a new point of the curves
+DOCTOR_SECONDS = 0.5  # shortest time between two examinations
 
 
 def train(
@@ -41,25 +42,27 @@ def train(
     if resume:
         checkpoint.restore(run, checkpoint.read(resume))
     yield session.snapshot(picture=True, scene=True)
-    ended = False
-    since = time.perf_counter()
+    ended, over = False, run.over
+    clock, gate, due = time.perf_counter, control.gate, control.due
+    last_row = clock()
     while True:
-        run.pause_clock()
-        while commands := control.gate(ended):
+        before = clock()
+        while commands := gate(ended):
             replies = {c.id: session.answer(c) for c in commands}
-            yield session.snapshot(picture=control.due(), replies=replies)
-            ended = False
-        run.resume_clock()
-        if run.over:
+            yield session.snapshot(picture=due(), replies=replies)
+            ended, over = False, run.over
+        now = clock()
+        run.waited += now - before
+        if over:
             return
         run.batch()
         ended = run.position == 0
         if ended:
-            since = time.perf_counter()
-        elif time.perf_counter() - since > MIDWAY_SECONDS:
+            last_row, over = now, run.over
+        elif now - last_row > MIDWAY_SECONDS:
             run.midway_row()
-            since = time.perf_counter()
-        if run.over or control.due():
+            last_row = now
+        if over or due():
             yield session.snapshot(picture=True)
 
 
@@ -77,6 +80,11 @@ class _Session:
     def __init__(self, spec: Spec, device: str) -> None:
         self.run = Run(spec, device)
         self.pictures = Pictures(self.run)
+        self.counts: tuple[int, ...] = ()  # training rows per class
+        if self.run.data.task == "classification":
+            classes = len(self.run.data.classes)
+            self.counts = tuple(torch.bincount(self.run.data.y_train, minlength=classes).tolist())
+        self.next_visit = 0.0  # of the doctor, by time.perf_counter
         self.findings: tuple[doctor.Finding, ...] = ()
         self.scene_is_new = False
         self.blobs: dict[str, bytes] = {}
@@ -108,12 +116,11 @@ class _Session:
 
     def _examine(self) -> list[dict[str, Any]]:
         """The doctor's findings as an event, when they are other ones than before."""
-        run = self.run
-        counts: tuple[int, ...] = ()
-        if run.data.task == "classification":
-            classes = len(run.data.classes)
-            counts = tuple(torch.bincount(run.data.y_train, minlength=classes).tolist())
-        facts = doctor.Facts(run.spec, counts, run.data.classes, self.pictures.looks())
+        run, now = self.run, time.perf_counter()
+        if now < self.next_visit and not run.over:
+            return []
+        self.next_visit = now + DOCTOR_SECONDS
+        facts = doctor.Facts(run.spec, self.counts, run.data.classes, self.pictures.looked)
         found = doctor.diagnose(run.course_so_far(), facts)
         before, self.findings = self.findings, found
         if [f.name for f in before] == [f.name for f in found]:

@@ -59,7 +59,10 @@ class Chosen:
         if self.loss.binary:
             p = output.sigmoid()
             return torch.cat([1 - p, p], dim=1)
-        return output.exp() if self.loss.log_softmax else output.softmax(dim=1)
+        # over the first dimension: several times faster on the CPU where there are many rows
+        classes_first = output.T.contiguous()
+        p = classes_first.exp() if self.loss.log_softmax else classes_first.softmax(dim=0)
+        return p.T
 
 
 def choose(

@@ -22,7 +22,9 @@ from models.training.step import evaluate, train_batch
 
 EVALUATED = 20_000  # rows per split that each point of the curves looks at
 HISTORY_BYTES = 96 * 2**20
-_STATISTICS_STEPS = 16  # batches between two looks at gradient and update norms
+_HISTORY_STEPS = 256  # most batches to repeat on going back, while the budget lasts
+_STATISTICS_STEPS = 200  # batches between two looks at gradient and update norms, at most
+_STATISTICS_LOOKS = 30  # of a run of few epochs, so many looks at least
 
 
 def thinning(rows: int) -> int:
@@ -38,6 +40,7 @@ class Run:
         data: the prepared table; chosen: the loss; calls: the network's constructor calls.
         step, epoch, position: batches done, whole epochs done, batches done in the epoch under way.
         rows: points of the curves since `take_rows`; course: all of them; row: the newest.
+        waited: seconds that were not spent training; rows do not count them.
         reached: the furthest epoch whose rows have been shown.
     """
 
@@ -92,18 +95,24 @@ class Run:
         self.planned = list(changes.parse(spec.changes))
         for change in self.planned:
             self.check_change(change.name, change.value)
-        self.seconds = 0.0
         self.rows: list[dict[str, Any]] = []
         self.course: list[dict[str, Any]] = []
-        self._last: tuple[Tensor, int] | None = None
+        self._last_order: Tensor | None = None  # of the epoch that the last batch was in
+        # the rows in the order of the epoch under way, written anew for each, and its batches: views of them
+        self._shuffled = torch.empty_like(self.x), torch.empty_like(self.y)
+        self._pairs = list(
+            zip(*(part.split(spec.batch_size) for part in self._shuffled), strict=True)
+        )
         self.events: list[dict[str, Any]] = []
         self.statistics: dict[str, float] = {}
-        self.every = max(1, _STATISTICS_STEPS // self.batches)  # epochs between two looks at norms
-        self.history = History(budget, max(1, 64 // self.batches))
+        looks = min(_STATISTICS_STEPS // self.batches, spec.epochs // _STATISTICS_LOOKS)
+        self.every = max(1, looks)  # epochs between two looks at norms
+        self.history = History(budget, max(1, _HISTORY_STEPS // self.batches))
         self.shown_step = -1
         self.reached = 0
         self._quiet = False
         self._since = time.perf_counter()
+        self.waited = 0.0
         self.row: dict[str, Any] = {}
         self._add_row()
         self.history.keep(self.capture())
@@ -127,20 +136,21 @@ class Run:
         """Train on the next batch; after an epoch's last one, measure and keep."""
         if self.position == 0:
             self._begin_epoch(torch.randperm(len(self.x), generator=self.order_generator))
-        order = self.order
-        x, y = self._xs[self.position], self._ys[self.position]
-        l1, clip = self.settings["l1"], self.settings["clip"]
-        last = self.position + 1 == self.batches
+        position = self.position
+        x, y = self._pairs[position]
+        settings = self.settings
+        l1, clip = settings["l1"], settings["clip"]
+        last = position + 1 == self.batches
         if last and self.epoch % self.every == 0:
             self._measured_batch(x, y, l1, clip)
         else:
             train_batch(self.model, self.loss_fn, self.optimizer, x, y, l1, clip)
-        self.lr = self.optimizer.param_groups[0]["lr"]
-        if self.schedule == "batch" and self.step < self.scheduler.total_steps:
-            self.scheduler.step()
-        self._last = (order, self.position) if order is not None else None
+        if self.schedule == "batch":
+            self.lr = self.optimizer.param_groups[0]["lr"]
+            if self.step < self.scheduler.total_steps:
+                self.scheduler.step()
         self.step += 1
-        self.position += 1
+        self.position = position + 1
         if last:
             self._end_epoch()
         if self.planned:
@@ -151,10 +161,10 @@ class Run:
         self._add_row()
 
     def _begin_epoch(self, order: Tensor) -> None:
-        self.order = order
+        self.order = self._last_order = order
         placed = order.to(self.device)
-        self._xs = self.x[placed].split(self.spec.batch_size)
-        self._ys = self.y[placed].split(self.spec.batch_size)
+        torch.index_select(self.x, 0, placed, out=self._shuffled[0])
+        torch.index_select(self.y, 0, placed, out=self._shuffled[1])
 
     def _measured_batch(self, x: Tensor, y: Tensor, l1: float, clip: float) -> None:
         weights = [layer.weight for layer in self.linears]
@@ -176,7 +186,6 @@ class Run:
     def _end_epoch(self) -> None:
         self.epoch += 1
         self.position, self.order = 0, None
-        self._xs = self._ys = ()
         row = self._add_row()
         watched = row["val_loss"] if self.val else row["train_loss"]
         metric = row["val_metric"] if self.val else row["train_metric"]
@@ -215,9 +224,6 @@ class Run:
         )
 
     def _add_row(self) -> dict[str, Any]:
-        now = time.perf_counter()
-        self.seconds += now - self._since
-        self._since = now
         parts = (self.model, self.loss_fn, self.chosen.metric)
         train_loss, train_metric = evaluate(*parts, *self.seen)
         val_loss, val_metric = evaluate(*parts, *self.val) if self.val else (None, None)
@@ -229,9 +235,9 @@ class Run:
             "penalty": self._penalty(),
             "train_metric": train_metric,
             "val_metric": val_metric,
-            "lr": self.lr if self.step else self.optimizer.param_groups[0]["lr"],
+            "lr": self.lr if self.schedule == "batch" and self.step else self._group_lr(),
             **self.statistics,
-            "seconds": self.seconds,
+            "seconds": time.perf_counter() - self._since - self.waited,
         }
         self.statistics = {}
         self.row = row
@@ -241,6 +247,9 @@ class Run:
             self.rows.append(row)
             self.course.append(row)
         return row
+
+    def _group_lr(self) -> float:
+        return self.optimizer.param_groups[0]["lr"]
 
     def _penalty(self) -> float:
         # what l1 and weight decay add to the loss, were both part of it
@@ -253,13 +262,6 @@ class Run:
             if decay:
                 total += decay / 2 * sum(p.square().sum().item() for p in self.model.parameters())
         return total
-
-    def pause_clock(self) -> None:
-        """Time until `resume_clock` is not training time."""
-        self.seconds += time.perf_counter() - self._since
-
-    def resume_clock(self) -> None:
-        self._since = time.perf_counter()
 
     def take_rows(self) -> tuple[dict[str, Any], ...]:
         """New points of the curves since the last call."""
@@ -279,10 +281,10 @@ class Run:
 
     def last_batch(self) -> Tensor:
         """Rows of the training split in the batch just trained on, (B,) int64; none before the first."""
-        if self._last is None:
+        if self._last_order is None:
             return torch.empty(0, dtype=torch.int64)
-        order, position = self._last
-        return order[position * self.spec.batch_size :][: self.spec.batch_size]
+        position = (self.position or self.batches) - 1
+        return self._last_order[position * self.spec.batch_size :][: self.spec.batch_size]
 
     def course_so_far(self) -> list[dict[str, Any]]:
         """The points of the curves up to now, also after going back."""
@@ -405,7 +407,7 @@ class Run:
         self.row = dict(state.row)
         self.statistics = {}
         self.lr = self.row["lr"]
-        self.order = self._last = None
+        self.order = self._last_order = None
         if state.order is not None:
             self._begin_epoch(state.order)
         if due:
@@ -416,7 +418,8 @@ class Run:
         self.planned = planned
         self.course, self.rows = rows, list(rows)
         self.shown_step, self.reached = self.step, self.epoch
-        self.seconds = float(self.row.get("seconds", 0.0))
+        self.waited = 0.0
+        self._since = time.perf_counter() - float(self.row.get("seconds", 0.0))
         self.history.forget_after(0)
         if self.position == 0 and self.epoch:
             self.history.keep(self.capture())

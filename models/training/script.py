@@ -197,6 +197,9 @@ def _print_cell(has_val: bool) -> str:
 
 # what each setting's export is compared under, where the setting alone would be refused or do nothing
 VARIATIONS: Mapping[str, Spec] = {
+    **{name: Spec(**changed) for name, changed in tabular.VARIATIONS.items()},
+    "layers": Spec(layers="16 relu dropout=0.1, 4"),
+    "loss": Spec(loss="nll"),
     "activation": Spec(layers="8, 8", activation="GELU"),
     "class_weights": Spec(class_weights=True),
     "label_smoothing": Spec(loss="cross_entropy", label_smoothing=0.1),

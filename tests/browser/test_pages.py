@@ -47,6 +47,10 @@ def test_projector_text_is_readable_from_the_back_row(
     name: str, visit: Callable[..., Page]
 ) -> None:
     page = visit(f"{address(name)}?{name}-projector=true")
+    # the script is done, but the browser may still be fetching the parts of Streamlit that draw its elements
+    page.wait_for_function(
+        "() => parseFloat(getComputedStyle(document.documentElement).fontSize) > 20"
+    )
     for width, height in ((1280, 720), (1920, 1080)):
         page.set_viewport_size({"width": width, "height": height})
         page.wait_for_function("() => new Promise(done => requestAnimationFrame(() => done(true)))")

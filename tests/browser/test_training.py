@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import BrowserContext, Locator, Page, expect
+from playwright.sync_api import BrowserContext, Locator, Page, Position, expect
 
 from tests.browser import harness
 
@@ -228,3 +229,124 @@ def test_projector_mode_shows_only_pictures_and_transport_in_large_text(
         .filter(e => parseFloat(getComputedStyle(e).fontSize) < 18).map(e => e.textContent) }"""
     )
     assert small == []
+
+
+def tab(page: Page, name: str) -> None:
+    page.get_by_role("tab", name=name).click()
+    harness.idle(page)
+
+
+def test_a_click_on_the_plane_adds_a_point_to_the_link(visit: Visit):
+    page = visit("training?training-data=circle&training-epochs=3&training-points=100")
+    state(page, "done")
+    plane = page.locator(".st-key-training-plane .view")
+    expect(plane).to_have_attribute("data-points", "100")
+    left, top, width, height = json.loads(plane.get_attribute("data-box") or "")
+    corner: Position = {"x": left + width * 0.03, "y": top + height * 0.03}
+    plane.get_by_role("application").click(position=corner)
+    expect(page).to_have_url(re.compile(r"training-edits=%2B-5\.\d+%2C5\.\d+%2C0"))
+    expect(plane).to_have_attribute("data-points", "101")
+    state(page, "done")
+
+
+def test_the_axes_of_the_plane_are_chosen_among_the_columns(visit: Visit):
+    page = visit("training?training-epochs=3")
+    state(page, "done")
+    for name, column in (("Across", "petal length"), ("Up", "petal width")):
+        page.get_by_role("combobox", name=name, exact=True).click()
+        page.get_by_role("option", name=re.compile(column)).click()
+        harness.idle(page)
+    page.wait_for_function(
+        """async id => (await (await fetch(`/api/runs/${id}`)).json()).scene?.axes[1] === "petal width (cm)" """,
+        arg=run_of(page),
+    )
+
+
+def test_a_saved_checkpoint_resumes_exactly_and_a_foreign_file_is_refused(
+    visit: Visit, tmp_path: Path
+):
+    page = visit("training?training-data=xor&training-epochs=5&training-tab=Save+and+load")
+    state(page, "done")
+    trained = weights(page)
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Checkpoint (to resume)").click()
+    saved = Path(download.value.path())
+    press_for_another_run(page, "Reset")
+    assert weights(page) != trained
+    loader = page.locator(".st-key-training-load input[type=file]")
+    foreign = tmp_path / "foreign.pt"
+    foreign.write_bytes(b"PK\x03\x04 nothing of ours")
+    loader.set_input_files(foreign)
+    expect(page.get_by_text("This file was not loaded")).to_be_visible()
+    run = run_of(page)
+    kept = tmp_path / "kept.pt"
+    kept.write_bytes(saved.read_bytes())
+    loader.set_input_files(kept)
+    expect(
+        page.get_by_text("training stands at epoch 5, exactly where it was saved")
+    ).to_be_visible()
+    expect(page).not_to_have_url(re.compile(run))
+    assert weights(page) == trained
+
+
+def test_the_test_rows_are_looked_at_once_and_on_purpose(visit: Visit):
+    page = visit("training?training-data=breast_cancer&training-epochs=3&training-tab=Evaluate")
+    state(page, "done")
+    page.get_by_role("radio", name="test", exact=True).click()
+    harness.idle(page)
+    expect(page.get_by_text("macro F1")).to_have_count(0)
+    page.get_by_role("button", name="Look at the test rows, once").click()
+    expect(page.get_by_text("This is the verdict")).to_be_visible()
+    expect(page.get_by_text("macro F1")).to_be_visible()
+    expect(page.get_by_role("button", name="Look at the test rows, once")).to_have_count(0)
+
+
+def test_a_click_on_a_confusion_cell_shows_its_rows(visit: Visit):
+    page = visit("training?training-epochs=3&training-tab=Evaluate")
+    state(page, "done")
+    figure = page.locator(".st-key-training-confusion-val .view")
+    figure.scroll_into_view_if_needed()  # what is out of sight is not drawn
+    expect(figure).to_have_attribute("data-drawn", re.compile("."))
+    plot = figure.locator(".nsewdrag").first
+    plot.click(position={"x": 20, "y": 20})
+    expect(page.get_by_text(re.compile("setosa.*recognised"))).to_be_visible()
+
+
+def test_runs_are_kept_compared_and_exported(visit: Visit):
+    page = visit("training?training-data=xor&training-epochs=3&training-tab=Runs")
+    state(page, "done")
+    press_for_another_run(page, "New seed")
+    state(page, "done")
+    page.get_by_role("button", name="Race", exact=True).click()
+    harness.idle(page)
+    for value in ("lr = 0.01", "lr = 0.1", "lr = 1"):
+        expect(page.get_by_text(value, exact=True)).to_be_visible()
+    bars = page.locator("[class*='st-key-race-bar-'] .view")
+    expect(bars).to_have_count(3)
+    bars.first.scroll_into_view_if_needed()
+    for i in range(3):
+        expect(bars.nth(i)).to_have_attribute("data-state", "done")
+    expect(page.get_by_test_id("stException")).to_have_count(0)
+
+
+def test_back_brings_the_settings_and_the_run_home(visit: Visit, server: harness.Server):
+    page = visit("")
+    page.get_by_role("link", name="Learn").or_(
+        page.get_by_role("button", name="Learn")
+    ).first.click()
+    page.get_by_role("link", name=re.compile("Training")).first.click()
+    state(page, "done")
+    default = run_of(page)
+    layers = page.get_by_label("layers", exact=True)
+    layers.fill("3 relu")
+    layers.press("Enter")
+    expect(page).to_have_url(re.compile(r"training-layers=3(\+|%20)relu"))
+    expect(page).not_to_have_url(re.compile(default))
+    state(page, "done")
+    run = run_of(page)
+    page.get_by_role("link", name=re.compile("Home")).first.click()
+    expect(page).to_have_url(f"{server.url}/")
+    page.go_back()
+    expect(page.get_by_label("layers", exact=True)).to_have_value("3 relu")
+    expect(page).to_have_url(re.compile(run))
+    state(page, "done")

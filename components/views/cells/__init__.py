@@ -9,10 +9,12 @@ from typing import Any
 import torch
 
 from components.views import mount
+from models.expressions import show_bytes
 from models.tensor_ops import properties
 from models.tensor_ops.provenance import Links
 from models.tensor_ops.sums import Alignment, Terms
 
+_WINDOW = 8  # rows and columns of a large tensor's window
 MOST_CELLS = 1600  # more are summarised, with a window that pans
 
 
@@ -145,7 +147,7 @@ def _plain(shown: Shown, summary: properties.Summary | None) -> dict[str, Any]:
     if t.numel() <= MOST_CELLS:
         return made | {"values": t.double().reshape(-1)}
     about = summary or properties.summarise(t)
-    window = properties.window(t, *shown.at)
+    window = properties.window(t, *shown.at, size=_WINDOW)
     plane = t.shape[-2:] if t.dim() > 1 else (1, t.shape[0])
     return made | {
         "values": [],
@@ -160,6 +162,9 @@ def _plain(shown: Shown, summary: properties.Summary | None) -> dict[str, Any]:
             "counts": about.counts.float(),
             "low": about.low,
             "high": about.high,
+            "text": f"{t.numel():,} cells, {show_bytes(about.bytes)}, mean {about.mean:.4g}, std {about.std:.4g}, "
+            f"min {about.low:.4g}, max {about.high:.4g}, {about.nan:,} NaN, {about.inf:,} inf, {about.zeros:,} zeros. "
+            "Click into the picture to move the window.",
         },
     }
 

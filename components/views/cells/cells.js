@@ -25,6 +25,9 @@ const CSS = `
 .shapes .says { border: 0; text-align: left; font-weight: 400; padding-left: 1em; }
 `;
 
+/** The theme with the size of small text raised to what the back row can read. */
+const legible = (theme) => (theme.rem > 20 ? { ...theme, small: Math.max(18, theme.small) } : theme);
+
 export default define({
   css: CSS,
   create(ctx) {
@@ -59,6 +62,7 @@ export default define({
     let walk = [0, 0]; // output cell over all outputs, term of its sum
     let playing = 0;
     let origin = [0, 0];
+    let weights = []; // of the highlighted input cells, by tensor
 
     const tensors = () => data.tensors;
     const isOutput = (n) => tensors()[n].role === "output";
@@ -161,11 +165,11 @@ export default define({
         const lines = t.shape.length > 1 ? 2 : 1;
         return {
           n, t, shape, map: grows ? stretch(t.shape, shape) : null, head: lines * theme.small * 1.35 + theme.small * 0.4,
-          least: theme.small * 7, fixed: t.large ? [theme.small * 30, theme.small * 19] : null,
+          least: theme.small * 7, fixed: t.large ? [Math.min(theme.small * 42, (width - theme.small * 3 * shown.length) / shown.length), Math.min(theme.small * 22, height - theme.small * 5)] : null,
         };
       });
       const got = place(made, {
-        width: width - 8, height: height - theme.small * 0.5 - 2, gap: theme.small * 2.6, largest: theme.small * 4, smallest: 2,
+        width: width - 8, height: height - theme.small * 0.5 - 2, gap: theme.small * 2.6, largest: theme.small * (theme.rem > 20 ? 6 : 4.4), smallest: 2,
         ratio: (h) => (h > least * 1.3 ? Math.min(1.9, Math.max(1, (theme.small * 5.6) / h)) : 1),
         facetGap: theme.small * 0.8, label: theme.small * 1.25,
       });
@@ -179,12 +183,14 @@ export default define({
     /** What is highlighted: per tensor a map from cell to "self", "made", "decided" or "term". */
     function highlights() {
       const marks = tensors().map(() => new Map());
+      weights = tensors().map(() => new Map());
       const active = pointed ?? pin;
       if (!active || (data.hidden && isOutput(active.block))) return marks;
       if (isOutput(active.block)) {
         const cell = outputNumber(active);
         for (const link of links.byOutput.get(cell) ?? []) {
           marks[link.tensor].set(link.cell, Number.isNaN(link.weight) || link.weight === 0 ? "decided" : "made");
+          if (!Number.isNaN(link.weight)) weights[link.tensor].set(link.cell, link.weight);
         }
         const list = terms.get(cell);
         if (list && !pointed && cell === walk[0]) {
@@ -203,7 +209,7 @@ export default define({
     function paint() {
       if (!data) return;
       const { g, width, height } = fit(canvas);
-      const { theme } = ctx;
+      const theme = legible(ctx.theme);
       lay(width, height, theme);
       const marks = highlights();
       const some = marks.some((m) => m.size);
@@ -216,9 +222,11 @@ export default define({
         g.textBaseline = "middle";
         g.fillText("→", origin[0] + first.left - theme.small * 1.3, origin[1] + first.top + Math.min(first.high, height) / 2);
       }
-      canvas.setAttribute("aria-label", `${ctx.alt} Arrow keys move the output cell, space plays, Enter edits a pinned input cell.`);
+      canvas.setAttribute("aria-label", `${ctx.alt} Arrow keys move the cell, page up and page down change the tensor, space plays, Enter edits a pinned input cell.`);
       ctx.root.dataset.pinned = pin ? JSON.stringify(pin) : "";
       ctx.root.dataset.shown = data.sign;
+      const big = tensors().find((t) => t.large);
+      ctx.root.dataset.window = big ? big.large.at.join(",") : "";
     }
 
     function paintBlock(g, theme, block, marks, some, width) {
@@ -264,12 +272,12 @@ export default define({
           const cell = block.map ? block.map[flat] : flat;
           const ghost = seen.has(cell);
           seen.add(cell);
-          paintCell(g, theme, t, cell, x0 + px + (k % f.columns) * w, y0 + py + Math.floor(k / f.columns) * h, w, h, marks.get(cell), some, ghost && block.map);
+          paintCell(g, theme, t, cell, x0 + px + (k % f.columns) * w, y0 + py + Math.floor(k / f.columns) * h, w, h, marks.get(cell), some, ghost && block.map, weights[block.n]?.get(cell));
         }
       });
     }
 
-    function paintCell(g, theme, t, cell, x, y, w, h, mark, some, ghost) {
+    function paintCell(g, theme, t, cell, x, y, w, h, mark, some, ghost, weight) {
       const value = t.values[cell];
       const finite = Number.isFinite(value);
       const least = theme.rem > 20 ? 18 : 11;
@@ -294,13 +302,19 @@ export default define({
         g.textBaseline = "middle";
         g.fillStyle = !finite || faded || ghost ? theme.text : inkOn(color);
         const text = written(t, value, g, w - 3);
+        const both = weight !== undefined && h > size + least * 1.5; // the weight stands below the number
+        const middle = y + h / 2 - (both ? least * 0.5 : 0);
         if (!finite) {
           const half = g.measureText(text).width / 2 + 2;
           g.fillStyle = theme.panel;
-          g.fillRect(x + w / 2 - half, y + h / 2 - size * 0.6, half * 2, size * 1.2);
+          g.fillRect(x + w / 2 - half, middle - size * 0.6, half * 2, size * 1.2);
           g.fillStyle = theme.text;
         }
-        g.fillText(text, x + w / 2 - 0.5, y + h / 2);
+        g.fillText(text, x + w / 2 - 0.5, middle);
+        if (both) {
+          g.font = theme.font(least);
+          g.fillText(clip(g, `×${number(weight, 2)}`, w - 4), x + w / 2 - 0.5, middle + size * 0.55 + least * 0.6);
+        }
       }
       if (!mark) return;
       const thick = Math.min(w / 3, theme.line * (mark === "self" || mark === "term" ? 1.6 : 1));
@@ -345,6 +359,12 @@ export default define({
         const text = said1(t, value, digits);
         if (g.measureText(text).width <= room) return text;
       }
+      if (Number.isFinite(value) && Math.abs(value) < 1e4) {
+        for (const digits of [2, 1, 0]) {
+          const text = value.toFixed(digits).replace("-", "−");
+          if (g.measureText(text).width <= room) return text;
+        }
+      }
       return clip(g, said1(t, value, 1), room);
     }
 
@@ -360,7 +380,7 @@ export default define({
     function paintLarge(g, theme, block) {
       const big = block.t.large;
       const [x, y] = [origin[0] + block.left, origin[1] + block.top];
-      const side = block.high - theme.small * 4.2;
+      const side = Math.min(block.high - theme.small * 4.2, block.wide * 0.45);
       const [rows, columns] = big.thumb.shape;
       const scale = side / Math.max(rows, columns);
       block.thumb = { x, y, w: columns * scale, h: rows * scale };
@@ -378,10 +398,10 @@ export default define({
       const rect = [x + (big.at[1] / W) * block.thumb.w, y + (big.at[0] / H) * block.thumb.h, (wc / W) * block.thumb.w, (wr / H) * block.thumb.h];
       g.strokeRect(rect[0] - 2, rect[1] - 2, Math.max(4, rect[2]) + 4, Math.max(4, rect[3]) + 4);
       const left = x + side + theme.small * 1.5;
-      const cell = Math.min((block.wide - side - theme.small * 2) / wc, side / wr);
+      const [cw, ch] = [(block.wide - side - theme.small * 2) / wc, side / wr];
       for (let i = 0; i < wr; i++) {
         for (let j = 0; j < wc; j++) {
-          paintCell(g, theme, { ...block.t, values: big.window, limit: big.limit }, i * wc + j, left + j * cell, y + i * cell, cell, cell, undefined, false, false);
+          paintCell(g, theme, { ...block.t, values: big.window, limit: big.limit }, i * wc + j, left + j * cw, y + i * ch, cw, ch, undefined, false, false);
         }
       }
       const counts = big.counts;
@@ -391,7 +411,7 @@ export default define({
       g.fillStyle = theme.categorical[0];
       counts.forEach((c, i) => g.fillRect(x + i * bar, base - (c / most) * theme.small * 2.4, bar - 1, (c / most) * theme.small * 2.4));
       g.fillStyle = theme.muted;
-      g.font = theme.font();
+      g.font = theme.font(theme.small);
       g.textBaseline = "top";
       g.textAlign = "left";
       g.fillText(number(big.low), x, base + 1);
@@ -416,7 +436,8 @@ export default define({
         if (!active || isOutput(active.block)) return;
       }
       if (!active) {
-        said.append(data.note || "Point at a cell: an output shows who made it, an input whom it reaches. Click to pin, double-click an input to change it.");
+        const big = tensors().filter((t) => t.large).map((t) => `${t.name}: ${t.large.text}`).join("   ");
+        said.append(data.note || big || "Point at a cell: an output shows who made it, an input whom it reaches. Click to pin, double-click an input to change it.");
         return;
       }
       said.append(make("b", {}, `${nameOf(active)} = ${valueOf(active)}`));
@@ -564,6 +585,14 @@ export default define({
       if (now) edit(now);
     };
     canvas.onkeydown = (e) => {
+      const big = tensors().find((t) => t.large);
+      const far = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] }[e.key];
+      if (big && far && !outputCells()) {
+        const [rows, columns] = big.large.window.shape;
+        ctx.send("pan", { name: big.name, row: big.large.at[0] + far[0] * rows, column: big.large.at[1] + far[1] * columns });
+        e.preventDefault();
+        return;
+      }
       const at = pin ?? outputAt(walk[0]);
       const shape = at ? tensors()[at.block].shape : [1];
       const by = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -(shape.at(-1) ?? 1), ArrowDown: shape.at(-1) ?? 1 }[e.key];
@@ -576,13 +605,14 @@ export default define({
         stop();
         walkTo(walk[0] + by, -1);
       } else if (e.key === " ") toggle();
-      else if (e.key === "Tab" && !e.shiftKey && pin) {
-        // through the tensors, then on to the next element
-        const next = tensors().findIndex((t, n) => n > pin.block && !t.large && t.values.length);
-        if (next < 0) return;
+      else if (e.key === "PageUp" || e.key === "PageDown") {
+        const able = tensors().map((t, n) => n).filter((n) => !tensors()[n].large && tensors()[n].values.length && !(data.hidden && isOutput(n)));
+        if (!able.length) return;
+        const here = able.indexOf(pin?.block ?? -1);
+        const next = able[(here + (e.key === "PageDown" ? 1 : able.length - 1) + able.length) % able.length];
         stop();
         pin = { block: next, cell: 0 };
-        if (isOutput(next)) walk = [outputNumber(pin), 0];
+        if (isOutput(next)) walk = [outputNumber(pin), Math.max(0, (terms.get(outputNumber(pin))?.length ?? 1) - 1)];
         show();
       } else if (e.key === "Enter" && pin) edit(pin);
       else if (e.key === "Escape") {
@@ -605,7 +635,7 @@ export default define({
         }
         links = index(data.links);
         terms = termsOf(data.terms);
-        staging.hidden = !data.align;
+        staging.hidden = !data.align || data.align.failed !== null || data.hidden;
         const walks = outputCells() > 0 && !data.hidden;
         for (const item of walking) item.hidden = !walks;
         if (!same) {
@@ -619,7 +649,7 @@ export default define({
           walk = [0, many - 1];
           pin = outputAt(0); // alive at first sight: who made the first cell
         }
-        if (ctx.root.clientWidth) lay(ctx.root.clientWidth, 300, ctx.theme);
+        if (ctx.root.clientWidth) lay(ctx.root.clientWidth, 300, legible(ctx.theme));
         show();
       },
       paint,

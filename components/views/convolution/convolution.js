@@ -1,13 +1,13 @@
 // A kernel sliding over numbers: three groups of planes, linked by pointing.
 
 import { clip, fit } from "../shared/canvas.js";
+import { player } from "../shared/player.js";
 import { inkOn, number } from "../shared/scale.js";
 import { css } from "../shared/theme.js";
 import { define, make } from "../shared/view.js";
 import { BELOW, SIDE, cell3, filters, largestCell, largestRow, reached, terms, touched, weightAt } from "./geometry.js";
 
 const SHOWN_TERMS = 25;
-const SPEEDS = [1, 2, 4, 8, 16, 32]; // cells a second
 
 const CSS = `
 .sum { min-height: 3.9em; max-height: 6.6em; overflow: auto; padding-top: 0.3em; font-variant-numeric: tabular-nums;
@@ -21,26 +21,20 @@ export default define({
     const canvas = make("canvas", { tabindex: "0", role: "application" });
     const area = make("div", { class: "fill" }, canvas);
     const sum = make("div", { class: "sum", role: "status", "aria-live": "polite" });
-    const button = (text, label, onclick) => make("button", { type: "button", "aria-label": label, title: label, onclick }, text);
-    const play = button("▶ Play", "Play: walk through the output", () => toggle());
-    const speed = make("input", {
-      type: "range", min: "0", max: String(SPEEDS.length - 1), value: "2", "aria-label": "Cells per second",
-      oninput: () => { said.textContent = `${SPEEDS[speed.value]} cells/s`; },
+    const walker = player({
+      what: "walk through the output",
+      unit: "cells",
+      speeds: [1, 2, 4, 8, 16, 32],
+      home: () => walkTo(0),
+      move: (by) => walkTo(walk + by),
     });
-    const said = make("span", {}, "4 cells/s");
     const pinned = make("span", {}, "");
-    ctx.root.append(
-      make("div", { class: "bar" }, button("⏮", "Back to the first cell", () => walkTo(0)), button("◀", "Step back", () => step(-1)), play,
-        button("▶|", "Step forward", () => step(1)), make("label", { class: "item" }, "speed", speed, said), pinned),
-      area,
-      sum,
-    );
+    ctx.root.append(make("div", { class: "bar" }, ...walker.items, pinned), area, sum);
     let data = null;
     let blocks = []; // {kind, planes: [{index, at, left, top}], cell, rows, columns, title}
     let pointed = null; // {kind: "x" | "w" | "y", …}
     let pin = null;
     let walk = 0;
-    let playing = 0;
     let ranges = {};
 
     const outputs = () => data.y.length;
@@ -54,29 +48,6 @@ export default define({
       pin = outputAt(walk);
       pointed = null;
       show();
-    }
-
-    function step(by) {
-      stop();
-      walkTo(walk + by);
-    }
-
-    function stop() {
-      clearTimeout(playing);
-      playing = 0;
-      play.textContent = "▶ Play";
-      play.setAttribute("aria-label", "Play: walk through the output");
-    }
-
-    function toggle() {
-      if (playing) return stop();
-      play.textContent = "⏸ Pause";
-      play.setAttribute("aria-label", "Pause");
-      const tick = () => {
-        walkTo(walk + 1);
-        playing = setTimeout(tick, 1000 / SPEEDS[speed.value]);
-      };
-      tick();
     }
 
     /** The planes of the three groups, in cells. */
@@ -338,7 +309,7 @@ export default define({
       show();
     };
     canvas.onclick = (e) => {
-      stop();
+      walker.stop();
       const now = hit(e);
       pin = now && JSON.stringify(now) === JSON.stringify(pin) ? null : now;
       if (pin?.kind === "y") walk = (pin.o * data.y.shape[1] + pin.i) * data.y.shape[2] + pin.j;
@@ -347,10 +318,10 @@ export default define({
     canvas.onkeydown = (e) => {
       const [, , w] = data.y.shape;
       const by = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -w, ArrowDown: w }[e.key];
-      if (by) step(by);
-      else if (e.key === " ") toggle();
+      if (by) walker.step(by);
+      else if (e.key === " ") walker.toggle();
       else if (e.key === "Escape") {
-        stop();
+        walker.stop();
         pin = pointed = null;
         show();
       } else return;
@@ -364,7 +335,7 @@ export default define({
         const largest = (a) => (a ? a.reduce((m, v) => Math.max(m, Math.abs(v)), 0) : 0);
         ranges = { x: largest(data.x), w: largest(data.weight), y: largest(data.y) };
         if (!same) {
-          stop();
+          walker.stop();
           walk = 0;
           pin = pointed = null;
         }
@@ -373,7 +344,7 @@ export default define({
         show();
       },
       paint,
-      stop,
+      stop: () => walker.stop(),
     };
   },
 });

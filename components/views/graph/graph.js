@@ -14,7 +14,7 @@ const COLOURS = { kind: "kind", value: "|value|", grad: "|gradient|", time: "tim
 
 const CSS = `
 .main { display: flex; min-height: 0; flex: 1 1 0; margin-top: 0.2rem; }
-.foot { display: flex; gap: 0.8rem; flex: none; height: 36%; min-height: 8.5rem; }
+.foot { display: flex; gap: 0.8rem; flex: none; height: 35%; min-height: 7.5rem; }
 .code { flex: 0 0 auto; max-width: 32%; min-width: 9rem; margin: 0; padding: 0.3rem 0 0 0; overflow: auto; list-style: none; counter-reset: line;
   font-family: var(--st-code-font, monospace); font-size: max(12px, 0.8rem); }
 .code li { display: flex; flex-wrap: wrap; white-space: pre-wrap; border-left: 0.2rem solid transparent; padding: 0.1rem 0.3rem; border-radius: 0.2rem; }
@@ -98,6 +98,7 @@ export default define({
       onkeydown: (e) => { if (e.key === "Enter") find(true); e.stopPropagation(); } });
     const predict = make("input", { type: "checkbox", onchange: () => { predicting = predict.checked; revealed = new Set(); guess = null; ctx.redraw(); } });
     const legend = make("span", { class: "small" });
+    const crowd = make("span", { class: "small", role: "status" });
     const code = make("ol", { class: "code", "aria-label": "Your program" });
     const edges = svg("g");
     const nodes = svg("g");
@@ -119,7 +120,7 @@ export default define({
       make("div", { class: "bar" },
         make("label", { class: "item" }, "colour", paint), make("label", { class: "item" }, "show", detail), search,
         button("+", "Zoom in", () => zoom(1.25)), button("−", "Zoom out", () => zoom(0.8)), button("fit", "Fit the graph", () => { refit = "whole"; ctx.redraw(); }),
-        make("label", { class: "item" }, predict, "predict first"), legend),
+        make("label", { class: "item" }, predict, "predict first"), legend, crowd),
       make("div", { class: "main" }, area),
       make("div", { class: "foot" }, code, equation),
       spoken,
@@ -179,7 +180,9 @@ export default define({
     function fold(choice) {
       if (choice === "own") return;
       level = levelFor(data.nodes);
-      folded = new Set(choice === "lines" ? groups(data.nodes, level).keys() : []);
+      const many = data.nodes.length > MOST;
+      folded = new Set(choice === "lines" || many ? groups(data.nodes, level).keys() : []);
+      crowd.textContent = many && choice === "all" ? `${data.nodes.length} operations are more than ${MOST} boxes: unfold the lines you care about` : "";
       changed();
     }
 
@@ -239,7 +242,10 @@ export default define({
       const pad = 14;
       const top = ctx.theme.rem * 1.1; // the badge above the highest box
       const both = Math.min((w - 2 * pad) / net.place.width, (h - pad - top) / net.place.height);
-      const k = Math.max(whole ? 0.08 : 0.9, Math.min(1.15, both));
+      const least = ctx.theme.rem > 20 ? 18 : 12; // pixels of text; the larger in projector mode
+      const readable = Math.min(1, least / ctx.theme.small);
+      const smallest = whole ? 0.08 : readable * 0.9;
+      const k = both > smallest ? Math.min(1.15, both) : whole ? smallest : readable;
       const start = (room, size, least) => (size * k > room ? least : Math.max(least, (room - size * k) / 2));
       view = { k, x: start(w, net.place.width, pad), y: start(h, net.place.height, top) };
       if (!whole) follow();
@@ -252,9 +258,14 @@ export default define({
       const box = net.boxOf[node];
       const [sx, sy] = [net.place.x[box] * view.k + view.x, net.place.y[box] * view.k + view.y];
       const { clientWidth: w, clientHeight: h } = area;
-      const [mx, my] = [(net.width / 2) * view.k + 8, (net.height / 2) * view.k + 8];
-      if (sx < mx || sx > w - mx) view.x += w / 2 - sx;
-      if (sy < my || sy > h - my) view.y += h / 2 - sy;
+      // only as far as needed, with a neighbour on each side where there is room
+      const [mx, my] = [Math.min(w / 2, net.width * view.k * 1.6), Math.min(h / 2, net.height * view.k * 0.95)];
+      const into = (at, least, most) => Math.max(least - at, 0) + Math.min(most - at, 0);
+      const ends = { left: net.width / 2, right: net.place.width - net.width / 2, top: net.height / 2, bottom: net.place.height - net.height / 2 };
+      const side = (at, end, margin, half) => (Math.abs(at - end) < 1 ? Math.min(margin, half * view.k + 14) : margin);
+      const [x, y] = [net.place.x[box], net.place.y[box]];
+      view.x += into(sx, side(x, ends.left, mx, net.width / 2), w - side(x, ends.right, mx, net.width / 2));
+      view.y += into(sy, side(y, ends.top, my, net.height * 0.8), h - side(y, ends.bottom, my, net.height / 2));
     }
 
     canvas.addEventListener("wheel", (event) => {
@@ -287,9 +298,9 @@ export default define({
     function build() {
       const { theme } = ctx;
       const made = units(data.nodes, data.edges, folded, level);
-      const width = theme.rem * 8.6;
+      const width = theme.rem * 8;
       const height = theme.rem * 3.5;
-      const place = layout(made.boxes.length, made.edges.map((e) => [e.from, e.to]), { width, height, gapX: theme.rem * 2, gapY: theme.rem * 0.9 });
+      const place = layout(made.boxes.length, made.edges.map((e) => [e.from, e.to]), { width, height, gapX: theme.rem * 1.7, gapY: theme.rem * 0.9 });
       net = { ...made, place, width, height };
       for (const box of net.boxes) box.outlet = outlet(box, data.edges);
       net.paths = net.edges.map((edge, e) => svg("path", { d: curve(place.paths[e]), fill: "none" }));
@@ -360,9 +371,10 @@ export default define({
         return brief(step.leaf ? step.after : step.incoming[0]?.total, room);
       }
       if (plan.arrivals[i].some((k) => hidden(k))) return "?";
-      if (got.length) return plan.arrivals[i].length > 1 ? `${got.length} of ${plan.arrivals[i].length} here` : brief(sent(i, got[0]), room);
-      if (node.marks.includes("unused") || (!data.steps.length && at < 0)) return data.steps.length ? "unused" : "no grad";
-      return "not yet";
+      if (got.length) return plan.arrivals[i].length > 1 || node.kind === "leaf" ? `${got.length} of ${plan.arrivals[i].length} here` : brief(sent(i, got[0]), room);
+      if (!data.steps.length) return "no grad";
+      if (node.marks.includes("unused")) return "unused";
+      return position === data.steps.length && at < 0 ? "not reached" : "not yet";
     }
 
     const sent = (i, k) => data.steps[k].outgoing.find((o) => o.target === i)?.grad;
@@ -408,7 +420,7 @@ export default define({
           part.textContent = words;
           part.setAttribute("font-size", theme.small * Math.max(0.78, Math.min(1, room / words.length)));
         }
-        parts.grad.setAttribute("font-style", /[a-z] /.test(grad) || grad === "unused" ? "italic" : "normal");
+        parts.grad.setAttribute("font-style", /[a-z]{2}/.test(grad) && !["nan", "inf"].includes(grad) ? "italic" : "normal");
         const marks = node.marks.map((m) => markText[m]).filter(Boolean);
         if (box.members.length > 1) marks.unshift(`${box.members.length} nodes`);
         if (node.kind === "untracked") marks.push("no graph");
@@ -673,6 +685,7 @@ export default define({
     return {
       update(fresh) {
         const before = data;
+        crowd.textContent = "";
         const atEnd = !before || position >= before.steps.length;
         data = fresh;
         plan = schedule(data.nodes, data.steps);
@@ -690,7 +703,8 @@ export default define({
         position = atEnd ? data.steps.length : Math.min(position, data.steps.length);
         revealed = new Set();
         guess = null;
-        rebuild = true;
+        rebuild ||= refit || !net;
+        if (!rebuild) writeCode();
       },
       restyle() {
         rebuild = true;
@@ -706,5 +720,3 @@ export default define({
     };
   },
 });
-
-export { MOST };

@@ -71,7 +71,7 @@ export function acyclic(count, edges) {
   return edges.map(([a, b], e) => (a === b ? null : turned.has(e) ? [b, a] : [a, b]));
 }
 
-/** Longest path from the left; what nothing leads to stands right before its first use. */
+/** Longest path from the left, then everything as far right as its first use lets it: leaves and loops' inputs stand where they matter. */
 export function ranks(count, edges) {
   const into = Array.from({ length: count }, () => []);
   const out = Array.from({ length: count }, () => []);
@@ -90,8 +90,9 @@ export function ranks(count, edges) {
       if (--left[m] === 0) queue.push(m);
     }
   }
-  for (let n = 0; n < count; n++) {
-    if (!into[n].length && out[n].length) rank[n] = Math.max(0, Math.min(...out[n].map((m) => rank[m])) - 1);
+  for (let i = queue.length - 1; i >= 0; i--) {
+    const n = queue[i];
+    if (out[n].length) rank[n] = Math.min(...out[n].map((m) => rank[m])) - 1;
   }
   return rank;
 }

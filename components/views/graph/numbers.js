@@ -61,7 +61,7 @@ function table(t, theme, label) {
     for (let j = 0; j < columns; j++) {
       const v = t[i * columns + j];
       const color = Number.isFinite(v) ? theme.diverging(v / most) : null;
-      const cell = make("td", { title: `[${i}, ${j}] ${String(v)}` }, written ? say(v) : "");
+      const cell = make("td", { title: `[${i}, ${j}] ${String(v)}` }, written ? say(v, columns <= 4 ? 4 : 3) : "");
       if (color) {
         cell.style.background = css(color);
         cell.style.color = inkOn(color);

@@ -9,6 +9,9 @@ const SPEEDS = [1, 2, 4, 8, 16];
 
 const CSS = `.said { min-height: 1.6em; font-size: max(13px, 0.9rem); font-variant-numeric: tabular-nums; }`;
 
+/** The theme with the size of small text raised to what the back row can read. */
+const legible = (theme) => (theme.rem > 20 ? { ...theme, small: Math.max(18, theme.small) } : theme);
+
 export default define({
   css: CSS,
   create(ctx) {
@@ -82,7 +85,7 @@ export default define({
     function paint() {
       if (!data) return;
       const { g, width, height } = fit(canvas);
-      const { theme } = ctx;
+      const theme = legible(ctx.theme);
       const least = theme.rem > 20 ? 18 : 11;
       const label = theme.small * 7;
       const count = Math.max(1, data.cells);

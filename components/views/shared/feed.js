@@ -6,6 +6,8 @@ import { decode } from "./wire.js";
 const feeds = new Map(); // run id -> Feed
 const FAST = 100; // ms between two polls of a running run
 const SLOW = { running: FAST, queued: 400, paused: 600, unknown: 5000 };
+const FIRST = 15; // until there is a first picture …
+const SOON = 2000; // … but not for longer than this
 const IDLE = 1500; // done, stopped, failed
 const HIDDEN = 3000;
 const EAGER = 3000; // for so long after a click or key press every run is polled fast: it may be Play
@@ -73,6 +75,7 @@ class Feed {
 
   constructor(run) {
     this.run = run;
+    this.born = performance.now();
     this.#clear();
   }
 
@@ -237,6 +240,8 @@ class Feed {
     if (this.#failures) return Math.min(2000, 250 * 2 ** this.#failures);
     if (document.hidden) return HIDDEN;
     if (this.status.known === false) return SLOW.unknown;
+    // the first picture of a run is a few milliseconds away: somebody has just asked for it
+    if (!this.frame && performance.now() - this.born < SOON) return FIRST;
     const eager = performance.now() - touched < EAGER;
     const rest = eager ? FAST : (SLOW[this.status.state] ?? IDLE);
     return Math.max(rest - took, took); // a steady beat; a busy server is asked less often

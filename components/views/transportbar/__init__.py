@@ -21,8 +21,8 @@ def transportbar(
     """Show the progress of `run`; scrubbing its slider shows the past in every view of that run on the page.
 
     Args:
-        state: how the script knows the run; when it gets into another state by itself, `on_state` gets that
-            and the script reruns. None: never.
+        state: how the script knows the run; when it ends (or goes on again) by itself, `on_state` gets its
+            state and the script reruns. None: never.
 
     Returns:
         The epoch to continue from, when its owner asked for that in this rerun (`seekable`); `on_seek` gets it

@@ -14,6 +14,7 @@ const CSS = `
 .message, details { overflow-wrap: anywhere; }
 `;
 
+const ENDS = new Set(["done", "failed"]);
 const STATES = {
   connecting: "… connecting",
   queued: "⧗ waiting",
@@ -107,7 +108,7 @@ export default define({
     function news(feed) {
       const known = ctx.data.state;
       const now = feed.status.state;
-      if (!known || now === "connecting" || now === known) return void (told = null);
+      if (!known || ENDS.has(known) === ENDS.has(now)) return void (told = null);
       const word = `${feed.run} ${now}`;
       if (told === word) return;
       told = word;

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import gc
 import importlib
 import inspect
 import os
@@ -20,7 +21,7 @@ from models.core.control import Command, Control, Snapshot, Stopped
 from models.core.runs import messages
 
 _PICTURE_SECONDS = (0.1, 0.5)  # between two pictures: never sooner than the first
-_PICTURE_SHARE = 20  # … and so that drawing takes at most this part of the time
+_PICTURE_SHARE = 60  # … and so that drawing takes at most this part of the time
 _IMPORTED = time.time()  # in a worker: before any topic was preloaded
 
 
@@ -343,6 +344,7 @@ def _run(
     spec = pickle.loads(pickled)
     wanted = module.threads(spec) if hasattr(module, "threads") else 1
     torch.set_num_threads(max(1, min(share, wanted)))
+    gc.freeze()  # else a full collection walks 400 000 objects of the libraries, and copies their pages
     first = True
     for snapshot in _snapshots(module, spec, device, control):
         head, parts = _encoded(snapshot)

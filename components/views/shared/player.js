@@ -1,0 +1,68 @@
+// Play, pause and step: the buttons of every view that can walk through something by itself.
+
+import { make } from "./view.js";
+
+/** A button with a text and what it does in words. */
+export function button(text, label, onclick) {
+  return make("button", { type: "button", "aria-label": label, title: label, onclick }, text);
+}
+
+/**
+ * The buttons and the clock of a walk.
+ *
+ *   what    what playing does, in words: "walk through the output"
+ *   unit    what a step is, in the plural; speeds: steps a second; start: the speed's number at first
+ *   home()  goes to the first step; move(by) goes on or back
+ *   delay   milliseconds until the next step, given the usual ones; optional
+ *
+ * Returns `items` for a bar, and `stop`, `toggle`, `step(by)` for keys and clicks.
+ */
+export function player({ what, unit = "steps", speeds = [1, 2, 4, 8, 16], start = 2, home, move, delay = (ms) => ms }) {
+  let timer = 0;
+  const rest = `Play: ${what}`;
+  const play = button("▶ Play", rest, () => toggle());
+  const said = make("span", {}, `${speeds[start]} ${unit}/s`);
+  const speed = make("input", {
+    type: "range", min: "0", max: String(speeds.length - 1), value: String(start), "aria-label": `Speed in ${unit} per second`,
+    oninput: () => { said.textContent = `${speeds[speed.value]} ${unit}/s`; },
+  });
+
+  function show(text, label) {
+    play.textContent = text;
+    play.setAttribute("aria-label", label);
+    play.title = label;
+  }
+
+  function stop() {
+    clearTimeout(timer);
+    timer = 0;
+    show("▶ Play", rest);
+  }
+
+  function toggle() {
+    if (timer) return stop();
+    show("⏸ Pause", "Pause");
+    const tick = () => {
+      timer = setTimeout(tick, delay(1000 / speeds[speed.value])); // first, so that `move` may stop it
+      move(1);
+    };
+    tick();
+  }
+
+  function step(by) {
+    stop();
+    move(by);
+  }
+
+  const back = () => {
+    stop();
+    home();
+  };
+  return {
+    items: [button("⏮", "Back to the start", back), button("◀", "Step back", () => step(-1)), play,
+      button("▶|", "Step forward", () => step(1)), make("label", { class: "item" }, "speed", speed, said)],
+    stop,
+    toggle,
+    step,
+  };
+}
