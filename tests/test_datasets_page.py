@@ -1,11 +1,6 @@
 """The Datasets page: opens on a finished set, uploads become sets, settings reach the pictures and the code."""
 
-import io
-import time
-import zipfile
-
 import pytest
-from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from tests.conftest import ROOT

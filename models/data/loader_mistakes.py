@@ -119,7 +119,7 @@ class Case:
     title: str
     wrong: Callable[[Path], DataLoader]
     right: Callable[[Path], DataLoader]
-    shown: tuple[type, ...]
+    shown: tuple[Callable, ...]
 
 
 @dataclass(frozen=True)

@@ -171,10 +171,18 @@ def record(
         arrived = time.perf_counter()
         step(x, y)
         done = time.perf_counter()
-        moments = (items[0][1], items[-1][2], collated, asked, arrived, done)
-        fetch, fetched, *rest = (moment - zero for moment in moments)
-        indices = tuple(item[0] for item in items[:12])
-        yield Batch(number, worker, len(items), fetch, fetched, *rest, indices)
+        yield Batch(
+            number,
+            worker,
+            len(items),
+            fetch=items[0][1] - zero,
+            fetched=items[-1][2] - zero,
+            collated=collated - zero,
+            asked=asked - zero,
+            arrived=arrived - zero,
+            done=done - zero,
+            indices=tuple(item[0] for item in items[:12]),
+        )
 
 
 def learner(name: str, classes: int, device: str) -> Callable[[Tensor, Tensor], None]:
