@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 
 import psutil
@@ -96,7 +97,7 @@ def test_it_sees_neither_the_servers_environment_nor_its_folder(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("PLAYGROUND_SECRET", "hidden")
-    code = "import os, sys\nprint(sorted(os.environ), os.getcwd(), os.listdir('.'), sys.path)"
-    printed = free.run(code).printed
-    assert "PLAYGROUND" not in printed.split("]")[0]
-    assert os.getcwd() not in printed
+    code = "import json, os, sys\nprint(json.dumps([sorted(os.environ), os.getcwd(), sys.path]))"
+    variables, folder, path = json.loads(free.run(code).printed)
+    assert not [v for v in variables if "PLAYGROUND" in v]
+    assert os.getcwd() not in (folder, *path)

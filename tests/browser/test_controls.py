@@ -141,6 +141,10 @@ def test_projector_mode_shows_no_small_text_and_no_controls(tab: Page, toy: str,
     go(tab, f"{toy}/two?two-projector=true&two-units=5")
     says(tab, "units 5 lr 0.03 loss mse bias True")
     expect(tab.get_by_role("slider", name="units")).to_have_count(0)
+    # the script is done, but the browser may still be fetching the part of Streamlit that sets the sizes
+    tab.wait_for_function(
+        "() => parseFloat(getComputedStyle(document.documentElement).fontSize) > 20"
+    )
     small = tab.evaluate(
         """() => [...document.querySelectorAll('.stMain *')]
         .filter(e => e.checkVisibility() && [...e.childNodes].some(n => n.nodeType === 3 && n.data.trim()))
