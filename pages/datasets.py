@@ -32,7 +32,7 @@ with lesson.controls():
         controls.explain(panel.error)
     if view == "Pictures":
         st.markdown("**Split**")
-        panel.draw("val", "test", "stratify", "together", "split_seed")
+        panel.draw("val", "test", "stratify", "group", "split_seed")
     elif view == "Transforms":
         transforming.settings(panel)
     elif view == "DataLoader":
@@ -58,7 +58,7 @@ except SpecError as error:
 
 with lesson.stage():
     if view == "Pictures":
-        pictures.show(spec, made)
+        pictures.show(panel, spec, made)
     elif view == "Dataset":
         serving.show(spec, made)
     elif view == "Transforms":

@@ -15,15 +15,18 @@ from models import datasets
 from models.core import runs
 from models.datasets import loading, throughput
 
-KNOBS = ("num_workers", "format", "batch_size")
+KNOBS = ("num_workers", "format", "batch_size", "side")
 
 
 def settings(panel: controls.Panel[datasets.Spec]) -> controls.Panel[loading.Spec]:
     """The settings of the loader; returns those of the recording."""
-    panel.draw("batch_size", "shuffle", "weighted", "drop_last", "num_workers", "seed")
+    panel.draw("batch_size", "shuffle", "weighted", "drop_last", "num_workers")
+    if panel.spec.num_workers:
+        panel.draw("prefetch_factor", "persistent_workers")
+    panel.draw("pin_memory", "seed")
     own = {f.name for f in dataclasses.fields(datasets.Spec)}
     recording = controls.panel(loading.Spec, "loading", **{n: getattr(panel.spec, n) for n in own})
-    recording.draw("format", "model", "prefetch_factor", "shown")
+    recording.draw("format", "model", "shown")
     return recording
 
 
@@ -34,11 +37,11 @@ def timeline(spec: loading.Spec) -> None:
     except runs.RunError as error:
         lesson.problem("The recording could not start", str(error))
         return
-    _timeline(run)
+    _timeline(run, spec)
 
 
 @st.fragment(run_every=1.0)
-def _timeline(run: str) -> None:
+def _timeline(run: str, spec: loading.Spec) -> None:
     known = news.of(run)
     status = session.client().status(run)
     if status.state == "failed":
@@ -58,11 +61,11 @@ def _timeline(run: str) -> None:
         st.info("An epoch is being recorded.", icon=":material/hourglass_top:")
     found = (known.frame or {}).get("summary")
     if found:
-        _verdict(found)
+        _verdict(spec, found)
         _batches(rows)
 
 
-def _verdict(found: dict[str, Any]) -> None:
+def _verdict(spec: loading.Spec, found: dict[str, Any]) -> None:
     with st.container(horizontal=True):
         st.metric("Pictures per second", f"{found['per_second']:,.0f}")
         st.metric(
@@ -71,7 +74,20 @@ def _verdict(found: dict[str, Any]) -> None:
         st.metric(
             "First batch after",
             f"{found['first_wait'] * 1e3:,.0f} ms",
-            help="Starting the workers is part of it; persistent_workers pays it once, not in every epoch.",
+            help="Starting the workers is part of it.",
+        )
+        if found["epoch_waits"]:
+            st.metric(
+                "Later epochs begin after",
+                f"{sum(found['epoch_waits']) / len(found['epoch_waits']) * 1e3:,.0f} ms",
+                help="With persistent_workers nothing has to be started again.",
+            )
+    if spec.pin_memory:
+        pinned = "The batches lay in page-locked memory."
+        st.caption(
+            pinned
+            if found["pinned"]
+            else "PyTorch pinned nothing: there is no GPU on this machine to copy to."
         )
     if found["bottleneck"] == "loader":
         fixes = "\n".join(f"{n}. {text}" for n, text in enumerate(found["fixes"], 1))
@@ -83,6 +99,7 @@ def _verdict(found: dict[str, Any]) -> None:
 def _batches(rows: list[Any]) -> None:
     table = pd.DataFrame(
         {
+            "epoch": [r["epoch"] for r in rows],
             "batch": [r["number"] for r in rows],
             "worker": ["training process" if r["worker"] < 0 else str(r["worker"]) for r in rows],
             "pictures": [r["size"] for r in rows],
@@ -140,7 +157,8 @@ def _throughput(run: str) -> None:
     total = int((known.frame or {}).get("total", 1))
     if status.state in ("queued", "running"):
         st.progress(min(1.0, len(known.rows) / total), f"{len(known.rows)} settings measured")
-    for column, name in zip(st.columns(len(KNOBS)), KNOBS, strict=True):
+    columns = [*st.columns(2, gap="medium"), *st.columns(2, gap="medium")]
+    for column, name in zip(columns, KNOBS, strict=True):
         with column:
             if any(r["knob"] == name for r in known.rows):
                 figure(
@@ -150,3 +168,5 @@ def _throughput(run: str) -> None:
                     alt=f"Pictures per second against {name}.",
                     modebar=False,
                 )
+                if status.state == "done":
+                    st.caption(throughput.verdict(known.rows, name))

@@ -16,9 +16,10 @@ from models.data import image_sets
 from models.datasets import describe
 
 PER_PAGE = 20
+_PICKED = "datasets:picked"  # name of the picture whose class can be changed
 
 
-def show(spec: datasets.Spec, made: datasets.Parts) -> None:
+def show(panel: controls.Panel[datasets.Spec], spec: datasets.Spec, made: datasets.Parts) -> None:
     """The numbers, then the pictures, then what to change."""
     card = image_sets.card(spec.data)
     counts = describe.balance(made)
@@ -39,12 +40,12 @@ def show(spec: datasets.Spec, made: datasets.Parts) -> None:
         st.metric("Left out", card.refused_count)
     if len(made.leaked):
         st.info(
-            f"{len(made.leaked)} pictures outside of training are copies of training pictures. Switch *together* on.",
+            f"{len(made.leaked)} pictures outside of training are copies of training pictures. Group by copies.",
             icon=":material/content_copy:",
         )
     left, right = st.columns([3, 2], gap="large")
     with left:
-        _gallery(spec, made)
+        _gallery(panel, spec, made)
     with right:
         figure(
             figures.balance(counts),
@@ -55,7 +56,9 @@ def show(spec: datasets.Spec, made: datasets.Parts) -> None:
         _statistics(made, card)
 
 
-def _gallery(spec: datasets.Spec, made: datasets.Parts) -> None:
+def _gallery(
+    panel: controls.Panel[datasets.Spec], spec: datasets.Spec, made: datasets.Parts
+) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         label = st.selectbox("Class", ["all", *made.data.classes], key="datasets:class", width=180)
         part = st.selectbox("Part", ["all", "train", "val", "test"], key="datasets:part", width=120)
@@ -76,15 +79,55 @@ def _gallery(spec: datasets.Spec, made: datasets.Parts) -> None:
     some = rows[start : start + PER_PAGE]
     parts = describe.part_of(made)
     pngs = _thumbnails(spec.data, tuple(made.data.names[i] for i in some))
-    tiles(
+    shown = [made.data.names[i] for i in some]
+    before = st.session_state.get(_PICKED)
+    clicked = tiles(
         [
             Tile(png, made.data.classes[int(made.data.labels[i])], (f"{i} · {parts[i]}",))
             for png, i in zip(pngs, some, strict=True)
         ],
         key="datasets-gallery",
         size=92,
-        alt=f"Pictures {start + 1} to {start + len(some)} of {len(rows)}, each with its class, index and part.",
+        picked=shown.index(before) if before in shown else None,
+        pickable=True,
+        alt=f"Pictures {start + 1} to {start + len(some)} of {len(rows)}, each with its class, index and part. "
+        "One that is clicked can be given another class.",
     )
+    if clicked is not None and clicked < len(shown):
+        picked = shown[clicked] if shown[clicked] != before else None
+        st.session_state[_PICKED] = picked
+        st.rerun()
+    if before in shown:
+        _relabel(panel, spec, made, before)
+
+
+def _relabel(
+    panel: controls.Panel[datasets.Spec], spec: datasets.Spec, made: datasets.Parts, name: str
+) -> None:
+    """Another class for the one picture that was clicked."""
+    now = made.data.classes[int(made.data.labels[made.data.names.index(name)])]
+    key = f"datasets:relabel:{name}"
+
+    def apply(label: str) -> None:
+        folder = name.split("/")[0]
+        known = {n: v for n, v in datasets.names(spec).items() if n != name}
+        if known.get(folder, folder) != label:
+            known[name] = label
+        controls.put(panel.prefix, rename=json.dumps(known, ensure_ascii=False) if known else "")
+        st.session_state[_PICKED] = None
+
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        label = st.selectbox(
+            f"Class of {plain(name)}",
+            made.data.classes,
+            made.data.classes.index(now),
+            accept_new_options=True,
+            key=key,
+            width=260,
+            help="Choose another class, or write a new one.",
+        )
+        st.button("Set class", key=f"{key}:set", on_click=apply, args=(str(label or now),))
+        st.button("Leave it out", key=f"{key}:drop", on_click=apply, args=("",))
 
 
 @st.cache_data(max_entries=64, show_spinner=False)
@@ -163,7 +206,8 @@ def _classes(
         old: str(name).strip() if keep else ""
         for old, name, keep in zip(edited["class"], edited["name"], edited["keep"], strict=True)
     }
-    changed = {old: name for old, name in new.items() if name != old}
+    single = {old: name for old, name in now.items() if old not in card.classes}
+    changed = {old: name for old, name in new.items() if name != old} | single
     text = json.dumps(changed, ensure_ascii=False) if changed else ""
     st.button(
         "Apply",

@@ -83,6 +83,11 @@ def timeline(rows: Sequence[Mapping[str, Any]]) -> go.Figure:
         )
     fig.update_layout(barmode="overlay", bargap=0.3)
     fig.update_xaxes(title="milliseconds since the first batch was asked for")
+    begun, end = min(r["fetch"] for r in rows) * 1e3, max(r["done"] for r in rows) * 1e3
+    if (
+        begun > 0.3 * end
+    ):  # starting the workers took so long that the work itself would be a sliver
+        fig.update_xaxes(range=[begun - 0.1 * (end - begun), end + 0.02 * (end - begun)])
     fig.update_yaxes(
         categoryorder="array", categoryarray=["training", *(names[w] for w in reversed(lanes))]
     )

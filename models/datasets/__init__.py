@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
 import textwrap
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -45,9 +46,11 @@ class Spec(core.Spec):
         0.1, "Part of the pictures kept for the test.", minimum=0.0, maximum=0.5, step=0.05
     )
     stratify: bool = knob(True, "Each class gives the same share to every part.")
-    together: bool = knob(
-        True,
-        "Copies of a picture stay in one part; otherwise some are tested that were trained on.",
+    group: str = knob(
+        "copies",
+        "What stays in one part: copies of a picture, or all whose file names begin alike (a7_01.jpg, a7_02.jpg). With "
+        "none, some copies are tested that were trained on.",
+        choices=("copies", "names", "none"),
     )
     split_seed: int = knob(0, "Another seed, another split.", minimum=0, maximum=999)
     transforms: str = knob(
@@ -64,6 +67,14 @@ class Spec(core.Spec):
     drop_last: bool = knob(False, "Leave out the last batch when it is not full.")
     num_workers: int = knob(
         0, "Processes that read ahead; 0 reads in the training process.", minimum=0, maximum=4
+    )
+    prefetch_factor: int = knob(2, "Batches that each worker prepares ahead.", minimum=1, maximum=8)
+    persistent_workers: bool = knob(
+        False, "Workers stay from one epoch to the next instead of being started anew."
+    )
+    pin_memory: bool = knob(
+        False,
+        "Batches in page-locked memory, from where a GPU fetches them faster; no use without one.",
     )
     seed: int = knob(0, "Order and augmentation follow from it.", minimum=0, maximum=999)
 
@@ -148,13 +159,7 @@ def parts(spec: Spec) -> Parts:
     if len(data) == 0:
         raise SpecError("Every class is left out. Keep at least one.", "rename")
     train, val, test = image_folder.split_images(
-        data.labels,
-        data.first_copy,
-        spec.val,
-        spec.test,
-        spec.split_seed,
-        spec.stratify,
-        spec.together,
+        data.labels, grouping(spec, data), spec.val, spec.test, spec.split_seed, spec.stratify
     )
     if len(train) == 0:
         raise SpecError(
@@ -169,6 +174,27 @@ def parts(spec: Spec) -> Parts:
     else:
         centre, spread = image_folder.channel_stats(data, train)
     return Parts(data, train, val, test, lost, centre, spread)
+
+
+def grouping(spec: Spec, data: ZippedImages) -> Tensor:
+    """For every picture the row of the first one of its group.
+
+    Raises:
+        SpecError: the names make too few groups to be split.
+    """
+    if spec.group == "copies":
+        return data.first_copy
+    if spec.group == "none":
+        return torch.arange(len(data))
+    found = image_folder.same_beginning(data.names)
+    groups = len(found.unique())
+    if groups < 3:
+        raise SpecError(
+            f"By the beginnings of the file names there are {groups} groups, too few for three parts. Name files like "
+            "anna_01.jpg, or group by copies.",
+            "group",
+        )
+    return found
 
 
 def loader(
@@ -192,10 +218,24 @@ def loader(
         shuffle=spec.shuffle if sampler is None else None,
         sampler=sampler,
         drop_last=spec.drop_last,
-        num_workers=spec.num_workers,
         collate_fn=collate or collating(spec, len(made.data.classes)),
         generator=generator,
+        **reading(spec),
     )
+
+
+def reading(spec: Spec) -> dict[str, Any]:
+    """How a DataLoader reads ahead; these change no number."""
+    if not spec.num_workers:
+        return {"num_workers": 0, "pin_memory": spec.pin_memory}
+    return {
+        "num_workers": spec.num_workers,
+        "prefetch_factor": spec.prefetch_factor,
+        "persistent_workers": spec.persistent_workers,
+        "pin_memory": spec.pin_memory,
+        # as in a script: a run's own process would start them in another, slower way
+        "multiprocessing_context": multiprocessing.get_all_start_methods()[0],
+    }
 
 
 def collating(spec: Spec, classes: int) -> Callable[[list[Any]], Any]:
@@ -311,7 +351,11 @@ def to_code(spec: Spec) -> str:
     cells += [
         export.source(image_folder.decode, ZippedImages),
         export.source(
-            steps.split, image_folder.split_images, image_folder.leaked, image_folder.channel_stats
+            steps.split,
+            *([image_folder.same_beginning] if spec.group == "names" else []),
+            image_folder.split_images,
+            image_folder.leaked,
+            image_folder.channel_stats,
         ),
         _main(spec, file, mixing),
     ]
@@ -322,11 +366,15 @@ def _main(spec: Spec, file: str, mixing: bool) -> str:
     renaming = names(spec)
     augment = textwrap.indent(image_steps.pipeline_code(spec.steps), "    ").strip()
     sampling = f"shuffle={spec.shuffle},"
+    ahead = ["    pin_memory=True,"] if spec.pin_memory else []
+    if spec.num_workers:
+        ahead.append(f"    prefetch_factor={spec.prefetch_factor},")
+        ahead.append(f"    persistent_workers={spec.persistent_workers},")
     lines = [
         f"data = ZippedImages({file!r}, side={spec.side}, rename={renaming!r})",
+        f"group = {_GROUPS[spec.group]}",
         "train, val, test = split_images(",
-        f"    data.labels, data.first_copy, val={spec.val}, test={spec.test}, seed={spec.split_seed},",
-        f"    stratify={spec.stratify}, together={spec.together},",
+        f"    data.labels, group, val={spec.val}, test={spec.test}, seed={spec.split_seed}, stratify={spec.stratify}",
         ")",
         "mean, std = channel_stats(data, train)  # of the training pictures alone",
         f"data.transform = {augment}",
@@ -352,6 +400,7 @@ def _main(spec: Spec, file: str, mixing: bool) -> str:
         f"    {sampling}",
         f"    drop_last={spec.drop_last},",
         f"    num_workers={spec.num_workers},",
+        *ahead,
         *(["    collate_fn=collate,"] if mixing else []),
         "    generator=generator,",
         ")",
@@ -373,9 +422,16 @@ def _main(spec: Spec, file: str, mixing: bool) -> str:
     return code
 
 
+_GROUPS = {
+    "copies": "data.first_copy  # copies of a picture stay together",
+    "names": "same_beginning(data.names)  # files whose names begin alike stay together",
+    "none": "torch.arange(len(data))",
+}
 _OTHER = "RandomCrop 56\nToFloat"
 VARIATIONS: dict[str, Spec] = {
     "data": Spec(data="upload:" + "0" * 64),
     "rename": Spec(rename='{"temple": "building"}'),
     "transforms": Spec(transforms=_OTHER),
+    "prefetch_factor": Spec(num_workers=1, prefetch_factor=4),
+    "persistent_workers": Spec(num_workers=1, persistent_workers=True),
 }

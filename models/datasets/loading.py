@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -18,7 +19,9 @@ from models.core.spec import knob
 from models.data import image_folder, image_sets, image_steps
 
 FORMATS = {
-    "zip": "read from the zip and decoded each time",
+    "zip": "all files in one zip, decoded each time",
+    "files": "one file for each picture in a folder, decoded each time",
+    "parquet": "encoded pictures in one Parquet file, decoded each time",
     "decoded": "decoded once into one .npy file, which is mapped into memory",
     "memory": "decoded once and kept in memory",
 }
@@ -33,7 +36,6 @@ class Spec(datasets.Spec):
     format: str = knob("zip", "How the pictures are stored.", choices=tuple(FORMATS))
     model: str = knob("small CNN", "What trains on each batch meanwhile.", choices=MODELS)
     shown: int = knob(24, "Batches to record.", minimum=4, maximum=64)
-    prefetch_factor: int = knob(2, "Batches that each worker prepares ahead.", minimum=1, maximum=8)
 
 
 @dataclass(frozen=True)
@@ -41,13 +43,16 @@ class Batch:
     """The life of one batch, in seconds since the loader was asked for its first.
 
     Attributes:
+        epoch: which pass over the training pictures it belongs to, from 0.
         worker: number of the process that made it; -1 is the training process itself.
+        pinned: it lay in page-locked memory.
         fetch: when its first picture was begun; fetched: when its last was ready; collated: when they were one tensor.
         asked: when training asked for it; arrived: when it had it; done: when the model had learned from it.
         indices: the sampler's rows, the first 12.
     """
 
     number: int
+    epoch: int
     worker: int
     size: int
     fetch: float
@@ -57,6 +62,7 @@ class Batch:
     arrived: float
     done: float
     indices: tuple[int, ...]
+    pinned: bool
 
 
 class Recorded(Dataset):
@@ -103,7 +109,7 @@ def train(spec: Spec, *, device: str = "cpu", control: Control | None = None) ->
     made = datasets.parts(datasets_part(spec))
     batches = recorded_loader(spec, made)
     step = learner(spec.model, len(made.data.classes), device)
-    total = min(spec.shown, len(batches))
+    total = spec.shown
     found: list[Batch] = []
     told = 0
     torch.manual_seed(spec.seed)
@@ -112,10 +118,7 @@ def train(spec: Spec, *, device: str = "cpu", control: Control | None = None) ->
         final = len(found) == total
         control.gate()
         if control.due() or final:
-            rows = tuple(
-                {"step": b.number + 1, "epoch": b.number + 1, **dataclasses.asdict(b)}
-                for b in found[told:]
-            )
+            rows = tuple({"step": b.number + 1, **dataclasses.asdict(b)} for b in found[told:])
             told = len(found)
             frame = {"summary": summary(spec, found)} if final else {"done": told}
             yield Snapshot(told, told / total, rows=rows, frame=frame, final=final)
@@ -137,11 +140,20 @@ def served(spec: Spec, made: datasets.Parts) -> Dataset:
         eager = image_folder.EagerImages(made.data)
         eager.transform = transform
         return Subset(eager, made.train.tolist())
+    if spec.format == "files":
+        folder = image_sets.unpacked(spec.data)
+        names, labels = made.data.names, made.data.labels
+        loose = image_folder.FileImages(folder, names, labels, spec.side, transform)
+        return Subset(loose, made.train.tolist())
+    # the others hold every picture of the set, also those of classes that are left out
     everything = image_sets.opened(spec.data, spec.side)
     place = {name: i for i, name in enumerate(everything.names)}
     rows = [place[made.data.names[i]] for i in made.train]
     labels = torch.zeros(len(everything), dtype=torch.int64)
     labels[torch.tensor([place[name] for name in made.data.names])] = made.data.labels
+    if spec.format == "parquet":
+        path = image_sets.in_parquet(spec.data)
+        return Subset(image_folder.ParquetImages(path, labels, spec.side, transform), rows)
     path = image_sets.decoded(spec.data, spec.side)
     return Subset(image_folder.MappedImages(path, labels, transform), rows)
 
@@ -152,27 +164,31 @@ def recorded_loader(spec: Spec, made: datasets.Parts) -> DataLoader:
     return DataLoader(
         Recorded(served(spec, made)),
         batch_sampler=plain.batch_sampler,
-        num_workers=spec.num_workers,
         collate_fn=RecordedBatch(plain.collate_fn),
         generator=plain.generator,
-        prefetch_factor=spec.prefetch_factor if spec.num_workers else None,
+        **datasets.reading(spec),
     )
 
 
 def record(
     batches: DataLoader, step: Callable[[Tensor, Tensor], None], most: int
 ) -> Iterator[Batch]:
-    """Train on the first batches and tell of each when everything about it is known."""
+    """Train on so many batches, in as many epochs as that takes, and tell of each when all about it is known."""
     zero = time.perf_counter()
-    source = iter(batches)
+    epoch, source = -1, iter(())
     for number in range(most):
         asked = time.perf_counter()
-        (x, y), (worker, collated, items) = next(source)
+        batch = next(source, None)
+        if batch is None:
+            epoch, source = epoch + 1, iter(batches)
+            batch = next(source)
+        (x, y), (worker, collated, items) = batch
         arrived = time.perf_counter()
         step(x, y)
         done = time.perf_counter()
         yield Batch(
             number,
+            epoch,
             worker,
             len(items),
             fetch=items[0][1] - zero,
@@ -182,6 +198,7 @@ def record(
             arrived=arrived - zero,
             done=done - zero,
             indices=tuple(item[0] for item in items[:12]),
+            pinned=x.is_pinned(),
         )
 
 
@@ -217,15 +234,18 @@ def learner(name: str, classes: int, device: str) -> Callable[[Tensor, Tensor], 
 
 
 def summary(spec: Spec, found: list[Batch]) -> dict[str, Any]:
-    """Who was waited for, after the first batch (which pays for starting the workers), and what would help first."""
-    later = found[1:] or found
+    """Who was waited for, apart from each epoch's first batch, which pays for starting workers, and what would help."""
+    first = [b for i, b in enumerate(found) if not i or b.epoch != found[i - 1].epoch]
+    later = [b for b in found if b not in first] or found
     waited = sum(b.arrived - b.asked for b in later)
     learned = sum(b.done - b.arrived for b in later)
     whole = max(waited + learned, 1e-9)
     pictures = sum(b.size for b in later)
     slow = waited / whole > WAITS
     return {
-        "first_wait": found[0].arrived - found[0].asked,
+        "first_wait": first[0].arrived - first[0].asked,
+        "epoch_waits": [b.arrived - b.asked for b in first[1:]],
+        "pinned": all(b.pinned for b in found),
         "waited": waited,
         "learned": learned,
         "share": waited / whole,
@@ -240,15 +260,19 @@ def _fixes(spec: Spec) -> list[str]:
     fixes = []
     if spec.num_workers == 0:
         fixes.append("num_workers = 1 or 2: pictures are read while the model computes")
-    elif spec.num_workers < 4:
-        fixes.append(f"one more worker than {spec.num_workers}, as long as there are cores")
-    if spec.format == "zip":
+    elif spec.num_workers < min(4, os.cpu_count() or 1):
+        fixes.append(
+            f"one more worker than {spec.num_workers}: this machine has {os.cpu_count()} cores"
+        )
+    if spec.num_workers and not spec.persistent_workers:
+        fixes.append("persistent_workers: the workers are started once, not in every epoch")
+    if spec.format in ("zip", "files", "parquet"):
         fixes.append("format = decoded: the work of decoding is done once")
     elif spec.format == "decoded":
         fixes.append("format = memory: no file is touched, if everything fits")
     heavy = [s.name for s in spec.steps if s.name in _HEAVY]
     if heavy:
-        fixes.append(f"fewer or cheaper transforms: {', '.join(heavy)} take the most time")
+        fixes.append(f"fewer or cheaper transforms than {', '.join(heavy)}, which cost the most")
     if spec.side > 32:
         fixes.append(f"smaller pictures than {spec.side} × {spec.side}, if the task allows it")
     return fixes

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +12,7 @@ import torch
 
 from models import datasets
 from models.core.control import Control, Snapshot
-from models.core.spec import knob
+from models.core.spec import SpecError, knob
 from models.datasets import loading
 
 
@@ -38,10 +38,20 @@ class Trial:
 
 
 def trials(spec: Spec) -> list[Trial]:
-    """What is compared: workers, formats and batch sizes, one at a time around the chosen settings."""
+    """What is compared: workers, formats, batch sizes and decoded sizes, one at a time around the chosen settings."""
     found = [Trial("num_workers", n) for n in (0, 1, 2, 4)]
     found += [Trial("format", name) for name in loading.FORMATS]
-    return found + [Trial("batch_size", size) for size in (1, 8, 32, 128)]
+    found += [Trial("batch_size", size) for size in (1, 8, 32, 128)]
+    return found + [Trial("side", side) for side in datasets.SIDES if fits(spec, side)]
+
+
+def fits(spec: Spec, side: int) -> bool:
+    """Whether the list of transforms works at another size."""
+    try:
+        spec.replace(side=side)
+    except SpecError:
+        return False
+    return True
 
 
 def train(spec: Spec, *, device: str = "cpu", control: Control | None = None) -> Iterator[Snapshot]:
@@ -97,7 +107,20 @@ def measured(spec: Spec, repeats: int, pictures: int) -> dict[str, Any]:
     return {"low": low, "median": middle, "high": high, "start": statistics.median(starts)}
 
 
-def faster(a: dict[str, Any], b: dict[str, Any]) -> bool | None:
+def verdict(rows: Sequence[Mapping[str, Any]], knob: str) -> str:
+    """Which value of a setting is the fastest, in a sentence that claims no more than the noise allows."""
+    mine = [r for r in rows if r["knob"] == knob]
+    best = max(mine, key=lambda r: r["median"])
+    alike = [str(r["value"]) for r in mine if r is not best and not faster(best, r)]
+    slowest = min(mine, key=lambda r: r["median"])
+    if alike:
+        return (
+            f"{best['value']} came first, but the noise does not part it from {', '.join(alike)}."
+        )
+    return f"{best['value']} is the fastest, {best['median'] / slowest['median']:.1f} times {slowest['value']}."
+
+
+def faster(a: Mapping[str, Any], b: Mapping[str, Any]) -> bool | None:
     """Whether a is faster than b; None when their middle halves overlap, so that nothing can be said."""
     if a["low"] > b["high"]:
         return True

@@ -52,7 +52,9 @@ export default define({
         const made = data.tiles.flatMap((one, i) =>
           data.arrows && i ? [make("span", { class: "arrow", "aria-hidden": "true" }, "→"), tile(one, i)] : [tile(one, i)],
         );
+        const held = [...area.children].indexOf(area.getRootNode().activeElement);
         area.replaceChildren(...made);
+        area.children[held]?.focus(); // the keyboard stays where it was
         ctx.root.dataset.tiles = String(data.tiles.length);
       },
       paint() {},
