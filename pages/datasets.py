@@ -1,20 +1,16 @@
-"""Datasets: your own pictures through Dataset, transforms and DataLoader."""
+"""Datasets: your own pictures, tables and texts through Dataset, transforms and DataLoader."""
 
 import streamlit as st
 
-from components import code_panel, controls, lesson
-from components.datasets import loaders, pictures, serving, source, transforming
-from models import datasets
-from models.core.spec import SpecError
-from models.data import workspace
-from models.data.image_sets import PHOTOS, id_of
+from components import lesson
+from components.datasets import images, texts
 
 projector = lesson.page(
     "datasets",
     "Datasets",
     "From your own files to batches: what Dataset, transforms and DataLoader do.",
 )
-VIEWS = ("Pictures", "Dataset", "Transforms", "DataLoader")
+VIEWS = (*images.VIEWS, "Text")
 view = st.segmented_control(
     "What to look at",
     VIEWS,
@@ -24,58 +20,8 @@ view = st.segmented_control(
     bind="query-params",
     label_visibility="collapsed",
 )
-panel = controls.panel(datasets.Spec, "datasets")
-recording = None
-with lesson.controls():
-    source.pick(panel)
-    if panel.error is not None and panel.error.field in ("data", "rename"):
-        controls.explain(panel.error)
-    if view == "Pictures":
-        st.markdown("**Split**")
-        panel.draw("val", "test", "stratify", "group", "split_seed")
-    elif view == "Transforms":
-        transforming.settings(panel)
-    elif view == "DataLoader":
-        recording = loaders.settings(panel)
-    else:
-        panel.draw("side")
-panel.complain()
-
-
-@st.cache_data(max_entries=16, show_spinner=False)
-def _parts(spec: datasets.Spec, id: str) -> datasets.Parts:
-    """Reading a large set's table of contents takes longer than splitting it."""
-    return datasets.parts(spec)
-
-
-spec = panel.spec
-try:
-    made = _parts(spec, id_of(spec.data))
-except SpecError as error:
-    lesson.problem("This set cannot be shown", str(error), error.detail)
-    lesson.footer()
-    st.stop()
-
-with lesson.stage():
-    if view == "Pictures":
-        pictures.show(panel, spec, made)
-    elif view == "Dataset":
-        serving.show(spec, made)
-    elif view == "Transforms":
-        transforming.show(spec, made)
-    elif recording is not None:
-        recording.complain()
-        loaders.timeline(recording.spec)
-with lesson.details():
-    if view == "Pictures":
-        pictures.details(panel, spec)
-        source.manage(spec)
-    elif view == "Dataset":
-        serving.mistakes()
-    elif recording is not None:
-        loaders.compare(recording.spec)
-    st.markdown("##### Code")
-    own = spec.data != PHOTOS
-    files = {datasets.file_name(spec): workspace.get(id_of(spec.data))} if own else {}
-    code_panel.show(datasets.to_code(spec), name="datasets", spec=spec, files=files)
+if view == "Text":
+    texts.page()
+else:
+    images.page(str(view))
 lesson.footer()

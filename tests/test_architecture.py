@@ -44,6 +44,7 @@ RULES = {
     "models/expressions.py": rule(
         *TORCH, "numpy", "simpleeval", "models"
     ),  # all of it is that evaluator
+    "models/data/text_steps.py": rule(*TORCH, "tokenizers", "models"),
     "components/figures": rule("plotly", "numpy", "torch", "models", "components.figures"),
     "components": rule(
         "streamlit", "plotly", "numpy", "pandas", "torch", "segno", "components", "models"

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import streamlit as st
 
-from components import address, controls, session
+from components import address, session
 from components.controls import Panel
+from components.datasets.taking import Intake
 from components.views.upload import upload
 from models import datasets
-from models.core import runs
 from models.core.spec import SpecError
 from models.data import image_sets, ingest, workspace
 from models.data.image_sets import PHOTOS
@@ -20,7 +20,8 @@ ENDINGS = ["zip", "tar", "gz", "tgz", "bz2", "xz"]
 PICTURES = ["png", "jpg", "jpeg", "webp", "gif", "bmp", "tif", "tiff", "ppm"]
 FOLDER = "PLAYGROUND_FOLDER"  # names a folder of this machine whose archives may be taken
 
-_RUN, _ERROR, _FILE = "datasets:ingest", "datasets:error", "datasets-file"
+INTAKE = Intake("datasets", "models.data.ingest", "Taking in pictures", cleared=("rename",))
+_FILE = "datasets-file"
 
 
 def pick(panel: Panel[datasets.Spec]) -> None:
@@ -28,7 +29,7 @@ def pick(panel: Panel[datasets.Spec]) -> None:
     own = {f"upload:{u.id}": u.name for u in image_sets.listing(session.owner())}
     chosen = str(panel.values["data"])
     if chosen != PHOTOS:
-        own.setdefault(chosen, _name(chosen))
+        own.setdefault(chosen, INTAKE.name(chosen))
     st.selectbox(
         "Data set",
         [PHOTOS, *own],
@@ -38,10 +39,7 @@ def pick(panel: Panel[datasets.Spec]) -> None:
         key="datasets-data",
         on_change=address.follow("datasets-data", PHOTOS),
     )
-    if error := st.session_state.pop(_ERROR, None):
-        controls.explain(error)
-    if run := st.session_state.get(_RUN):
-        _progress(run)
+    INTAKE.news()
     with st.expander("Your own pictures", icon=":material/upload_file:", expanded=False):
         st.text_input(
             "Class of single pictures",
@@ -70,38 +68,17 @@ def pick(panel: Panel[datasets.Spec]) -> None:
 
 def begin(id: str) -> None:
     """Have an uploaded archive taken in by a worker."""
-    try:
-        st.session_state[_RUN] = session.client().start(
-            "models.data.ingest", ingest.Spec(f"upload:{id}"), owner=session.owner()
-        )
-    except runs.RunError as error:
-        st.session_state[_ERROR] = SpecError(str(error))
+    INTAKE.begin(ingest.Spec(f"upload:{id}"))
 
 
 def manage(spec: datasets.Spec) -> None:
-    """Download the clean zip; take the set out of the list."""
-    id = image_sets.id_of(spec.data)
-    path = workspace.get(id)
-    with st.container(horizontal=True):
-        st.download_button(
-            "Clean zip",
-            path.read_bytes,
-            datasets.file_name(spec),
-            "application/zip",
-            key="datasets-clean",
-            icon=":material/download:",
-            on_click="ignore",
-            help="Only pictures that open, in folders named like their classes. The script below reads this file.",
-        )
-        if spec.data != PHOTOS:
-            st.button(
-                "Delete",
-                icon=":material/delete:",
-                key="datasets-delete",
-                on_click=_delete,
-                args=(id,),
-                help="Take this set out of your list; nobody else's is touched.",
-            )
+    """Download the clean zip, also of the set to begin with; delete an own one."""
+    INTAKE.manage(
+        image_sets.id_of(spec.data),
+        datasets.file_name(spec),
+        "application/zip",
+        own=spec.data != PHOTOS,
+    )
 
 
 def _take() -> None:
@@ -118,47 +95,7 @@ def _take() -> None:
         for file in packed[-1:]:
             begin(workspace.put(file, file.name, session.owner()))
     except SpecError as error:
-        st.session_state[_ERROR] = error
-
-
-@st.fragment(run_every=0.5)
-def _progress(run: str) -> None:
-    """How far the taking in is; when it is done the set becomes the page's."""
-    client, me = session.client(), session.owner()
-    status = client.status(run, me)
-    if status.state in ("queued", "running"):
-        share = min(1.0, max(0.0, status.epoch))
-        st.progress(share, f"Taking in pictures: {status.step} done ({share:.0%})")
-        return
-    if st.session_state.pop(_RUN, None) is None:
-        return
-    if status.state == "done":
-        frame = client.history(run)["frame"]
-        spec = client.spec(run)
-        dataset, name = str(frame["dataset"]), frame["report"]["name"]
-        _keep(dataset, str(name), spec.data.removeprefix("upload:"), me)
-        address.put_next({"datasets-data": f"upload:{dataset}", "datasets-rename": ""})
-    else:
-        st.session_state[_ERROR] = SpecError(status.message, "data", status.detail)
-    st.rerun()
-
-
-def _keep(dataset: str, name: str, original: str, me: str) -> None:
-    workspace.claim(dataset, f"{Path(name).stem.removesuffix('.tar')} (images).zip", me)
-    if original != dataset:
-        workspace.forget(original, me)  # everything good of it is in the clean zip
-
-
-def _delete(id: str) -> None:
-    workspace.forget(id, session.owner())
-    address.put("datasets-data", None)
-
-
-def _name(data: str) -> str:
-    try:
-        return workspace.about(data.removeprefix("upload:")).name
-    except SpecError:
-        return "not on this server"
+        INTAKE.fail(error)
 
 
 def _folder() -> None:
@@ -179,6 +116,6 @@ def _folder() -> None:
         try:
             begin(workspace.put(Path(named) / chosen, chosen, session.owner()))
         except SpecError as error:
-            st.session_state[_ERROR] = error
+            INTAKE.fail(error)
 
     st.button("Take it in", key="datasets:folder-take", on_click=take)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import plotly.graph_objects as go
 
 from components.figures import theme
@@ -111,4 +112,34 @@ def throughput(rows: Sequence[Mapping[str, Any]], knob: str) -> go.Figure:
     fig.update_layout(showlegend=False)
     fig.update_xaxes(title=knob, type="category")
     fig.update_yaxes(title="pictures per second", rangemode="tozero")
+    return fig
+
+
+def padded(words: Sequence[Sequence[str]], mask: Any) -> go.Figure:
+    """A batch of texts as cells: a token or padding; the tokens by pointing."""
+    fig = go.Figure()
+    fig.add_heatmap(
+        z=np.asarray(mask, dtype=np.float32),
+        text=[list(row) for row in words],
+        hovertemplate="text %{y}, place %{x}: %{text}<extra></extra>",
+        autocolorscale=False,
+        colorscale=[[0, "rgba(128,128,128,0.18)"], [1, theme.CATEGORICAL[0]]],
+        zmin=0,
+        zmax=1,
+        showscale=False,
+        xgap=1,
+        ygap=1,
+    )
+    fig.update_xaxes(title="place in the text", showgrid=False)
+    fig.update_yaxes(title="text in the batch", autorange="reversed", showgrid=False)
+    return fig
+
+
+def lengths(values: Sequence[int]) -> go.Figure:
+    """How long texts are."""
+    fig = go.Figure()
+    fig.add_histogram(x=list(values), nbinsx=40)
+    fig.update_xaxes(title="characters", rangemode="tozero")
+    fig.update_yaxes(title="texts")
+    fig.update_layout(showlegend=False)
     return fig

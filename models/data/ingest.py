@@ -97,13 +97,14 @@ def train(spec: Spec, *, device: str = "cpu", control: Control | None = None) ->
             raise SpecError(_nothing(name, made, known))
         report = made.report(name, known)
         stem = re.sub(r"\.(zip|tar|gz|tgz|bz2|xz)\b", "", workspace.display_name(name), flags=re.I)
-        kept = workspace.put(clean, f"{stem} (images).zip")
+        title = f"{stem} (images).zip"
+        kept = workspace.put(clean, title)
         keep_card(kept, report, made.arrays())
     yield Snapshot(
         total,
         1.0,
         rows=({"step": total, "epoch": 1.0, "total": total},),
-        frame={"dataset": kept, "report": report},
+        frame={"dataset": kept, "name": title, "report": report},
         final=True,
     )
 
@@ -396,8 +397,9 @@ def _nothing(name: str, made: _Taker, known: archives.Contents) -> str:
 
 
 # Endings that are certainly no picture; anything else is opened to see.
-_OTHERS = frozenset(
+_ENDINGS = (
     ".txt .md .json .jsonl .xml .html .htm .svg .pdf .py .ipynb .csv .tsv .yaml .yml .log .mp4 .avi .mov .mp3 .wav .npy "
-    ".npz .pt .pth .pkl .parquet .doc .docx .xls .xlsx .exe .dll .so .js .css .sh .bat".split()
+    ".npz .pt .pth .pkl .parquet .doc .docx .xls .xlsx .exe .dll .so .js .css .sh .bat"
 )
+_OTHERS = frozenset(_ENDINGS.split())
 _SUFFIX = {"JPEG": ".jpg", "PNG": ".png", "BMP": ".bmp", "WEBP": ".webp", "PPM": ".ppm"}
