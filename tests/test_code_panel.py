@@ -32,7 +32,7 @@ def test_the_code_on_screen_is_the_script():
     at = AppTest.from_function(_page, default_timeout=30).run()
     assert not at.exception
     assert at.code[0].value == '"""Toy"""\n\n# %%\nprint("loss = 1.0")'
-    assert [b.label for b in at.get("download_button")] == ["Script .py", "Notebook .ipynb"]
+    assert [b.proto.label for b in at.get("download_button")] == ["Script .py", "Notebook .ipynb"]
 
 
 def test_the_lesson_link_carries_settings_and_run_and_what_it_hides():

@@ -397,9 +397,10 @@ def _nothing(name: str, made: _Taker, known: archives.Contents) -> str:
 
 
 # Endings that are certainly no picture; anything else is opened to see.
-_ENDINGS = (
-    ".txt .md .json .jsonl .xml .html .htm .svg .pdf .py .ipynb .csv .tsv .yaml .yml .log .mp4 .avi .mov .mp3 .wav .npy "
-    ".npz .pt .pth .pkl .parquet .doc .docx .xls .xlsx .exe .dll .so .js .css .sh .bat"
+_OTHERS = frozenset(
+    {".txt", ".md", ".json", ".jsonl", ".xml", ".html", ".htm", ".svg", ".pdf", ".py", ".ipynb"}
+    | {".csv", ".tsv", ".yaml", ".yml", ".log", ".mp4", ".avi", ".mov", ".mp3", ".wav", ".npy"}
+    | {".npz", ".pt", ".pth", ".pkl", ".parquet", ".doc", ".docx", ".xls", ".xlsx", ".exe"}
+    | {".dll", ".so", ".js", ".css", ".sh", ".bat"}
 )
-_OTHERS = frozenset(_ENDINGS.split())
 _SUFFIX = {"JPEG": ".jpg", "PNG": ".png", "BMP": ".bmp", "WEBP": ".webp", "PPM": ".ppm"}

@@ -305,7 +305,7 @@ def test_a_click_on_a_confusion_cell_shows_its_rows(visit: Visit):
     page = visit("training?training-epochs=3&training-tab=Evaluate")
     state(page, "done")
     figure = page.locator(".st-key-training-confusion-val .view")
-    figure.scroll_into_view_if_needed()  # what is out of sight is not drawn
+    figure.hover()  # what is out of sight is not drawn
     expect(figure).to_have_attribute("data-drawn", re.compile("."))
     plot = figure.locator(".nsewdrag").first
     plot.click(position={"x": 20, "y": 20})

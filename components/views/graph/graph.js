@@ -50,6 +50,9 @@ g.node:focus { outline: none; }
 g.node:focus-visible rect.box { stroke-width: 3.5; }
 `;
 
+/** How far text may shrink below the theme's small size: not at all where it is read from the back row. */
+const shrunk = (theme, scale) => (theme.rem > 20 ? 1 : scale);
+
 const svg = (tag, attributes = {}, ...children) => {
   const element = document.createElementNS(SVG, tag);
   for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
@@ -244,7 +247,7 @@ export default define({
       const both = Math.min((w - 2 * pad) / net.place.width, (h - pad - top) / net.place.height);
       const least = ctx.theme.rem > 20 ? 18 : 12; // pixels of text; the larger in projector mode
       const readable = Math.min(1, least / ctx.theme.small);
-      const smallest = whole ? 0.08 : readable * 0.9;
+      const smallest = whole ? 0.08 : readable * shrunk(ctx.theme, 0.9);
       const k = both > smallest ? Math.min(1.15, both) : whole ? smallest : readable;
       const start = (room, size, least) => (size * k > room ? least : Math.max(least, (room - size * k) / 2));
       view = { k, x: start(w, net.place.width, pad), y: start(h, net.place.height, top) };
@@ -319,7 +322,7 @@ export default define({
       const value = text(-w / 4, h / 2 - size * 0.75, "middle");
       const grad = text(w / 4, h / 2 - size * 0.75, "middle");
       const line = svg("path", { d: `M${-w / 2},${size * 0.05}H${w / 2}M0,${size * 0.05}V${h / 2}`, fill: "none", stroke: theme.axis, "stroke-width": 1 });
-      const badge = text(w / 2 - 5, -h / 2 - size * 0.3, "end", 400, 0.86);
+      const badge = text(w / 2 - 5, -h / 2 - size * 0.3, "end", 400, shrunk(theme, 0.86));
       const back = svg("rect", { x: -w / 2, y: -h / 2, width: w, height: h, rx: rect.getAttribute("rx"), fill: theme.background });
       const g = svg("g", { class: "node", tabindex: "-1", role: "button", transform: `translate(${net.place.x[b]},${net.place.y[b]})` }, back, rect, line, title, value, grad, badge);
       g.addEventListener("click", () => { stop(); pick(box.outlet); canvas.focus({ preventScroll: true }); });
@@ -418,7 +421,7 @@ export default define({
         parts.title.textContent = cut(title, net.width / (theme.small * 0.58));
         for (const [part, words] of [[parts.value, value], [parts.grad, grad]]) {
           part.textContent = words;
-          part.setAttribute("font-size", theme.small * Math.max(0.78, Math.min(1, room / words.length)));
+          part.setAttribute("font-size", theme.small * Math.max(shrunk(theme, 0.78), Math.min(1, room / words.length)));
         }
         parts.grad.setAttribute("font-style", /[a-z]{2}/.test(grad) && !["nan", "inf"].includes(grad) ? "italic" : "normal");
         const marks = node.marks.map((m) => markText[m]).filter(Boolean);
