@@ -22,6 +22,7 @@ PAGES = {
         ("autograd", "Autograd", "🔗"),
         ("convolution", "Convolution", "🔲"),
         ("cnn", "CNN", "🖼️"),
+        ("datasets", "Datasets", "🗂️"),
         ("speed", "Speed", "⚡"),
     ],
 }
