@@ -21,6 +21,8 @@ PAGES = {
         ("training", "Training", "🏋️"),
         ("autograd", "Autograd", "🔗"),
         ("convolution", "Convolution", "🔲"),
+        ("cnn", "CNN", "🖼️"),
+        ("datasets", "Datasets", "🗂️"),
         ("speed", "Speed", "⚡"),
     ],
 }

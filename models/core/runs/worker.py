@@ -330,7 +330,7 @@ def _listen(pipe: Connection, control: WorkerControl) -> None:
 def _obey(control: WorkerControl, order: tuple) -> None:
     name, *args = order
     if name == "command":
-        number, word, pickled = args
+        number, word, pickled = args  # pickled by this server's own `Client.send`
         control.command(Command(word, pickle.loads(pickled), number))
     else:
         getattr(control, name)(*args)
@@ -349,7 +349,7 @@ def _run(
 
     _forget_edited()
     module: Any = importlib.import_module(name)
-    spec = pickle.loads(pickled)
+    spec = pickle.loads(pickled)  # by this server's own `Client.start`; files and links hold none
     wanted = module.threads(spec) if hasattr(module, "threads") else 1
     torch.set_num_threads(max(1, min(share, wanted)))
     gc.freeze()  # else a full collection walks 400 000 objects of the libraries, and copies their pages
