@@ -18,7 +18,7 @@ def times(
     fig = go.Figure()
     names = list(runs)
     for number, name in enumerate(names):
-        color = theme.categorical(number)
+        color = theme.categorical(number + (number > 2))  # the fourth is hard to see on a dark page
         one = samples[name]
         fig.add_bar(
             y=[name],

@@ -24,7 +24,7 @@ def draw(found: Found) -> None:
     helped = ", ".join(f"**{r['title']}** ({r['verdict']['ratio']:.2g}×)" for r in good)
     hurt = ", ".join(r["title"] for r in bad)
     st.markdown(
-        f"Of {len(tried)} levers tried here, {len(good)} make it faster{f': {helped}' if helped else ''}. "
+        f"Of {len(tried)} levers tried here, {len(good)} {'makes' if len(good) == 1 else 'make'} it faster{f': {helped}' if helped else ''}. "
         + (f"Slower: {hurt}. " if hurt else "")
         + "The rest is not distinguishable from the noise."
     )
