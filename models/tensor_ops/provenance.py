@@ -261,7 +261,9 @@ def _candidates(
         far = [old + 1, old - 1, 0, old + 40, ~int(old.real)]
         if first:
             far += [old + 2, old - 40, old + 300]
-    kept: list[float | bool] = [v for v in (*far, *others) if v != old and not isinstance(v, complex)]
+    kept: list[float | bool] = [
+        v for v in (*far, *others) if v != old and not isinstance(v, complex)
+    ]
     if tensor.is_floating_point() or tensor.is_complex():
         return kept
     kind = torch.iinfo(tensor.dtype)
