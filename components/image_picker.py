@@ -17,11 +17,11 @@ _TITLES = {
 }
 
 
-def pick(key: str, current: str) -> None:
+def pick(key: str, current: str, first: str = "china") -> None:
     """A menu of pictures bound to the address under `key`, with an uploader and a camera below it.
 
     The value is a name of `images.BUNDLED` or "upload:<id>"; an upload becomes the value at once. What is
-    no picture is explained, and the one before stays.
+    no picture is explained, and the one before stays. `first` is the value that the address leaves out.
     """
     own = {
         f"upload:{u.id}": u.name for u in workspace.listing(session.owner()) if _is_picture(u.name)
@@ -34,7 +34,7 @@ def pick(key: str, current: str) -> None:
         options,
         format_func=lambda v: _TITLES.get(v) or workspace.display_name(own[v]),
         key=key,
-        on_change=address.follow(key, "china"),  # the words shown are not the values
+        on_change=address.follow(key, first),  # the words shown are not the values
     )
     if error := st.session_state.pop(f"{key}:error", None):
         controls.explain(error)
@@ -52,7 +52,7 @@ def pick(key: str, current: str) -> None:
                 "Take a picture", key=f"{key}:camera", on_change=_take, args=(key, f"{key}:camera")
             )
         with st.popover("Draw", icon=":material/draw:"):
-            drawpad(key=f"{key}-draw", on_draw=lambda data: _drawn(key, data), live=False)
+            drawpad(key=f"{key}-draw", on_draw=lambda data: drawn(key, data), live=False)
 
 
 def _take(key: str, source: str) -> None:
@@ -62,7 +62,7 @@ def _take(key: str, source: str) -> None:
         keep(key, file.getvalue(), file.name)
 
 
-def _drawn(key: str, data: bytes) -> None:
+def drawn(key: str, data: bytes) -> None:
     """A drawing takes the place of the one before it, stroke by stroke."""
     before = st.session_state.get(f"{key}:drawing")
     keep(key, data, "drawing.png")
