@@ -7,7 +7,6 @@ import itertools
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -15,10 +14,10 @@ import torch
 
 from components.figures import speed as figures
 from models import speed
-from models.core import wire
+from models.core import export, wire
+from models.core.control import Snapshot
 from models.core.spec import SpecError
 from models.speed import Spec, benchmark, footprint, machine, memory, roofline, subject
-from tests import export_laws
 
 QUICK = Spec(width=16, depth=1, batch_size=4, seconds=0.1)
 
@@ -38,12 +37,13 @@ def told(spec: Spec) -> dict[str, Any]:
     return wire.loads(last.blobs["result"])
 
 
-def reproduced(spec: Spec, folder: Path) -> None:
-    """The law of exports, at other settings than the default."""
-    topic = SimpleNamespace(
-        Spec=lambda: spec, train=speed.train, numbers=speed.numbers, to_code=speed.to_code
-    )
-    export_laws.reproduced(topic, folder)
+def reproduced(spec: Spec, folder: Path, found: dict[str, Any]) -> None:
+    """The law of exports, for a measurement that was made already."""
+    shown = speed.numbers(Snapshot(1, 1.0, blobs={"result": wire.dumps(found)}))
+    printed = export.numbers(export.run(speed.to_code(spec), folder))
+    assert printed.keys() == shown.keys()
+    for name, value in shown.items():
+        assert printed[name] == pytest.approx(value, rel=1e-6), name
 
 
 def test_a_benchmark_tells_every_time_with_its_noise() -> None:
@@ -72,10 +72,10 @@ def test_a_bigger_batch_is_judged_per_sample() -> None:
 
 
 def test_a_sweep_measures_every_value() -> None:
-    spec = QUICK.replace(sweep="threads")
+    spec = QUICK.replace(sweep="width", rival="same")
     found = told(spec)["sweep"]
     assert [p["value"] for p in found] == [value for value, _ in benchmark.sweep(spec)]
-    drawn: Any = figures.sweep(found, "threads").data[0]
+    drawn: Any = figures.sweep(found, "width").data[0]
     assert list(drawn.y) == [4 / p["median"] for p in found]
 
 
@@ -86,17 +86,13 @@ def test_every_value_of_a_sweep_is_a_valid_setting(sweep: str) -> None:
 
 
 def test_the_clock_does_not_change_what_is_printed(tmp_path: Path) -> None:
-    reproduced(
-        QUICK.replace(
-            model="cnn",
-            size=16,
-            optimizer="Adam",
-            channels_last=True,
-            rival="bfloat16",
-            sweep="threads",
-        ),
-        tmp_path,
+    image = {"model": "cnn", "size": 16, "optimizer": "Adam", "channels_last": True}
+    spec = QUICK.replace(
+        **image, precision="bfloat16", rival="channels_last", sweep="channels_last"
     )
+    found = told(spec)
+    assert [p["value"] for p in found["sweep"]] == [False, True]
+    reproduced(spec, tmp_path, found)
 
 
 def test_what_a_step_costs_is_counted_predicted_and_measured(tmp_path: Path) -> None:
@@ -112,7 +108,7 @@ def test_what_a_step_costs_is_counted_predicted_and_measured(tmp_path: Path) -> 
     assert max(sum(column) for column in zip(*(t.y for t in drawn), strict=True)) == (
         pytest.approx(peaks["plain"] / 1e6)
     )
-    reproduced(spec, tmp_path)
+    reproduced(spec, tmp_path, found)
 
 
 def test_a_long_course_keeps_its_fullest_moment() -> None:

@@ -152,7 +152,7 @@ def test_every_lever_is_measured_or_says_why_not(tmp_path: Path) -> None:
     for row in found["schedules"].values():
         assert row["first"] == found["loss"]  # the same weights
         assert row["steps"] > 0
-    reproduced(QUICK, tmp_path)
+    reproduced(QUICK, tmp_path, found)
 
 
 def test_images_get_the_memory_format_and_the_largest_batch_no_larger_one() -> None:

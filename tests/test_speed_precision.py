@@ -102,7 +102,7 @@ def test_every_precision_is_trained_from_the_same_weights_and_judged(tmp_path: P
     drawn: Any = figures.scaler(found["scaler"]).data
     assert len(drawn[1].x) + len(drawn[2].x) == len(found["scaler"])
     assert len(figures.losses({"a": [1.0], "b": [2.0]}).to_dict()["data"]) == 2
-    reproduced(SPEC, tmp_path)
+    reproduced(SPEC, tmp_path, found)
 
 
 @pytest.mark.accelerator

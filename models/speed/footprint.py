@@ -117,7 +117,7 @@ def to_code(spec: Spec) -> str:
     dtype = f", torch.{spec.precision}" if subject.autocast(spec) else ""
     device = f', device="{spec.device}"' if spec.device != "cpu" else ""
     cells = [
-        "from __future__ import annotations\n\nimport contextlib\nimport math\nimport statistics\nimport weakref\n"
+        "from __future__ import annotations\n\nimport contextlib\nimport math\nimport statistics\nimport time\nimport weakref\n"
         "from collections.abc import Callable, Iterable\nfrom dataclasses import dataclass, field\nfrom typing import Any\n\n"
         "from torch.utils import benchmark\n"
         "from torch.utils._python_dispatch import TorchDispatchMode\n"

@@ -85,7 +85,7 @@ class Spec(BaseSpec):
         names={"none": "none", "channels_last": "memory format"},
     )
     rival: str = knob(
-        "threads",
+        "batch_size",
         "Benchmark: what is different in the second candidate, B.",
         choices=("same", "threads", "batch_size", "bfloat16", "channels_last"),
         names={
