@@ -1,4 +1,4 @@
-"""Same-origin routes beside the pages: what a run shows, the browser's own modules, health. Read-only."""
+"""Same-origin routes beside the pages: what a run shows, the browser's own modules, health, large uploads."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from app.middleware import owner_of
+from app.uploads import upload
 from models.core import runs
 
 VIEWS = Path(__file__).resolve().parents[1] / "components" / "views"
@@ -108,6 +109,7 @@ ROUTES = [
     Route("/api/health", health),
     Route("/api/runs/{id}", run),
     Route("/api/runs/{id}/frame", frame),
+    Route("/api/upload", upload, methods=["PUT"]),
     Route("/assets/plotly.min.js", plotly_js),
     Route("/assets/views/{path:path}", view),
 ]

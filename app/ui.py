@@ -22,6 +22,8 @@ PAGES = {
         ("autograd", "Autograd", "🔗"),
         ("convolution", "Convolution", "🔲"),
         ("cnn", "CNN", "🖼️"),
+        ("datasets", "Datasets", "🗂️"),
+        ("speed", "Speed", "⚡"),
     ],
 }
 

@@ -44,6 +44,7 @@ RULES = {
     "models/expressions.py": rule(
         *TORCH, "numpy", "simpleeval", "models"
     ),  # all of it is that evaluator
+    "models/data/text_steps.py": rule(*TORCH, "tokenizers", "models"),
     "components/figures": rule("plotly", "numpy", "torch", "models", "components.figures"),
     "components": rule(
         "streamlit", "plotly", "numpy", "pandas", "torch", "segno", "components", "models"
@@ -53,6 +54,7 @@ RULES = {
     "app/routes.py": rule(
         "starlette", "plotly", "models.core", "app"
     ),  # hands out plotly's own file
+    "app/uploads.py": rule("starlette", "models.core", "models.data.workspace", "app"),
     "app/__init__.py": rule(),
     "app/__main__.py": rule("app.bootstrap"),
     "app/bootstrap.py": rule(),

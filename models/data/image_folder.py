@@ -42,9 +42,12 @@ class ZippedImages(Dataset):
     ) -> None:
         with zipfile.ZipFile(path) as archive:  # only its table of contents
             infos = sorted(archive.infolist(), key=lambda info: info.filename)
-        new = rename or {}  # old class: new class, or "" to leave it out
+        new = rename or {}  # a class, or one file: its new class, or "" to leave it out
         folders = [info.filename.split("/")[0] for info in infos]
-        classes = [new.get(folder, folder) for folder in folders]
+        classes = [
+            new.get(info.filename, new.get(folder, folder))
+            for info, folder in zip(infos, folders, strict=True)
+        ]
         kept = [i for i, name in enumerate(classes) if name]
         self.path, self.side, self.transform = str(path), side, transform
         self.classes = sorted({classes[i] for i in kept})
@@ -116,6 +119,61 @@ class MappedImages(Dataset):
         self.pixels = np.load(self.path, mmap_mode="r", allow_pickle=False)
 
 
+class FileImages(Dataset):
+    """One file for each picture in a folder, as most sets begin: every picture is found and opened anew."""
+
+    def __init__(
+        self,
+        folder: str | Path,
+        names: list[str],
+        labels: Tensor,
+        side: int,
+        transform: Callable[[Tensor], Tensor] | None = None,
+    ) -> None:
+        self.folder, self.names, self.labels = str(folder), names, labels
+        self.side, self.transform = side, transform
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def __getitem__(self, index: int) -> tuple[Tensor, int]:
+        pixels = decode(Path(self.folder, self.names[index]).read_bytes(), self.side)
+        return self.transform(pixels) if self.transform else pixels, int(self.labels[index])
+
+
+class ParquetImages(Dataset):
+    """Encoded pictures in one Parquet file: good for reading in order, since a whole row group is read for one row."""
+
+    def __init__(
+        self,
+        path: str | Path,
+        labels: Tensor,
+        side: int,
+        transform: Callable[[Tensor], Tensor] | None = None,
+    ) -> None:
+        self.path, self.labels, self.side, self.transform = str(path), labels, side, transform
+        self.table: Any = None
+        self.group = (-1, [b""])  # the row group that was read last
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def __getitem__(self, index: int) -> tuple[Tensor, int]:
+        import pyarrow.parquet as pq
+
+        if self.table is None:  # every worker opens the file for itself
+            self.table = pq.ParquetFile(self.path)
+        number, place = divmod(index, self.table.metadata.row_group(0).num_rows)
+        if self.group[0] != number:
+            column = self.table.read_row_group(number, ["data"])["data"]
+            self.group = (number, column.to_pylist())
+        pixels = decode(self.group[1][place], self.side)
+        return self.transform(pixels) if self.transform else pixels, int(self.labels[index])
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "table": None, "group": (-1, [b""])}  # open files do not travel
+
+
 class StreamedImages(IterableDataset):
     """The same pictures as a stream: no length, no index, each worker takes its share."""
 
@@ -129,30 +187,28 @@ class StreamedImages(IterableDataset):
             yield self.source[index]
 
 
+def same_beginning(names: list[str]) -> Tensor:
+    """For every file the row of the first one whose name begins alike, up to its last _ or -: a7_01.jpg, a7_02.jpg."""
+    first: dict[str, int] = {}
+    stems = [name.split("/")[-1].rpartition(".")[0].replace("-", "_") for name in names]
+    return torch.tensor(
+        [first.setdefault(stem.rpartition("_")[0] or stem, i) for i, stem in enumerate(stems)]
+    )
+
+
 def split_images(
-    labels: Tensor,
-    first_copy: Tensor,
-    val: float,
-    test: float,
-    seed: int,
-    stratify: bool,
-    together: bool,
+    labels: Tensor, group: Tensor, val: float, test: float, seed: int, stratify: bool
 ) -> tuple[Tensor, ...]:
     """Rows for training, validation and test.
 
     Args:
-        first_copy: for every picture the row of the first one with the same content.
+        group: for every picture the row of the first one of its group; a group stays in one part.
         stratify: each class gives the same share to each part.
-        together: copies of a picture stay in one part, so that none is tested that was trained on.
     """
-    groups = labels if stratify else torch.zeros_like(labels)
-    dealt = torch.arange(len(labels))
-    if together:
-        dealt = dealt[first_copy == dealt]  # copies follow their first
-    parts = split(groups[dealt], val, test, seed)
-    if not together:
-        return parts
-    return tuple(torch.isin(first_copy, dealt[part]).nonzero().flatten() for part in parts)
+    classes = labels if stratify else torch.zeros_like(labels)
+    first = (group == torch.arange(len(group))).nonzero().flatten()  # the others follow their first
+    parts = split(classes[first], val, test, seed)
+    return tuple(torch.isin(group, first[part]).nonzero().flatten() for part in parts)
 
 
 def leaked(train: Tensor, others: Tensor, first_copy: Tensor) -> Tensor:

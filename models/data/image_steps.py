@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import torch
@@ -12,6 +13,7 @@ from torch import Tensor, nn
 from torchvision.transforms import v2
 
 from models.core.calls import _code
+from models.core.seeding import seeded
 from models.core.spec import SpecError
 
 MAX_STEPS = 12
@@ -74,6 +76,7 @@ class Stage:
     high: float
 
 
+@lru_cache(maxsize=256)
 def parse(text: str, side: int = 64) -> tuple[Step, ...]:
     """The steps of a list such as "RandomCrop 56 padding=4", tried on a grey picture of `side` pixels.
 
@@ -107,15 +110,12 @@ def pipeline_code(steps: tuple[Step, ...], *, augment: bool = True) -> str:
 def stages(
     steps: tuple[Step, ...], pixels: Tensor, mean: list[float], std: list[float], seed: int
 ) -> list[Stage]:
-    """The picture after each step, starting with itself; one draw of the random ones.
-
-    The default generator is used, so call it under `seeding.seeded`; `seed` starts it.
-    """
-    torch.manual_seed(seed)
+    """The picture after each step, starting with itself; `seed` decides what the random ones draw."""
     found = [_stage("as it is read", pixels)]
-    for step in steps:
-        pixels = step.build(mean, std)(pixels)
-        found.append(_stage(step.line, pixels))
+    with seeded(seed):
+        for step in steps:
+            pixels = step.build(mean, std)(pixels)
+            found.append(_stage(step.line, pixels))
     return found
 
 
@@ -149,7 +149,7 @@ def _step(number: int, line: str) -> Step:
     args, kwargs = [], {}
     for part in rest:
         key, equals, value = part.partition("=")
-        if equals:
+        if equals and key.isidentifier():
             kwargs[key] = _value(number, value)
         else:
             args.append(_value(number, part))
@@ -179,14 +179,14 @@ def _value(number: int, text: str) -> Any:
 
 
 def _try(steps: tuple[Step, ...], side: int) -> None:
-    state = torch.get_rng_state()
     pixels = torch.full((3, side, side), 128, dtype=torch.uint8)
     step = None
     try:
-        for step in steps:
-            pixels = step.build([0.5] * 3, [0.5] * 3)(pixels)
-            if pixels.numel() > 3 * MAX_NUMBER**2:
-                raise SpecError(f"{step.line!r} makes the picture too large.", "transforms")
+        with seeded(0):
+            for step in steps:
+                pixels = step.build([0.5] * 3, [0.5] * 3)(pixels)
+                if pixels.numel() > 3 * MAX_NUMBER**2:
+                    raise SpecError(f"{step.line!r} makes the picture too large.", "transforms")
     except SpecError:
         raise
     except Exception as error:  # torchvision raises every kind for arguments that do not fit
@@ -203,8 +203,6 @@ def _try(steps: tuple[Step, ...], side: int) -> None:
             "transforms",
             detail=f"{type(error).__name__}: {error}",
         ) from None
-    finally:
-        torch.set_rng_state(state)
 
 
 def _stage(line: str, pixels: Tensor) -> Stage:

@@ -97,13 +97,14 @@ def train(spec: Spec, *, device: str = "cpu", control: Control | None = None) ->
             raise SpecError(_nothing(name, made, known))
         report = made.report(name, known)
         stem = re.sub(r"\.(zip|tar|gz|tgz|bz2|xz)\b", "", workspace.display_name(name), flags=re.I)
-        kept = workspace.put(clean, f"{stem} (images).zip")
+        title = f"{stem} (images).zip"
+        kept = workspace.put(clean, title)
         keep_card(kept, report, made.arrays())
     yield Snapshot(
         total,
         1.0,
         rows=({"step": total, "epoch": 1.0, "total": total},),
-        frame={"dataset": kept, "report": report},
+        frame={"dataset": kept, "name": title, "report": report},
         final=True,
     )
 

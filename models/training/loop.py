@@ -52,9 +52,11 @@ def live(
     session = _Session(run, pictures)
     if resume:
         checkpoint.restore(run, checkpoint.read(resume, type(run.spec)))
-    yield session.snapshot(picture=True, scene=True)
-    ended, over = False, run.over
     clock, gate, due = time.perf_counter, control.gate, control.due
+    begun = clock()
+    yield session.snapshot(picture=True, scene=True)
+    run.waited += clock() - begun  # nothing is trained for this picture
+    ended, over = False, run.over
     last_row = clock()
     while True:
         before = clock()

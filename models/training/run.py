@@ -22,7 +22,7 @@ from models.training.step import evaluate, train_batch
 
 HISTORY_BYTES = 96 * 2**20
 _HISTORY_STEPS = 256  # most batches to repeat on going back, while the budget lasts
-_STATISTICS_STEPS = 200  # batches between two looks at gradient and update norms, at most
+_STATISTICS_STEPS = 500  # batches between two looks at gradient and update norms, at most
 _STATISTICS_LOOKS = 30  # of a run of few epochs, so many looks at least
 
 

@@ -1,0 +1,107 @@
+"""How an upload becomes a data set: a worker takes it in, its progress is shown, and the address follows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import streamlit as st
+
+from components import address, controls, session
+from models.core import runs
+from models.core.spec import Spec, SpecError
+from models.data import workspace
+
+
+@dataclass(frozen=True)
+class Intake:
+    """One kind of data.
+
+    Attributes:
+        prefix: of its page's parameters; `<prefix>-data` names the set.
+        module: the topic that takes uploads in; its last frame holds {"dataset", "name"}.
+        doing: what the progress bar says.
+        cleared: settings that concern only the set before.
+    """
+
+    prefix: str
+    module: str
+    doing: str
+    cleared: tuple[str, ...] = ()
+
+    def begin(self, spec: Spec) -> None:
+        """Start a worker on an upload; call from a callback."""
+        try:
+            run = session.client().start(self.module, spec, owner=session.owner())
+        except runs.RunError as error:
+            self.fail(SpecError(str(error)))
+            return
+        st.session_state[f"{self.prefix}:intake"] = run
+
+    def fail(self, error: SpecError) -> None:
+        """Have the next run of the page say it."""
+        st.session_state[f"{self.prefix}:intake-error"] = error
+
+    def news(self) -> None:
+        """How far it is, or why it failed; draw it where the set is chosen."""
+        if error := st.session_state.pop(f"{self.prefix}:intake-error", None):
+            controls.explain(error)
+        if run := st.session_state.get(f"{self.prefix}:intake"):
+            self._progress(run)
+
+    def name(self, data: str) -> str:
+        """The uploader's word for a set, also when it is gone."""
+        try:
+            return workspace.about(data.removeprefix("upload:")).name
+        except SpecError:
+            return "not on this server"
+
+    def manage(self, data: str, file: str, mime: str, own: bool = True) -> None:
+        """Download or delete an own set."""
+        id = data.removeprefix("upload:")
+        with st.container(horizontal=True):
+            st.download_button(
+                "Download",
+                workspace.get(id).read_bytes,
+                file,
+                mime,
+                key=f"{self.prefix}-download",
+                icon=":material/download:",
+                on_click="ignore",
+                help="What was taken in, cleaned. The script reads this file.",
+            )
+            if own:
+                st.button(
+                    "Delete",
+                    icon=":material/delete:",
+                    key=f"{self.prefix}-delete",
+                    on_click=self._delete,
+                    args=(id,),
+                    help="Take this set out of your list; nobody else's is touched.",
+                )
+
+    def _delete(self, id: str) -> None:
+        workspace.forget(id, session.owner())
+        address.put(f"{self.prefix}-data", None)
+
+    @st.fragment(run_every=0.5)
+    def _progress(self, run: str) -> None:
+        client, me = session.client(), session.owner()
+        status = client.status(run, me)
+        if status.state in ("queued", "running"):
+            share = min(1.0, max(0.0, status.epoch))
+            st.progress(share, f"{self.doing}: {status.step} done ({share:.0%})")
+            return
+        if st.session_state.pop(f"{self.prefix}:intake", None) is None:
+            return
+        if status.state == "done":
+            frame = client.history(run)["frame"]
+            spec, dataset = client.spec(run), str(frame["dataset"])
+            original = str(getattr(spec, "data", "")).removeprefix("upload:")
+            workspace.claim(dataset, str(frame["name"]), me)
+            if original != dataset:
+                workspace.forget(original, me)  # everything good of it is in the clean file
+            settings = {"data": f"upload:{dataset}", **dict.fromkeys(self.cleared, "")}
+            address.put_next({f"{self.prefix}-{name}": value for name, value in settings.items()})
+        else:
+            self.fail(SpecError(status.message, "data", status.detail))
+        st.rerun()
