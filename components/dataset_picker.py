@@ -134,6 +134,8 @@ def _titles(chosen: str) -> dict[str, str]:
     titles |= {name: f"{about.title} (made)" for name, about in toy.TOYS.items()}
     titles[example.DATA] = "Planets (an example CSV)"
     for upload in workspace.listing(session.owner()):
+        if not upload.name.lower().endswith((".csv", ".tsv", ".txt")):
+            continue  # pictures, texts and what is still packed
         titles[UPLOAD + upload.id] = workspace.display_name(upload.name)
     if chosen not in titles:
         titles[chosen] = _title(chosen)

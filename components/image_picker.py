@@ -17,6 +17,9 @@ _TITLES = {
 }
 
 
+_DRAWINGS = 12  # of a stroke under way that are kept
+
+
 def pick(key: str, current: str, first: str = "china") -> None:
     """A menu of pictures bound to the address under `key`, with an uploader and a camera below it.
 
@@ -63,13 +66,18 @@ def _take(key: str, source: str) -> None:
 
 
 def drawn(key: str, data: bytes) -> None:
-    """A drawing takes the place of the one before it, stroke by stroke."""
-    before = st.session_state.get(f"{key}:drawing")
+    """A drawing takes the place of the ones before it, stroke by stroke.
+
+    The last few stay: a page that is being drawn, or an address that lags behind, may still name one of them.
+    """
     keep(key, data, "drawing.png")
     now = str(st.session_state.get(key, "")).removeprefix("upload:")
-    if before and before != now:
-        workspace.forget(before, session.owner())
-    st.session_state[f"{key}:drawing"] = now
+    made: list[str] = st.session_state.setdefault(f"{key}:drawings", [])
+    if now in made:
+        made.remove(now)
+    made.append(now)
+    while len(made) > _DRAWINGS:
+        workspace.forget(made.pop(0), session.owner())
 
 
 def keep(key: str, data: bytes, name: str) -> None:

@@ -3,14 +3,14 @@
 import streamlit as st
 
 from components import lesson
-from components.datasets import images, texts
+from components.datasets import images, tables, texts
 
 projector = lesson.page(
     "datasets",
     "Datasets",
     "From your own files to batches: what Dataset, transforms and DataLoader do.",
 )
-VIEWS = (*images.VIEWS, "Text")
+VIEWS = (*images.VIEWS, "Table", "Text")
 view = st.segmented_control(
     "What to look at",
     VIEWS,
@@ -22,6 +22,8 @@ view = st.segmented_control(
 )
 if view == "Text":
     texts.page()
+elif view == "Table":
+    tables.page()
 else:
     images.page(str(view))
 lesson.footer()

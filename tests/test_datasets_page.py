@@ -25,7 +25,7 @@ def test_the_page_opens_on_a_set_that_is_split():
     assert metric(at, "Train / val / test") == "56 / 16 / 8"
 
 
-@pytest.mark.parametrize("view", ["Dataset", "Transforms", "DataLoader"])
+@pytest.mark.parametrize("view", ["Dataset", "Transforms", "DataLoader", "Table", "Text"])
 def test_every_view_opens_without_an_error(view: str):
     at = opened(datasets__view=view)
     assert not at.exception

@@ -120,7 +120,8 @@ def picture(panel: Panel[looking.Spec]) -> None:
 def _turned() -> None:
     """Another source: a digit at once, a drawing once there is one, a bundled picture until an own one is given."""
     source = st.session_state[f"{PREFIX}-source"]
-    kept = st.session_state.get(f"{PREFIX}-image:drawing")
+    made = st.session_state.get(f"{PREFIX}-image:drawings")
+    kept = made[-1] if made else None
     image = {
         "digit": looking.DIGITS,
         "picture": "digit",

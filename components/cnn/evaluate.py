@@ -112,7 +112,7 @@ def _pictures(
                     caption=f"{said}, {float(report['confidence'][i]):.1%}"
                     + (f" (is {true})" if said != true else ""),
                 )
-                with st.popover("Open", key=f"{topic.page}-open-{key}-{number}"):
+                with st.popover("Closer", key=f"{topic.page}-open-{key}-{number}"):
                     for view in ("Look inside", "Explain"):
                         st.button(
                             view,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pandas as pd
 import streamlit as st
@@ -16,6 +17,7 @@ from models.data import image_sets
 from models.datasets import describe
 
 PER_PAGE = 20
+_CNN = Path(__file__).resolve().parents[2] / "pages" / "cnn.py"
 _PICKED = "datasets:picked"  # name of the picture whose class can be changed
 
 
@@ -38,6 +40,13 @@ def show(panel: controls.Panel[datasets.Spec], spec: datasets.Spec, made: datase
             help="Pictures of validation and test of which training holds a copy: results on them flatter.",
         )
         st.metric("Left out", card.refused_count)
+        if _CNN.exists():
+            st.page_link(
+                _CNN,
+                label="**Train on these**",
+                icon=":material/play_arrow:",
+                query_params={"cnn-data": spec.data},
+            )
     if len(made.leaked):
         st.info(
             f"{len(made.leaked)} pictures outside of training are copies of training pictures. Group by copies.",

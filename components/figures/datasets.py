@@ -143,3 +143,18 @@ def lengths(values: Sequence[int]) -> go.Figure:
     fig.update_yaxes(title="texts")
     fig.update_layout(showlegend=False)
     return fig
+
+
+def distribution(values: Any) -> go.Figure:
+    """How often a column has which values: bins of numbers, the most common words."""
+    fig = go.Figure()
+    if str(values.dtype) == "category":
+        counts = values.value_counts().head(20)
+        fig.add_bar(y=[str(word)[:30] for word in counts.index], x=counts.tolist(), orientation="h")
+        fig.update_yaxes(autorange="reversed", type="category")
+        fig.update_xaxes(title="rows")
+    else:
+        fig.add_histogram(x=values.dropna().tolist(), nbinsx=40)
+        fig.update_yaxes(title="rows")
+    fig.update_layout(showlegend=False)
+    return fig

@@ -1,0 +1,266 @@
+"""Tables: what each column holds, where they train, and what reading one larger than memory costs."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from components import address, controls, demo, lesson, news, session
+from components.datasets.pictures import plain
+from components.datasets.taking import Intake
+from components.figures import datasets as figures
+from components.views.figure import figure
+from models.core import runs
+from models.core.spec import SpecError
+from models.data import (
+    convert_tables,
+    csv_files,
+    decoded,
+    example,
+    image_sets,
+    ingest_texts,
+    profiling,
+    workspace,
+)
+from models.datasets import large
+
+PREFIX = "tables"
+PLAIN = ("csv", "tsv", "txt")
+INTAKE = Intake(PREFIX, "models.data.convert_tables", "Taking in a table")
+PAGES = Path(__file__).resolve().parents[2] / "pages"
+_SMALL = 2_000_000  # bytes that are read within the page's script
+
+
+def page() -> None:
+    """The whole view: the table's card as the picture, larger-than-memory reading below."""
+    if not st.query_params.get(f"{PREFIX}-data"):
+        workspace.put(example.CONTENT, example.NAME)  # at hand on every server
+    data = str(
+        st.session_state.get(f"{PREFIX}-data")
+        or st.query_params.get(f"{PREFIX}-data")
+        or example.DATA
+    )
+    with lesson.controls():
+        _source(data)
+        panel = controls.panel(
+            large.Spec, "large", data=large.MADE if data == example.DATA else data
+        )
+        st.markdown("**Reading in pieces**")
+        panel.draw("chunk", "ranks", "num_workers")
+    id = data.removeprefix("upload:")
+    try:
+        known = _profile(id)
+    except SpecError as error:
+        lesson.problem("This table cannot be shown", str(error), error.detail)
+        return
+    if known is not None:
+        with lesson.stage():
+            _card(data, known)
+    with lesson.details():
+        if data != example.DATA:
+            _said(id)
+            INTAKE.manage(data, workspace.file_name(INTAKE.name(data)), "text/csv")
+        _large(panel.spec)
+
+
+def _source(data: str) -> None:
+    own = {
+        f"upload:{u.id}": u.name
+        for u in workspace.listing(session.owner())
+        if u.name.lower().endswith(PLAIN)
+        and not image_sets.is_set(u.id)
+        and not ingest_texts.is_set(u.id)
+    }
+    if data != example.DATA:
+        own.setdefault(data, INTAKE.name(data))
+    st.selectbox(
+        "Table",
+        [example.DATA, *own],
+        [example.DATA, *own].index(data),
+        format_func=lambda v: (
+            "Planets (an example CSV)" if v == example.DATA else workspace.display_name(own[v])
+        ),
+        key=f"{PREFIX}-data",
+        on_change=address.follow(f"{PREFIX}-data", example.DATA),
+    )
+    INTAKE.news()
+    with st.expander("Your own table", icon=":material/upload_file:"):
+        st.file_uploader(
+            "CSV, TSV, Parquet, JSON lines, .npy or .npz",
+            type=[*PLAIN, *(e[1:] for e in convert_tables.ENDINGS)],
+            key="tables:file",
+            on_change=_take,
+            help="Other formats than CSV become one, row group by row group. It stays on this server.",
+        )
+
+
+def _take() -> None:
+    file = st.session_state.get("tables:file")
+    if file is None:
+        return
+    try:
+        id = workspace.put(file, file.name, session.owner())
+        if file.name.lower().endswith(PLAIN):
+            address.put(f"{PREFIX}-data", f"upload:{id}")
+        else:
+            INTAKE.begin(convert_tables.Spec(f"upload:{id}"))
+    except SpecError as error:
+        INTAKE.fail(error)
+
+
+def _profile(id: str) -> csv_files.Profile | None:
+    """What the table holds; None while a worker reads it.
+
+    Raises:
+        SpecError: it is no table.
+    """
+    known = decoded.remembered(id)
+    if known is not None:
+        return known
+    if workspace.about(id).size <= _SMALL:
+        return decoded.profile(id)
+    try:
+        _wait(demo.run("models.data.profiling", profiling.Spec(data=f"upload:{id}")))
+    except runs.RunError as error:
+        raise SpecError(str(error)) from None
+    return None
+
+
+@st.fragment(run_every=0.7)
+def _wait(run: str) -> None:
+    status = session.client().status(run)
+    if status.state == "failed":
+        lesson.problem("This table cannot be read", status.message, status.detail)
+    elif status.state in ("queued", "running"):
+        st.info(
+            f"The table is being read ({status.seconds:.0f} s so far).",
+            icon=":material/hourglass_top:",
+        )
+    else:
+        st.rerun()
+
+
+def _card(data: str, known: csv_files.Profile) -> None:
+    columns = known.columns
+    rows = max((c.rows for c in columns), default=0)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.metric("Rows", f"{rows:,}")
+        st.metric("Columns", len(columns))
+        st.metric("Missing cells", f"{sum(c.missing for c in columns):,}")
+        st.page_link(
+            PAGES / "training.py",
+            label="**Train on this table**",
+            icon=":material/play_arrow:",
+            query_params={"training-data": data},
+        )
+    table = pd.DataFrame(
+        {
+            "column": [c.name for c in columns],
+            "kind": [c.kind for c in columns],
+            "missing": [c.missing for c in columns],
+            "different": [c.distinct for c in columns],
+            "lowest": [_number(c.low) for c in columns],
+            "mean": [_number(c.mean) for c in columns],
+            "highest": [_number(c.high) for c in columns],
+            "such as": [", ".join(c.examples[:3]) for c in columns],
+        }
+    )
+    left, right = st.columns([3, 2], gap="large")
+    with left:
+        st.dataframe(
+            table, hide_index=True, height=330, alt="Every column: its kind, missing cells, values"
+        )
+    with right:
+        shown = [
+            c.name
+            for c in columns
+            if c.kind != "empty" and (c.is_number or c.distinct <= decoded.MAX_WORDS)
+        ]
+        if shown:
+            column = str(st.selectbox("Distribution of", shown, key="tables:column"))
+            values = decoded.load(data.removeprefix("upload:"), csv_files.AUTO, [column])[column]
+            figure(
+                figures.distribution(values.iloc[:: max(1, len(values) // 20_000)]),
+                key="tables-distribution",
+                height=240,
+                alt=f"How often column {column} has which values.",
+                modebar=False,
+            )
+
+
+def _number(value: float) -> str:
+    return "" if math.isnan(value) else f"{value:.4g}"
+
+
+def _said(id: str) -> None:
+    report = convert_tables.report(id)
+    if report is None:
+        return
+    for note in report["notes"]:
+        st.markdown(f"- {plain(note)}")
+    if report["left_out"]:
+        with st.expander(
+            f"{report['left_out_count']} parts left out, with the reason", icon=":material/block:"
+        ):
+            st.dataframe(
+                pd.DataFrame(report["left_out"], columns=["what", "why"]),
+                hide_index=True,
+                alt="What was left out",
+            )
+
+
+def _large(spec: large.Spec) -> None:
+    st.markdown("##### Larger than memory: the same means, read in four ways")
+    st.caption(
+        "On 200 000 made rows; your own table takes their place."
+        if spec.data == large.MADE
+        else "On the columns of numbers of this table."
+    )
+    try:
+        _ways(demo.run("models.datasets.large", spec))
+    except runs.RunError as error:
+        lesson.problem("The measurement could not start", str(error))
+
+
+@st.fragment(run_every=1.0)
+def _ways(run: str) -> None:
+    known = news.of(run)
+    status = session.client().status(run)
+    if status.state == "failed":
+        lesson.problem("The table could not be read in these ways", status.message, status.detail)
+        return
+    table = pd.DataFrame(
+        {
+            "way": [r["way"] for r in known.rows],
+            "ms": [round(r["seconds"] * 1e3, 1) for r in known.rows],
+            "extra memory, MB": [round(r["megabytes"], 1) for r in known.rows],
+            "mean of the first column": [f"{r['mean']:.6g}" for r in known.rows],
+        }
+    )
+    left, right = st.columns([3, 2], gap="large")
+    with left:
+        st.dataframe(table, hide_index=True, alt="Time and memory of each way of reading")
+        if known.frame:
+            st.caption(
+                f"Making the Parquet and .npy copies took {known.frame['prepared']:.2f} s, once: that is a cache after the "
+                "expensive step."
+            )
+        way = str(st.selectbox("The code of", list(large.WAYS), key="tables:way"))
+        st.code(large.source(way), language="python", wrap_lines=True)
+    with right:
+        if known.frame:
+            shards: list[dict[str, Any]] = known.frame["shards"]
+            st.markdown("**Row groups shared out over ranks and workers**")
+            st.dataframe(
+                pd.DataFrame(shards),
+                hide_index=True,
+                height=260,
+                alt="Which rank and worker read which row group",
+            )
+            st.caption(
+                "Each row group is read exactly once; a rank needs as many groups as the others, or it waits."
+            )

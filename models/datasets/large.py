@@ -1,0 +1,235 @@
+"""Tables larger than memory: the same means computed in four ways, each with its time and its memory."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import shutil
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from torch.utils.data import DataLoader, IterableDataset, get_worker_info
+
+from models import datasets
+from models.core import export
+from models.core import spec as core
+from models.core.control import Control, Snapshot
+from models.core.spec import SpecError, knob
+from models.data import workspace
+
+MADE = "made"  # a table of random numbers
+
+
+@dataclass(frozen=True)
+class Spec(core.Spec):
+    """Which table, and in what pieces."""
+
+    data: str = knob(MADE, "A made table, or upload: and the id of a CSV.", max_chars=80)
+    chunk: int = knob(
+        20_000, "Rows that are read at once.", minimum=1000, maximum=200_000, log=True
+    )
+    ranks: int = knob(
+        2, "Processes that train together, each on its own rows.", minimum=1, maximum=4
+    )
+    num_workers: int = knob(2, "Loader processes of each rank.", minimum=0, maximum=3)
+
+
+class Shards(IterableDataset):
+    """Row groups of one Parquet file, each read by exactly one worker of one rank."""
+
+    def __init__(self, path: str, rank: int, ranks: int) -> None:
+        self.path, self.rank, self.ranks = path, rank, ranks
+
+    def __iter__(self) -> Iterator[tuple[int, int, int, int]]:
+        import pyarrow.parquet as pq
+
+        worker = get_worker_info()
+        number, workers = (worker.id, worker.num_workers) if worker else (0, 1)
+        file = pq.ParquetFile(self.path)
+        first, step = self.rank * workers + number, self.ranks * workers
+        for group in range(first, file.metadata.num_row_groups, step):
+            yield self.rank, number, group, file.read_row_group(group).num_rows
+
+
+def whole(folder: Path, chunk: int) -> pd.Series:
+    """Everything at once: as much memory as the table takes."""
+    return pd.read_csv(folder / "table.csv").mean(numeric_only=True)
+
+
+def in_chunks(folder: Path, chunk: int) -> pd.Series:
+    """The CSV piece by piece: memory of one piece, but every letter is parsed again each epoch."""
+    parts = pd.read_csv(folder / "table.csv", chunksize=chunk)
+    sums = [(p.sum(numeric_only=True), p.count(numeric_only=True)) for p in parts]
+    return sum(s for s, _ in sums) / sum(n for _, n in sums)  # type: ignore[return-value,operator]  # Series
+
+
+def in_parquet(folder: Path, chunk: int) -> pd.Series:
+    """Parquet by batches of rows: decoded numbers instead of letters, and only the columns that are needed."""
+    import pyarrow.parquet as pq
+
+    file = pq.ParquetFile(folder / "table.parquet")
+    parts = (batch.to_pandas() for batch in file.iter_batches(chunk))
+    sums = [(p.sum(), p.count()) for p in parts]
+    return sum(s for s, _ in sums) / sum(n for _, n in sums)  # type: ignore[return-value,operator]  # Series
+
+
+def mapped(folder: Path, chunk: int) -> pd.Series:
+    """A .npy file mapped into memory: the system reads the pages that are touched, and may drop them again."""
+    stored = np.load(folder / "table.npy", mmap_mode="r", allow_pickle=False)  # (N, F) float32
+    total, there = np.zeros(stored.shape[1]), np.zeros(stored.shape[1])
+    for start in range(0, len(stored), chunk):
+        part = np.array(stored[start : start + chunk], dtype=np.float64)
+        total += np.nansum(part, axis=0)
+        there += (~np.isnan(part)).sum(axis=0)
+    return pd.Series(total / there, index=(folder / "columns.txt").read_text("utf-8").split("\n"))
+
+
+WAYS: dict[str, Callable[[Path, int], pd.Series]] = {
+    "CSV, whole": whole,
+    "CSV, in chunks": in_chunks,
+    "Parquet, in batches": in_parquet,
+    ".npy, memory-mapped": mapped,
+}
+
+
+def train(spec: Spec, *, device: str = "cpu", control: Control | None = None) -> Iterator[Snapshot]:
+    """A row for each way: seconds, megabytes, and the mean of the first column, which is the same in all.
+
+    Raises:
+        SpecError: the table is not on this server, or it has no column of numbers.
+    """
+    control = control or Control()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        began = time.perf_counter()
+        prepare(spec, folder)
+        prepared = time.perf_counter() - began
+        for number, way in enumerate(WAYS, 1):
+            control.gate()
+            found = measured(way, folder, spec.chunk)
+            if isinstance(found, str):
+                raise SpecError(f"{way} failed on this table.", "data", found)
+            row = {"step": number, "epoch": number, "way": way, **found}
+            yield Snapshot(number, number / (len(WAYS) + 1), rows=(row,))
+        shards = sharded(folder / "table.parquet", spec.ranks, spec.num_workers)
+    frame = {"shards": shards, "prepared": prepared}
+    yield Snapshot(len(WAYS) + 1, 1.0, frame=frame, final=True)
+
+
+def prepare(spec: Spec, folder: Path) -> None:
+    """The table's numbers as CSV, Parquet and .npy, written piece by piece.
+
+    Raises:
+        SpecError: it has no column of numbers.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    path = folder / "table.csv"
+    if spec.data == MADE:
+        values = np.random.default_rng(0).normal(size=(200_000, 6)).astype(np.float32).round(4)
+        pd.DataFrame(values, columns=list("abcdef")).to_csv(path, index=False)
+    else:
+        kept = workspace.get(spec.data.removeprefix("upload:"))
+        try:
+            os.symlink(kept, path)
+        except OSError:  # not every system lets everybody make one
+            shutil.copyfile(kept, path)
+    try:
+        head = pd.read_csv(path, nrows=1000)
+    except (ValueError, UnicodeError) as error:
+        raise SpecError(
+            "This table cannot be read with pandas.read_csv as it is: it needs a comma between columns and UTF-8.",
+            "data",
+            str(error),
+        ) from None
+    names = [str(c) for c in head.select_dtypes("number")]
+    if not names:
+        raise SpecError("This table has no column of numbers to take the mean of.", "data")
+    (folder / "columns.txt").write_text("\n".join(names), "utf-8")
+    schema = pa.schema([(n, pa.float32()) for n in names])
+    rows, pieces = 0, folder / "pieces.bin"
+    with pq.ParquetWriter(folder / "table.parquet", schema) as out, pieces.open("wb") as file:
+        for part in pd.read_csv(path, usecols=names, chunksize=spec.chunk):
+            numbers = part[names].apply(pd.to_numeric, errors="coerce").astype(np.float32)
+            out.write_table(pa.Table.from_pandas(numbers, schema, preserve_index=False))
+            file.write(np.ascontiguousarray(numbers.to_numpy()).tobytes())
+            rows += len(part)
+    with (folder / "table.npy").open("wb") as out:
+        head_of = {"descr": "<f4", "fortran_order": False, "shape": (rows, len(names))}
+        np.lib.format.write_array_header_1_0(out, head_of)
+        with pieces.open("rb") as file:
+            while block := file.read(1 << 20):
+                out.write(block)
+    pieces.unlink()
+
+
+def measured(way: str, folder: Path, chunk: int) -> dict[str, Any] | str:
+    """Seconds, extra megabytes and the first mean of one way, in a process of its own; or why it failed."""
+    context: Any = multiprocessing.get_context(multiprocessing.get_all_start_methods()[0])
+    ours, theirs = context.Pipe(duplex=False)
+    child = context.Process(target=_measure, args=(theirs, way, folder, chunk))
+    child.start()
+    theirs.close()
+    try:
+        return ours.recv()
+    except EOFError:
+        return "its process ended without a word, perhaps for lack of memory"
+    finally:
+        child.join()
+
+
+def _measure(pipe: Connection, way: str, folder: Path, chunk: int) -> None:
+    import psutil
+
+    me = psutil.Process()
+    before = me.memory_info().rss
+    peak, done = before, threading.Event()
+
+    def watch() -> None:
+        nonlocal peak
+        while not done.wait(0.002):
+            peak = max(peak, me.memory_info().rss)
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    began = time.perf_counter()
+    try:
+        mean = WAYS[way](folder, chunk)
+        seconds = time.perf_counter() - began
+        found: Any = {
+            "seconds": seconds,
+            "megabytes": max(0, peak - before) / 1e6,
+            "mean": float(mean.iloc[0]),
+        }
+    except Exception as error:  # whatever it is, the page says it
+        found = f"{type(error).__name__}: {error}"
+    done.set()
+    watcher.join()
+    pipe.send(found)
+
+
+def sharded(path: Path, ranks: int, workers: int) -> list[dict[str, int]]:
+    """Which rank and worker read which row group: every one exactly once."""
+    found = []
+    for rank in range(ranks):
+        data = Shards(str(path), rank, ranks)
+        how = datasets.reading(datasets.Spec(num_workers=workers))
+        for read in DataLoader(data, batch_size=None, **how):
+            found.append(
+                dict(zip(("rank", "worker", "row group", "rows"), map(int, read), strict=True))
+            )
+    return sorted(found, key=lambda one: one["row group"])
+
+
+def source(way: str) -> str:
+    """The function of a way, as it ran."""
+    return export.source(WAYS[way])

@@ -1,0 +1,60 @@
+"""Reading in pieces gives the same means; every row group is read once, whatever the ranks and workers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from models.core.spec import SpecError
+from models.data import workspace
+from models.datasets import large
+from models.datasets.large import Spec
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PLAYGROUND_HOME", str(tmp_path / "home"))
+
+
+def kept(text: str) -> str:
+    return "upload:" + workspace.put(text.encode(), "t.csv")
+
+
+def test_every_way_computes_the_means_of_the_whole_table_also_with_gaps(tmp_path: Path) -> None:
+    text = "a,word,b\n" + "".join(f"{i},x{i},{'' if i % 3 else i / 8}\n" for i in range(5000))
+    large.prepare(Spec(data=kept(text), chunk=1000), tmp_path)
+    expected = pd.read_csv(tmp_path / "table.csv").mean(numeric_only=True)
+    for way in large.WAYS.values():
+        found = way(tmp_path, 1000)
+        pd.testing.assert_series_equal(found, expected, check_dtype=False, rtol=1e-5)
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize("ranks", [1, 3])
+def test_every_row_is_read_by_exactly_one_worker_of_one_rank(
+    ranks: int, workers: int, tmp_path: Path
+) -> None:
+    large.prepare(Spec(data=kept("a\n" + "1\n" * 7500), chunk=1000), tmp_path)
+    found = large.sharded(tmp_path / "table.parquet", ranks, workers)
+    assert [one["row group"] for one in found] == list(range(8))
+    assert sum(one["rows"] for one in found) == 7500
+    assert len({(one["rank"], one["worker"]) for one in found}) == ranks * max(1, workers)
+
+
+def test_a_run_measures_every_way_and_ends_with_the_shards() -> None:
+    *first, last = large.train(Spec(data=kept("a,b\n" + "1,2\n" * 3000), chunk=1000))
+    rows = [row for snapshot in first for row in snapshot.rows]
+    assert [row["way"] for row in rows] == list(large.WAYS)
+    assert all(row["mean"] == pytest.approx(1.0) and row["seconds"] > 0 for row in rows)
+    assert len((last.frame or {})["shards"]) == 3
+
+
+def test_a_table_without_numbers_is_said() -> None:
+    with pytest.raises(SpecError, match="no column of numbers"):
+        list(large.train(Spec(data=kept("a,b\nx,y\n"))))
+
+
+def test_the_code_of_each_way_is_its_function() -> None:
+    assert all(f"def {way.__name__}" in large.source(name) for name, way in large.WAYS.items())
