@@ -53,7 +53,9 @@ def test_a_digit_is_classified_while_it_is_drawn(visit: Callable[..., Page]):
     page.mouse.down()
     for u, v in ((0.7, 0.2), (0.58, 0.5), (0.48, 0.85)):
         page.mouse.move(*at(u, v), steps=8)
-    expect(page.get_by_text("The network says 7")).to_be_visible(timeout=15000)  # the pen is still down
+    expect(page.get_by_text("The network says 7")).to_be_visible(
+        timeout=15000
+    )  # the pen is still down
     page.mouse.up()
     expect(page.get_by_text("The network says 7")).to_be_visible()
     expect(page).to_have_url(re.compile("look-image=upload"))
