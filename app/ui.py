@@ -21,7 +21,9 @@ PAGES = {
         ("training", "Training", "🏋️"),
         ("autograd", "Autograd", "🔗"),
         ("convolution", "Convolution", "🔲"),
+        ("cnn", "CNN", "🖼️"),
         ("datasets", "Datasets", "🗂️"),
+        ("speed", "Speed", "⚡"),
     ],
 }
 

@@ -35,7 +35,7 @@ _STEPS = """async () => {
   const view = roots.map((r) => r.querySelector(".view .area")).find(Boolean).closest(".view");
   const button = (label) => view.querySelector(`button[aria-label="${label}"]`);
   const frame = () => new Promise((done) => requestAnimationFrame(() => setTimeout(done, 0)));
-  button("Before backward").click();
+  button("Back to the start").click();
   await frame();
   const found = [];
   for (const label of ["Step forward", "Step back"]) {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
@@ -181,9 +182,14 @@ def put_spec_next(prefix: str, spec: Spec) -> None:
     address.put_next({f"{prefix}-{n}": getattr(spec, n) for n in specs.knobs(type(spec))})
 
 
+def plain(text: str) -> str:
+    """Text as it is, where Streamlit would read Markdown: `10**6` stays `10**6`, `__class__` keeps its underscores."""
+    return re.sub(r"([\\`*_\[\]$~<])", r"\\\1", text)
+
+
 def explain(error: SpecError) -> None:
     """A contradiction in a learner's words, PyTorch's own behind a click."""
-    st.error(str(error), icon=":material/error:")
+    st.error(plain(str(error)), icon=":material/error:")
     if error.detail:
         with st.expander("What PyTorch says"):
             st.code(error.detail, language=None)
@@ -292,7 +298,9 @@ def _menu(about: Knob, default: Any, offered: Sequence[Value], value: Any, **how
 
 
 def _text(about: Knob, default: Any, offered: Sequence[Value], value: Any, **how: Any) -> None:
-    st.text_input(how.pop("label"), default, max_chars=about.max_chars, **how)
+    st.text_input(
+        how.pop("label"), default, max_chars=about.max_chars, placeholder=about.example, **how
+    )
 
 
 def _number(about: Knob, default: Any, offered: Sequence[Value], value: Any, **how: Any) -> None:

@@ -17,11 +17,14 @@ _TITLES = {
 }
 
 
-def pick(key: str, current: str) -> None:
+_DRAWINGS = 12  # of a stroke under way that are kept
+
+
+def pick(key: str, current: str, first: str = "china") -> None:
     """A menu of pictures bound to the address under `key`, with an uploader and a camera below it.
 
     The value is a name of `images.BUNDLED` or "upload:<id>"; an upload becomes the value at once. What is
-    no picture is explained, and the one before stays.
+    no picture is explained, and the one before stays. `first` is the value that the address leaves out.
     """
     own = {
         f"upload:{u.id}": u.name for u in workspace.listing(session.owner()) if _is_picture(u.name)
@@ -34,7 +37,7 @@ def pick(key: str, current: str) -> None:
         options,
         format_func=lambda v: _TITLES.get(v) or workspace.display_name(own[v]),
         key=key,
-        on_change=address.follow(key, "china"),  # the words shown are not the values
+        on_change=address.follow(key, first),  # the words shown are not the values
     )
     if error := st.session_state.pop(f"{key}:error", None):
         controls.explain(error)
@@ -52,7 +55,7 @@ def pick(key: str, current: str) -> None:
                 "Take a picture", key=f"{key}:camera", on_change=_take, args=(key, f"{key}:camera")
             )
         with st.popover("Draw", icon=":material/draw:"):
-            drawpad(key=f"{key}-draw", on_draw=lambda data: _drawn(key, data), live=False)
+            drawpad(key=f"{key}-draw", on_draw=lambda data: drawn(key, data), live=False)
 
 
 def _take(key: str, source: str) -> None:
@@ -62,14 +65,19 @@ def _take(key: str, source: str) -> None:
         keep(key, file.getvalue(), file.name)
 
 
-def _drawn(key: str, data: bytes) -> None:
-    """A drawing takes the place of the one before it, stroke by stroke."""
-    before = st.session_state.get(f"{key}:drawing")
+def drawn(key: str, data: bytes) -> None:
+    """A drawing takes the place of the ones before it, stroke by stroke.
+
+    The last few stay: a page that is being drawn, or an address that lags behind, may still name one of them.
+    """
     keep(key, data, "drawing.png")
     now = str(st.session_state.get(key, "")).removeprefix("upload:")
-    if before and before != now:
-        workspace.forget(before, session.owner())
-    st.session_state[f"{key}:drawing"] = now
+    made: list[str] = st.session_state.setdefault(f"{key}:drawings", [])
+    if now in made:
+        made.remove(now)
+    made.append(now)
+    while len(made) > _DRAWINGS:
+        workspace.forget(made.pop(0), session.owner())
 
 
 def keep(key: str, data: bytes, name: str) -> None:

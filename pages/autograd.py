@@ -69,7 +69,9 @@ def show_graph() -> None:
         st.caption("The picture below is still the last program that worked.")
     if result.problem is not None:
         st.warning(
-            _capital(result.problem.message), icon=":material/report:", title=_headline(result)
+            controls.plain(_capital(result.problem.message)),
+            icon=":material/report:",
+            title=_headline(result),
         )
     with lesson.stage():
         graph(
@@ -92,7 +94,7 @@ def show_graph() -> None:
                 try:
                     st.code(tracing.backward_code(spec), language="python")
                 except SpecError as found:
-                    st.info(str(found))
+                    st.info(controls.plain(str(found)))
         st.markdown("##### Code")
         code_panel.show(autograd.to_code(spec, result), name="autograd", spec=spec)
 
@@ -225,14 +227,6 @@ def show_accumulation() -> None:
         spec = controls.edit(accumulation.Spec, "accumulate")
     result = accumulation.run(spec)
     parts = len(result.parts)
-    say = st.success if result.equal else st.warning
-    say(
-        f"One backward call on {spec.batch_size} samples and {parts} {'call' if parts == 1 else 'calls'} on parts of it: "
-        f"the largest difference of any gradient is **{result.difference:.3g}**, beside gradients up to {result.scale:.3g}.",
-        title="The same gradient" if result.equal else "Another gradient",
-    )
-    for sentence in result.why:
-        st.markdown(f"- {_capital(sentence)}")
     with lesson.stage():
         columns = st.columns(3)
         pictures = (
@@ -249,6 +243,14 @@ def show_accumulation() -> None:
                     modebar=False,
                     alt=f"Gradient of the first layer's weight, {title}, {tuple(values.shape)}.",
                 )
+    say = st.success if result.equal else st.warning
+    say(
+        f"One backward call on {spec.batch_size} samples and {parts} {'call' if parts == 1 else 'calls'} on parts of it: "
+        f"the largest difference of any gradient is **{result.difference:.3g}**, beside gradients up to {result.scale:.3g}.",
+        title="The same gradient" if result.equal else "Another gradient",
+    )
+    for sentence in result.why:
+        st.markdown(f"- {_capital(sentence)}")
     st.markdown("##### Call by call")
     st.dataframe(
         [
@@ -424,7 +426,11 @@ def _free_python(code: str) -> None:
             typed = st.text_area("Script", code, key="function-edit-free", height=320)
             asked = st.form_submit_button("Run the script", icon=":material/play_arrow:")
         if asked:
-            output = free.run(typed)
+            try:
+                output = free.run(typed)
+            except SpecError as error:
+                controls.explain(error)
+                return
             st.code(output.printed or "(it printed nothing)", language=None)
             if output.error:
                 st.error("The script did not finish.")
@@ -452,37 +458,36 @@ def show_by_hand() -> None:
         f"optim; the weights differ by {result.largest_difference:.2g} at most. "
         f"{result.accuracy:{'.1%' if result.data.classes else '.3f'}} {score}."
     )
-    with lesson.stage():
-        left, right = st.columns(2)
-        with left:
+    left, right = st.columns(2)
+    with left, lesson.stage():
+        figure(
+            figures.losses(result),
+            key="hand-losses",
+            height=330,
+            alt=f"Loss per turn, by hand and with nn: from {result.hand[0]:.3f} to {result.hand[-1]:.3f}, on top of each other.",
+        )
+    with right:
+        titles = [f"{i + 1}. {s.title}" for i, s in enumerate(result.steps)]
+        chosen = st.select_slider("Step of a turn", titles, titles[6], key="hand-step")
+        step = result.steps[titles.index(chosen)]
+        st.code(f"{step.code}\n\n# with nn and optim\n{step.nn_code}", language="python")
+        if step.value is None:
+            st.markdown("The loop starts over with the next turn.")
+        elif step.value.dim() == 0:
+            st.metric("value in the first turn", f"{step.value.item():.5f}")
+        else:
+            rows = step.value[:12]
             figure(
-                figures.losses(result),
-                key="hand-losses",
-                height=330,
-                alt=f"Loss per turn, by hand and with nn: from {result.hand[0]:.3f} to {result.hand[-1]:.3f}, on top of each other.",
+                figures.jacobian(
+                    rows,
+                    f"first turn, {tuple(step.value.shape)}"
+                    + (", first 12 rows" if len(step.value) > 12 else ""),
+                ),
+                key="hand-value",
+                height=300,
+                modebar=False,
+                alt=f"Numbers after step {chosen}: {tuple(step.value.shape)}.",
             )
-        with right:
-            titles = [f"{i + 1}. {s.title}" for i, s in enumerate(result.steps)]
-            chosen = st.select_slider("Step of a turn", titles, titles[6], key="hand-step")
-            step = result.steps[titles.index(chosen)]
-            st.code(f"{step.code}\n\n# with nn and optim\n{step.nn_code}", language="python")
-            if step.value is None:
-                st.markdown("The loop starts over with the next turn.")
-            elif step.value.dim() == 0:
-                st.metric("value in the first turn", f"{step.value.item():.5f}")
-            else:
-                rows = step.value[:12]
-                figure(
-                    figures.jacobian(
-                        rows,
-                        f"first turn, {tuple(step.value.shape)}"
-                        + (", first 12 rows" if len(step.value) > 12 else ""),
-                    ),
-                    key="hand-value",
-                    height=300,
-                    modebar=False,
-                    alt=f"Numbers after step {chosen}: {tuple(step.value.shape)}.",
-                )
     with lesson.details():
         st.dataframe(
             [
@@ -547,10 +552,10 @@ def show_beyond() -> None:
                     "way": way.name,
                     "of": kind,
                     "value": "–" if way.value is None else _short(way.value),
-                    "largest distance from reverse mode": None
+                    "largest distance from reverse mode": ""
                     if way.value is None or ways[0].value is None
-                    else float((way.value - ways[0].value).abs().max()),
-                    "µs": way.seconds * 1e6,
+                    else f"{float((way.value - ways[0].value).abs().max()):.2g}",
+                    "µs, median of 5": round(way.seconds * 1e6),
                     "note": way.note,
                 }
                 for kind, ways in (
@@ -569,7 +574,7 @@ def show_beyond() -> None:
         ):
             with column:
                 if way.value is None:
-                    st.info(way.note)
+                    st.info(controls.plain(way.note))
                 else:
                     figure(
                         figures.jacobian(way.value, title),

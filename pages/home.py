@@ -13,7 +13,7 @@ from models.training import Spec
 HERE = Path(__file__).parent
 CARDS = {
     "training": ("🏋️ Training", "Watch a network learn your own table or a bundled one, live."),
-    "tensor_ops": ("🧊 Tensors", "Shapes, strides and broadcasting, cell by cell."),
+    "tensors": ("🧊 Tensors", "Shapes, strides and broadcasting, cell by cell."),
     "autograd": ("🪄 Autograd", "Walk the graph backward, one gradient at a time."),
     "convolution": ("🔲 Convolution", "Slide a kernel over your own picture and see each sum."),
     "datasets": ("🗂️ Datasets", "Your own pictures through Dataset, transforms and DataLoader."),

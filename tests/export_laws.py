@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import importlib
 import json
+import shutil
 from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
@@ -45,6 +46,8 @@ def reproduced(topic: Any, folder: Path) -> None:
     """
     spec = topic.Spec()
     shown = topic.numbers(result(topic, spec))
+    for name, path in getattr(topic, "files", lambda spec: {})(spec).items():
+        shutil.copy(path, folder / name)  # what the script reads from its own folder
     printed = export.numbers(export.run(topic.to_code(spec), folder))
     assert shown, "the topic shows no numbers, so its export proves nothing"
     assert set(shown) <= set(printed), (

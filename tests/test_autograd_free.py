@@ -101,3 +101,18 @@ def test_it_sees_neither_the_servers_environment_nor_its_folder(
     variables, folder, path = json.loads(free.run(code).printed)
     assert not [v for v in variables if "PLAYGROUND" in v]
     assert os.getcwd() not in (folder, *path)
+
+
+@pytest.mark.usefixtures("on")
+def test_no_more_than_a_few_scripts_run_at_once() -> None:
+    taken = [free._turns.acquire(timeout=5) for _ in range(free.AT_ONCE)]
+    try:
+        assert all(taken)
+        with pytest.raises(SpecError, match="the most at once"):
+            free.run("print(1)", seconds=0.05)
+    finally:
+        for _ in taken:
+            free._turns.release()
+    assert free.run("print(1)").printed == "1\n"
+    assert free.run("wrong").error  # a failed script gives its turn back too
+    assert free.run("print(2)").printed == "2\n"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from components import controls
 from models import autograd
 from models.autograd import functions
 from tests.test_pages import opened
@@ -87,7 +88,7 @@ def test_a_half_typed_leaf_is_explained_and_stays_in_its_box() -> None:
 
 def test_the_culprit_stands_in_the_headline() -> None:
     app = opened("autograd", **{"autograd-preset": "in-place"})
-    assert "Line 3 (add_) wrote over" in app.warning[0].value
+    assert controls.plain("Line 3 (add_) wrote over") in app.warning[0].value
 
 
 @pytest.mark.parametrize("preset", autograd.PRESETS)

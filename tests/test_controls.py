@@ -254,3 +254,10 @@ def test_fixed_fields_get_no_widget_and_are_set_by_the_page():
     assert [s.key for s in at.slider] == ["toy-units"]
     assert not at.get("button_group")
     assert shown(at) == {"loss": "l1"}
+
+
+def test_a_message_is_shown_as_it_is_written() -> None:
+    assert controls.plain("10**6 of a.__class__ [0]") == r"10\*\*6 of a.\_\_class\_\_ \[0\]"
+    assert (
+        controls.plain("The kernel reaches over 5 pixels.") == "The kernel reaches over 5 pixels."
+    )

@@ -475,6 +475,47 @@ def test_a_finished_run_gives_its_place_to_a_waiting_one(tight: Client, owner: s
         tight.stop(other, owner)
 
 
+def test_measurements_run_one_at_a_time_at_full_priority_while_other_runs_go_on(owner: str) -> None:
+    client = make(exclusive=(TICKING,), per_server=40, per_owner=40)
+    quick = Ticking(epochs=20, seconds=0.001)
+    asked = [begin(client, f"{owner}{n % 2}", quick) for n in range(8)]
+    last = client.status(asked[-1])
+    assert (last.state, last.position) == ("queued", 7)
+    assert "one at a time" in last.message
+    other = client.start("tests.topics.answering", Answering(), owner=owner)  # no measurement
+    until(lambda: client.status(other).state != "queued", "a run that need not wait")
+    most = 0
+
+    def over() -> bool:
+        nonlocal most
+        states = [client.status(run) for run in asked]
+        running = [s for s in states if s.state == "running"]
+        most = max(most, len(running))
+        for status in states:
+            if (
+                status.state == "done" and status.answering
+            ):  # its place, as a topic without commands gives it
+                client.stop(status.id, f"{owner}{asked.index(status.id) % 2}")
+        return all(s.state == "done" for s in states)
+
+    until(over, "the end of all measurements")
+    assert most == 1
+    client.close()
+
+
+def test_a_stopped_measurement_makes_room_for_the_next(owner: str) -> None:
+    client = make(exclusive=(TICKING,))
+    first, second = begin(client, owner), begin(client, owner)
+    waiting = begin(client, owner)
+    pid = shown(client, first)["scene"]["pid"]
+    assert psutil.Process(pid).nice() == os.nice(0)
+    client.stop(waiting, owner)  # out of the line
+    client.stop(first, owner)
+    until(lambda: client.status(second).state == "running", "the next measurement")
+    assert not alive(pid)
+    client.close()
+
+
 # ---- nothing is left behind ----
 
 

@@ -34,6 +34,19 @@ def test_the_registry_holds_at_least_120_operations_of_every_family() -> None:
         assert op.docs.startswith("https://docs.pytorch.org/")
 
 
+@pytest.mark.parametrize(
+    "name", [n for n in EVERY if n != "index"]
+)  # brackets have no page of their own
+def test_the_documentation_that_is_linked_is_of_a_function_that_pytorch_documents(
+    name: str,
+) -> None:
+    path = OPS[name].docs.removeprefix("https://docs.pytorch.org/docs/stable/generated/")
+    found: object = torch
+    for part in path.removesuffix(".html").split(".")[1:]:
+        found = getattr(found, part)
+    assert len((found.__doc__ or "").strip()) > 20
+
+
 @pytest.mark.parametrize("name", EVERY)
 def test_the_result_is_what_python_gets_from_the_same_code(name: str) -> None:
     mine, theirs = RESULTS[name].value, python(Spec(op=name))
@@ -306,6 +319,8 @@ def test_the_export_runs_in_a_fresh_interpreter(tmp_path) -> None:
         "x = torch.arange(6).reshape(2, 3)\nz = torch.tensor([[True, False, True], [False, True, False]])",
         "x = torch.tensor([1 + 2j, 3j])",
         "x = torch.ones(1, 1, 1, 1, 1)",
+        "x = torch.tensor([200, 3], dtype=torch.uint8)\ny = torch.tensor([2, 0], dtype=torch.uint8)",
+        "x = torch.tensor([-128, 5], dtype=torch.int8)\ny = torch.tensor([1.5, 6e4], dtype=torch.float16)",
     ],
 )
 def test_any_operation_on_any_shelf_gives_a_result_or_a_sentence(shelf: str) -> None:

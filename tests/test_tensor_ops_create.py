@@ -192,3 +192,43 @@ def test_the_race_is_drawn_with_its_noise() -> None:
     assert [t["name"] for t in drawn] == ["cpu", "cuda:0", "cuda:0 with transfer"]
     assert list(drawn[0]["error_y"]["array"]) == pytest.approx([1.0, 1.0])
     assert list(drawn[2]["y"]) == pytest.approx([2.0, 2.0])
+
+
+def test_a_grid_is_written_to_the_shelf_and_comments_and_other_lines_stay() -> None:
+    text = "a = torch.ones(2, 2)  # row, column\nb = a.T"
+    new = create.grid(text, "a", [[1.0, 2.0], [3.0, 4.5], [5.0, 6.0]])
+    assert new == "a = torch.tensor([[1.0, 2.0], [3.0, 4.5], [5.0, 6.0]])  # row, column\nb = a.T"
+    assert create.build(new)["b"].shape == (2, 3)
+    assert create.grid(text, "c", [7, 8], torch.int64).endswith("\nc = torch.tensor([7, 8])")
+    twice = "a = torch.ones(2)\na = a + 1"
+    assert create.grid(twice, "a", [5.0]) == "a = torch.ones(2)\na = torch.tensor([5.0])"
+
+
+@pytest.mark.parametrize(
+    ("rows", "says"),
+    [
+        ([[1.0, math.nan]], "row 0, column 1 is empty"),
+        ([[1.0], [None]], "row 1, column 0 is empty"),
+        ([], "1 to 400 cells, not 0"),
+        ([[0.0] * 401], "not 401"),
+    ],
+)
+def test_a_grid_with_a_hole_or_without_a_size_says_so(rows: list, says: str) -> None:
+    with pytest.raises(SpecError, match=says):
+        create.grid("a = torch.ones(2)", "a", rows)
+    assert create.grid("a = torch.ones(2)", "a", [[0.0] * 400])
+
+
+def test_a_changed_cell_keeps_the_comment_that_names_the_dims() -> None:
+    text = "a = torch.zeros(1, 2)  # row, column"
+    new = create.changed(text, "a", torch.zeros(1, 2), 1, "3")
+    assert new == "a = torch.tensor([[0.0, 3.0]])  # row, column"
+    assert create.comment("image('a#b')  # c, d") == "c, d"
+    assert create.comment("torch.ones(2)") == ""
+
+
+def test_to_copies_only_where_it_has_to() -> None:
+    same, away, other = compare.moves(["cpu", "meta"])
+    assert same == ('a.to("cpu")', "cpu", "the very tensor a", 0)
+    assert away[1:] == ("meta", "a new tensor", 0)
+    assert other == ("a.to(torch.float64)", "cpu", "a new tensor", 8000)

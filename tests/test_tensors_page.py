@@ -121,10 +121,16 @@ def test_lines_and_files_are_added_to_the_shelf() -> None:
     at.selectbox(key="tensors:way").set_value("eye").run()
     at.button(key="tensors:add").click().run()
     assert shelf(at).endswith("c = torch.eye(3)")
+    at.selectbox(key="tensors:grid-of").set_value("b").run()
+    at.session_state["tensors:grid:b:3"] = {
+        "edited_rows": {0: {"1": -5.0}}, "added_rows": [], "deleted_rows": []
+    }  # fmt: skip
+    at.button(key="tensors:grid-add").click().run()
+    assert "b = torch.tensor([10.0, -5.0, 30.0])\n" in shelf(at)
     out = io.BytesIO()
     Image.new("RGB", (20, 20), (255, 0, 0)).save(out, "PNG")
     at.file_uploader(key="tensors:file").upload("red.png", out.getvalue(), "image/png").run()
-    assert re.search(r'd = image\("[0-9a-f]{64}", 8\)$', shelf(at))
+    assert re.search(r'd = image\("[0-9a-f]{64}", 8\)  # channel, row, column$', shelf(at))
     assert 'd = image("red.png", 8)' in script(at)
     at.file_uploader(key="tensors:file").upload("t.csv", b"x,y\n1,2\n3,4\n", "text/csv").run()
     assert 'e = csv("t.csv", 6)' in script(at)

@@ -45,7 +45,7 @@ def test_a_resumed_run_equals_the_uninterrupted_one(spec, batches):
     data = saved(spec, batches)
     loaded = checkpoint.read(data)
     assert loaded.spec == spec
-    resumed = list(training.train(loaded.spec, resume=data))
+    resumed = list(training.train(spec, resume=data))
     assert resumed[0].step == batches
     straight = play(spec)
     assert rows(resumed) == rows(straight)

@@ -42,5 +42,10 @@ def jacobian(values, title: str, scale: float = 0.0) -> go.Figure:
     numbers = to_numpy(values)
     rows = numbers.reshape(-1, numbers.shape[-1]) if numbers.ndim else numbers.reshape(1, 1)
     names = [[str(i) for i in range(n)] for n in rows.shape]
-    fig = matrix.values(rows, rows=names[0], columns=names[1], title=title, digits=3)
+    wide = (
+        rows.shape[1] > 6
+    )  # then fewer digits and no colour bar: what fits at a projector's text size
+    fig = matrix.values(
+        rows, rows=names[0], columns=names[1], title=title, digits=2 if wide else 3
+    ).update_traces(showscale=not wide)
     return fig.update_traces(zmin=-scale, zmax=scale) if scale > 0 else fig

@@ -75,3 +75,74 @@ def _points(x: np.ndarray, y: np.ndarray, rows: np.ndarray, says: str) -> go.Sca
 def _short(name: str) -> str:
     text = str(name).replace("<", "‹").replace(">", "›")  # plotly reads tags
     return text if len(text) <= 16 else text[:15] + "…"
+
+
+def reliability(confidence: np.ndarray, right: np.ndarray, count: np.ndarray) -> go.Figure:
+    """Share that is right against mean confidence of each bin, (B,) each; on the diagonal the network knows itself."""
+    figure = go.Figure(
+        go.Bar(
+            x=confidence,
+            y=right,
+            customdata=count,
+            width=0.07,
+            name="right",
+            hovertemplate="%{customdata} pictures: confidence %{x:.3f}, right %{y:.3f}<extra></extra>",
+        )
+    )
+    figure.add_scatter(
+        x=[0, 1], y=[0, 1], mode="lines", line={"dash": "dot"}, name="calibrated", hoverinfo="skip"
+    )
+    figure.update_xaxes(title="confidence", range=[0, 1.05])
+    figure.update_yaxes(title="share that is right", range=[0, 1.05])
+    return figure.update_layout(showlegend=False, margin={"l": 60, "r": 10, "t": 10, "b": 50})
+
+
+def deletion(shares: np.ndarray, curves: Mapping[str, np.ndarray]) -> go.Figure:
+    """Probability of the class against the share of pixels turned grey, one line per attribution, (S,) each."""
+    dashes = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
+    figure = go.Figure(
+        [
+            go.Scatter(
+                x=shares,
+                y=values,
+                mode="lines+markers",
+                name=f"{name}: area {float(np.trapezoid(values, shares)):.3f}",
+                line={"dash": "dot" if name == "random" else dashes[k % len(dashes)]},
+            )
+            for k, (name, values) in enumerate(curves.items())
+        ]
+    )
+    figure.update_xaxes(title="share of pixels turned grey, highest ranked first")
+    figure.update_yaxes(title="probability of the class", range=[-0.02, 1.02])
+    return figure.update_layout(margin={"l": 60, "r": 10, "t": 10, "b": 50})
+
+
+def lines(
+    columns: Mapping[str, tuple[np.ndarray, np.ndarray]],
+    x_title: str,
+    y_title: str,
+    log_x: bool = False,
+) -> go.Figure:
+    """Named curves, x and y each, told apart by marker and dash too."""
+    dashes = ("solid", "dash", "dot", "dashdot")
+    marks = ("circle", "triangle-up", "square", "diamond")
+    figure = go.Figure(
+        [
+            go.Scatter(
+                x=x,
+                y=y,
+                mode="lines+markers",
+                name=name,
+                line={"dash": dashes[k % 4]},
+                marker={"symbol": marks[k % 4], "size": 8},
+            )
+            for k, (name, (x, y)) in enumerate(columns.items())
+        ]
+    )
+    figure.update_xaxes(title=x_title)
+    if log_x:
+        ticks = sorted({float(v) for x, _ in columns.values() for v in x})
+        figure.update_xaxes(type="log", tickvals=ticks)
+    figure.update_yaxes(title=y_title)
+    corner = {"x": 0.98, "xanchor": "right", "y": 0.03, "yanchor": "bottom"}
+    return figure.update_layout(margin={"l": 60, "r": 10, "t": 10, "b": 50}, legend=corner)

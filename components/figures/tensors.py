@@ -40,5 +40,7 @@ def race(rows: Sequence[Mapping[str, Any]], scene: Mapping[str, Any]) -> go.Figu
                 },
             )
     fig.update_xaxes(type="log", title="rows and columns", tickvals=list(scene.get("sizes", [])))
-    fig.update_yaxes(type="log", title="milliseconds, median")
+    if not rows:
+        fig.update_layout(xaxis_visible=False, yaxis_visible=False)
+    fig.update_yaxes(type="log", title="milliseconds, median", dtick=1)
     return fig

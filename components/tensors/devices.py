@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pandas as pd
-import plotly.graph_objects as go
 import streamlit as st
 
 from components import controls, demo, lesson, session
@@ -22,15 +21,15 @@ def show(projector: bool) -> None:
         spec = controls.edit(timing.Spec, "timing", fields=("op", "largest"))
     found = machine.available()
     alone = len(found) == 1
-    if alone:
-        st.markdown(
-            "This machine has no accelerator, so the race below is between CPU thread counts and kinds of number. "
-            "With a GPU it is between devices, with the way there and back measured apart."
-        )
     run_id = demo.run(_TOPIC, spec)
     moving = session.client().status(run_id).state in ("queued", "running")
     with lesson.stage():
         st.fragment(_race, run_every=1.0 if moving else None)(run_id, alone, moving)
+    if alone:
+        st.markdown(
+            "This machine has no accelerator, so the race is between CPU thread counts and kinds of number. "
+            "With a GPU it is between devices, with the way there and back measured apart."
+        )
     with lesson.details():
         st.markdown("##### What this machine has")
         st.dataframe(
@@ -41,9 +40,24 @@ def show(projector: bool) -> None:
             hide_index=True,
         )
         other = found[-1].name if not alone else "meta"
+        st.markdown("##### Moving a tensor")
+        st.code("a = torch.ones(1000)\na.to(device)", language="python")
+        rows = [
+            f"| `{call}` | {where} | {made} | {show_bytes(new)} |"
+            for call, where, made, new in compare.moves(
+                [*(d.name for d in found), *([other] * alone)]
+            )
+        ]
+        st.markdown(
+            "\n".join(["| call | device of the result | what it is | bytes written |", "| --- | --- | --- | --- |", *rows])
+        )  # fmt: skip
+        st.markdown(
+            "`.to` copies only where it has to: asked for the place and the kind of number that a tensor has, "
+            "it hands back the same tensor, and writing into one writes into the other."
+        )
         st.markdown("##### Two devices meet")
         st.code(f'a = torch.ones(2)\nb = torch.ones(2, device="{other}")\na + b', language="python")
-        st.error(compare.mixed_devices(other), icon=":material/error:")
+        st.error(controls.plain(compare.mixed_devices(other)), icon=":material/error:")
         st.markdown(
             "An operation needs all its tensors in one place. Move one: "
             f'`a + b.to("cpu")` or `a.to("{other}") + b`.'
@@ -64,11 +78,8 @@ def _race(run_id: str, alone: bool, moving: bool) -> None:
         st.info(status.message)
     if not rows:
         st.caption("Measuring…")
-        fig = go.Figure()
-    else:
-        fig = figures.race(rows, scene)
     figure(
-        fig,
+        figures.race(rows, scene),
         key="tensors-race",
         height=380,
         alt="Time of the operation by matrix size, one line per lane, with the middle half of the runs as bars.",

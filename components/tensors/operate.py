@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import streamlit as st
@@ -11,7 +12,8 @@ from components.tensors import shelf
 from components.views.cells import Edit, Pan, Shown, cells
 from models import tensor_ops
 from models.core.spec import SpecError
-from models.tensor_ops import Spec, create, guess, properties, sums
+from models.expressions import show_bytes
+from models.tensor_ops import Spec, create, dims, guess, properties, sums
 
 _HELD = 3  # results kept when a tensor is large
 
@@ -112,10 +114,18 @@ def _picture(
     else:
         inputs = dict(result.before)
     window = st.session_state.get("tensors:window", {})
-    shown = [Shown(n, inputs[n], at=window.get(n, (0, 0))) for n in names if n in inputs]
+    called = dims.given(spec.shelf_text, inputs)
+    shown = [
+        Shown(n, inputs[n], at=window.get(n, (0, 0)), dims=called.get(n, ()))
+        for n in names
+        if n in inputs
+    ]
     if result is not None:
+        used = {n: called[n] for n in names if n in called}
+        made = dims.carried(used, inputs, result.outputs, result.links)
         shown += [
-            Shown(label, t, "output", at=window.get(label, (0, 0))) for label, t in result.outputs
+            Shown(label, t, "output", at=window.get(label, (0, 0)), dims=made.get(label, ()))
+            for label, t in result.outputs
         ]
         after = {id(t) for _, t in result.outputs}
         shown += [
@@ -132,22 +142,12 @@ def _picture(
     factors, terms = (), None
     if result is not None:
         factors, terms = tensor_ops.products(spec, inputs)
-    sizes = [s.tensor.numel() for s in shown]
     cells(
         shown,
         result.links if result is not None else {},
         key="tensors-cells",
         sign=_named(spec) if result is not None else f"{_named(spec)} error",
-        height=max(
-            280,
-            min(
-                440,
-                250
-                + 12
-                * max([s.tensor.shape[-2] if s.tensor.dim() > 1 else 1 for s in shown], default=1)
-                * (1 if max(sizes, default=0) < 64 else 2),
-            ),
-        ),
+        height=max(280, min(520, 250 + max((_lines(s.tensor.shape) for s in shown), default=1))),
         alignment=alignment,
         aligned=parts,
         terms=terms,
@@ -161,6 +161,13 @@ def _picture(
         on_edit=lambda e: _edit(e, spec),
         on_pan=_pan,
     )
+
+
+def _lines(shape: tuple[int, ...]) -> int:
+    """How many pixels a picture of this shape may grow by: rows of cells, and of planes."""
+    rows = shape[-2] if len(shape) > 1 else 1
+    planes = math.prod(shape[:-3])
+    return 12 * rows * planes * (1 if math.prod(shape) < 64 else 2)
 
 
 def _edit(edit: Edit, spec: Spec) -> None:
@@ -230,6 +237,7 @@ def _steps(spec: Spec, result: tensor_ops.Result) -> None:
                 "step": step.text,
                 "shape": str(tuple(value.shape)) if tensor else type(value).__name__,
                 "dtype": str(value.dtype).removeprefix("torch.") if tensor else "",
+                "memory": show_bytes(value.numel() * value.element_size()) if tensor else "",
                 "value": tensor_ops.preview(value),
             }
         )

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import pandas as pd
 import streamlit as st
+import torch
 
-from components import controls, session
+from components import address, controls, session
 from models import tensor_ops
 from models.core.spec import SpecError
 from models.data import workspace
@@ -107,8 +109,10 @@ def _params(op: Op, made: controls.Panel[Spec]) -> None:
         values = op.values(text, names)
     except SpecError:
         values, names = op.values(), registry.shelf_names(op.shelf)
-    for p in op.params:
-        _param(op, p, values[p.name], names)
+    columns = st.columns(2, gap="small") if len(op.params) > 2 else [st.container()]
+    for i, p in enumerate(op.params):
+        with columns[i % len(columns)]:
+            _param(op, p, values[p.name], names)
 
 
 def _param(op: Op, p: Param, value: str, names: tuple[str, ...]) -> None:
@@ -160,27 +164,27 @@ def _shelf(made: controls.Panel[Spec], example: str) -> None:
         max_chars=4000,
         on_change=_write_shelf,
         args=(example,),
-        help="One tensor per line. A line may use the names above it: b = a.T shares a's memory.",
+        help="One tensor per line. A line may use the names above it: b = a.T shares a's memory. "
+        "A comment may name the dims: a = torch.rand(2, 3, 4)  # channel, row, column",
     )
     if error := st.session_state.pop("tensors:complaint", None):
         controls.explain(error)
     if made.error is not None and made.error.field in ("shelf", "params", "op"):
         controls.explain(made.error)  # these fields have widgets of this page's own
-    with st.container(horizontal=True, gap="small"):
-        popover = st.popover(
-            "Create", icon=":material/add:", on_change="rerun", key="tensors:create"
+    if own:
+        st.button(
+            "Example's tensors",
+            key="tensors:example",
+            on_click=controls.put,
+            args=(PREFIX,),
+            kwargs={"shelf": "", "params": ""},
         )
-        if popover.open:
-            with popover:
-                _create(own or example)
-        if own:
-            st.button(
-                "Example's tensors",
-                key="tensors:example",
-                on_click=controls.put,
-                args=(PREFIX,),
-                kwargs={"shelf": "", "params": ""},
-            )
+    part = st.expander(
+        "Create a tensor", icon=":material/add:", on_change="rerun", key="tensors:create"
+    )
+    if part.open:
+        with part:
+            _create(own or example, made.spec)
 
 
 def _write_shelf(example: str) -> None:
@@ -188,7 +192,7 @@ def _write_shelf(example: str) -> None:
     controls.put(PREFIX, shelf="" if text.strip() == example.strip() else text)
 
 
-def _create(text: str) -> None:
+def _create(text: str, spec: Spec) -> None:
     way = st.selectbox(
         "How",
         tuple(create.WAYS),
@@ -208,6 +212,7 @@ def _create(text: str) -> None:
         args=(text,),
         help="Pickled objects in .npy files are refused.",
     )
+    _grid(text, spec)
     own = [u for u in workspace.listing(session.owner()) if not u.name.lower().endswith(".pt")]
     if own:
         st.selectbox(
@@ -219,6 +224,46 @@ def _create(text: str) -> None:
             on_change=_add_upload,
             args=(text,),
         )
+
+
+_NEW = "a new tensor"
+
+
+def _grid(text: str, spec: Spec) -> None:
+    """Numbers typed into a grid: of a new tensor, or of one on the shelf."""
+    try:
+        tensors = tensor_ops.tensors(spec)
+    except SpecError:
+        tensors = {}
+    able = {
+        n: t
+        for n, t in tensors.items()
+        if t.dim() in (1, 2) and 0 < t.numel() <= create.MAX_GRID and not t.is_complex()
+        if t.isfinite().all()
+    }
+    chosen = st.selectbox("Or type into a grid", (_NEW, *able), key="tensors:grid-of")
+    if chosen in able:
+        tensor, name = able[chosen], chosen
+    else:
+        wide = st.number_input("Columns", 1, 12, 3, key="tensors:grid-wide")
+        tensor, name = torch.zeros(2, int(wide)), create.free_name(_names(text))
+    flat = tensor.dim() == 1
+    shown = (tensor[None] if flat else tensor).tolist()
+    typed = st.data_editor(
+        pd.DataFrame(shown, columns=[str(j) for j in range(tensor.shape[-1])]),
+        key=f"tensors:grid:{chosen}:{tensor.shape[-1]}",
+        num_rows="fixed" if flat else "dynamic",
+        height=180,
+    )
+    rows = typed.to_numpy().tolist()
+    # no callback: it would be handed the grid of the last run, without the cell that was typed just now
+    if st.button(f"Write {name} to the shelf", key="tensors:grid-add"):
+        try:
+            new = create.grid(text, name, rows[0] if flat else rows, tensor.dtype)
+            address.put_next({f"{PREFIX}-shelf": new})
+        except SpecError as error:
+            st.session_state["tensors:complaint"] = error
+        st.rerun()
 
 
 def _names(text: str) -> tuple[str, ...]:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import pandas as pd
 import streamlit as st
 
-from components import lesson
+from components import controls, lesson
 from models.core import export
 from models.tensor_ops import compare
 
@@ -13,19 +12,16 @@ from models.tensor_ops import compare
 def show(projector: bool) -> None:
     """The comparison part of the page."""
     with lesson.stage():
-        st.dataframe(
-            pd.DataFrame(compare.TABLE, columns=["", "PyTorch", "TensorFlow", "source"]),
-            hide_index=True,
-            row_height=88,
-            height=88 * len(compare.TABLE) + 40,
-            column_config={
-                "": st.column_config.TextColumn(width=130),
-                "source": st.column_config.LinkColumn(width="small", display_text="read"),
-            },
+        rows = [
+            f"| **{topic}** | {torch} | {tensorflow} | [read]({source}) |"
+            for topic, torch, tensorflow, source in compare.TABLE
+        ]
+        st.markdown(
+            "\n".join(["| | PyTorch | TensorFlow | source |", "| --- | --- | --- | --- |", *rows])
         )
     st.markdown(
-        "Both compute the same mathematics with the same kernels underneath; what differs is how a program is written, "
-        "debugged and shipped. Three of the rows can be shown by running them, just now:"
+        "Both compute the same mathematics, on NVIDIA's GPUs and Intel's processors with the same libraries (cuDNN, oneDNN); "
+        "what differs is how a program is written, debugged and shipped. Three of the rows can be shown by running them, just now:"
     )
     left, middle, right = st.columns(3)
     with left:
@@ -45,4 +41,4 @@ def show(projector: bool) -> None:
     with right:
         st.markdown("**Debugging**: the error comes at its line.")
         st.code(export.source(compare.failing_line), language="python")
-        st.error(compare.failing_line())
+        st.error(controls.plain(compare.failing_line()))

@@ -19,6 +19,7 @@ from models.core.spec import SpecError
 from models.data import tables, tabular, toy
 from models.training import Spec
 from models.training import network as layer_list
+from models.training.spec import RunSpec
 
 _DRAWN = 16  # units of a layer that the network view still draws
 _PCA = "pca"
@@ -85,7 +86,7 @@ def metric(scene: Mapping[str, Any] | None) -> Panel:
     return METRIC
 
 
-def curves_tab(topic: Topic[Spec], run: Followed[Spec], spec: Spec) -> None:
+def curves_tab(topic: Topic[Any], run: Followed[Any], spec: RunSpec) -> None:
     """Everything else that moves: penalty, learning rate, gradients, update sizes, histograms."""
     curves(
         run.run,

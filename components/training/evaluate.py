@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pandas as pd
@@ -18,10 +19,15 @@ from models.data import rows as data_rows
 from models.training import Spec
 
 _MOST_ROWS = 200
+RowsOf = Callable[[dict[str, Any], Any], None]  # draws rows of a report, by their numbers
 
 
 def tab(topic: Topic[Spec], run: Followed[Spec], spec: Spec) -> None:
     """The report of validation; the test rows stay unseen until they are asked for on purpose."""
+
+    def rows_of(report: dict[str, Any], numbers: Any) -> None:
+        _rows(spec, report, numbers)
+
     reports: dict[tuple[str | None, str], Any] = st.session_state.setdefault("training:tests", {})
     tested = (run.run, "test") in reports
     split = st.segmented_control(
@@ -42,7 +48,7 @@ def tab(topic: Topic[Spec], run: Followed[Spec], spec: Spec) -> None:
             "honestly by these rows.",
             icon=":material/gavel:",
         )
-        _show(topic, spec, reports[run.run, "test"][1])
+        _show(topic, reports[run.run, "test"][1], rows_of)
         return
     if not run.mine:
         st.caption(
@@ -55,7 +61,7 @@ def tab(topic: Topic[Spec], run: Followed[Spec], spec: Spec) -> None:
             st.caption(
                 "The run goes on; these numbers are of the moment when this page was drawn last."
             )
-        _show(topic, spec, report)
+        _show(topic, report, rows_of)
     except RunError as error:
         lesson.problem("Nothing to evaluate", str(error))
 
@@ -84,30 +90,42 @@ def _ask_for_test(
     )
 
 
-def _show(topic: Topic[Spec], spec: Spec, report: dict[str, Any]) -> None:
+def _show(topic: Topic[Spec], report: dict[str, Any], rows_of: RowsOf) -> None:
     if report["task"] == "classification":
-        _classes(topic, spec, report)
+        classes(topic.page, report, rows_of)
     else:
-        _numbers(spec, report)
+        _numbers(report, rows_of)
 
 
-def _classes(topic: Topic[Spec], spec: Spec, report: dict[str, Any]) -> None:
+def classes(
+    page: str,
+    report: dict[str, Any],
+    rows_of: RowsOf,
+    more: Mapping[str, str] | None = None,
+) -> None:
+    """The report of a classifier; a click on a cell of its confusion matrix shows what lies behind, by `rows_of`.
+
+    Args:
+        more: further numbers by their names.
+    """
     with st.container(horizontal=True):
         st.metric("accuracy", f"{report['accuracy']:.4f}", width="content")
         st.metric("macro F1", f"{report['macro_f1']:.4f}", width="content")
         st.metric("loss", f"{report['loss']:.4g}", width="content")
+        for label, value in (more or {}).items():
+            st.metric(label, value, width="content")
         st.metric("rows", len(report["rows"]), width="content")
     left, right = st.columns(2, gap="medium")
     names = report["names"]
     with left:
         point = figure(
             matrix.confusion(report["confusion"], names),
-            key=f"{topic.page}-confusion-{report['split']}",
+            key=f"{page}-confusion-{report['split']}",
             height=380,
             clickable=True,
             alt="Confusion matrix: rows are the true classes, columns the predictions; click a cell for its rows",
         )
-        chosen = _remember(f"{topic.page}:cell", point)
+        chosen = _remember(f"{page}:cell", point)
     with right:
         table = pd.DataFrame(
             {
@@ -133,18 +151,18 @@ def _classes(topic: Topic[Spec], spec: Spec, report: dict[str, Any]) -> None:
                 ["ROC", "precision and recall"],
                 default="ROC",
                 required=True,
-                key=f"{topic.page}-roc-kind",
+                key=f"{page}-roc-kind",
                 label_visibility="collapsed",
             )
             curve = report["roc"] if kind == "ROC" else report["pr"]
             figure(
                 figures.threshold_curve(curve, kind == "ROC", names[1]),
-                key=f"{topic.page}-roc",
+                key=f"{page}-roc",
                 height=300,
                 alt=f"{kind} of class {names[1]} over all thresholds, area {curve['area']:.4f}",
             )
     if chosen is not None and chosen[0] < len(names) and chosen[1] < len(names):
-        _cell(spec, report, *chosen)
+        _cell(report, *chosen, rows_of)
     else:
         st.caption("Click a cell of the confusion matrix to see its rows.")
 
@@ -155,7 +173,7 @@ def _remember(key: str, point: Point | None) -> tuple[int, int] | None:
     return st.session_state.get(key)
 
 
-def _cell(spec: Spec, report: dict[str, Any], truth: int, predicted: int) -> None:
+def _cell(report: dict[str, Any], truth: int, predicted: int, rows_of: RowsOf) -> None:
     names, cells = report["names"], report["cells"]
     numbers = cells.get(f"{truth},{predicted}", ())
     what = f"**{names[truth]}** taken for **{names[predicted]}**"
@@ -166,7 +184,7 @@ def _cell(spec: Spec, report: dict[str, Any], truth: int, predicted: int) -> Non
         return
     more = f", the first {_MOST_ROWS} of" if len(numbers) > _MOST_ROWS else ":"
     st.markdown(f"{what}{more} {len(numbers)} rows")
-    _rows(spec, report, numbers[:_MOST_ROWS])
+    rows_of(report, numbers[:_MOST_ROWS])
 
 
 def _rows(spec: Spec, report: dict[str, Any], numbers: Any) -> None:
@@ -186,7 +204,7 @@ def _rows(spec: Spec, report: dict[str, Any], numbers: Any) -> None:
     st.dataframe(table, alt="The rows, with what the network predicted")
 
 
-def _numbers(spec: Spec, report: dict[str, Any]) -> None:
+def _numbers(report: dict[str, Any], rows_of: RowsOf) -> None:
     with st.container(horizontal=True):
         for label, name in (("MAE", "mae"), ("RMSE", "rmse"), ("R²", "r2")):
             value = report[name]
@@ -209,7 +227,7 @@ def _numbers(spec: Spec, report: dict[str, Any]) -> None:
         )
     st.markdown("The rows it misses most:")
     worst = sorted(range(len(report["rows"])), key=lambda i: -abs(report["residuals"][i]))[:20]
-    _rows(spec, report, [int(report["rows"][i]) for i in worst])
+    rows_of(report, [int(report["rows"][i]) for i in worst])
 
 
 _SPLITS = {"validation": "val", "training": "train", "test": "test"}

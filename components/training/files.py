@@ -14,6 +14,7 @@ from models.core.runs import RunError
 from models.core.spec import SpecError
 from models.data import toy
 from models.training import Spec, checkpoint
+from models.training.spec import RunSpec
 
 
 def tab(topic: Topic[Spec], run: Followed[Spec], spec: Spec) -> None:
@@ -21,15 +22,16 @@ def tab(topic: Topic[Spec], run: Followed[Spec], spec: Spec) -> None:
     left, right = st.columns(2, gap="large")
     with left:
         st.markdown("##### Save")
-        _save(run)
+        save(topic.page, run)
         st.markdown("##### Load")
-        _load(topic)
+        load(topic, Spec)
     with right:
         st.markdown("##### Predict own rows")
         _predict(topic, run, spec)
 
 
-def _save(run: Followed[Spec]) -> None:
+def save(page: str, run: Followed[Any]) -> None:
+    """Downloads of a run: all of it, to resume, or its weights."""
     if not run.mine or not run.status.answering:
         st.caption(
             "Its process has ended, so this run's weights are gone; press Play to train it again."
@@ -40,8 +42,8 @@ def _save(run: Followed[Spec]) -> None:
     st.download_button(
         "Checkpoint (to resume)",
         _blob(run, "checkpoint.pt"),
-        "training-checkpoint.pt",
-        key="training-save-checkpoint",
+        f"{page}-checkpoint.pt",
+        key=f"{page}-save-checkpoint",
         icon=":material/save:",
         on_click="ignore",
         help="Weights, optimizer, scheduler, random states, settings and curves: a resumed run goes on exactly.",
@@ -50,14 +52,14 @@ def _save(run: Followed[Spec]) -> None:
         "Weights (safetensors)",
         _blob(run, "model.safetensors"),
         "model.safetensors",
-        key="training-save-weights",
+        key=f"{page}-save-weights",
         icon=":material/download:",
         on_click="ignore",
         help="The state_dict alone, for any PyTorch program.",
     )
 
 
-def _blob(run: Followed[Spec], name: str) -> Callable[[], bytes]:
+def _blob(run: Followed[Any], name: str) -> Callable[[], bytes]:
     """Makes the file when it is asked for; runs outside of the page's script, so the owner is looked up now."""
     client, me, id = session.client(), session.owner(), run.run or ""
 
@@ -68,7 +70,8 @@ def _blob(run: Followed[Spec], name: str) -> Callable[[], bytes]:
     return make
 
 
-def _load(topic: Topic[Spec]) -> None:
+def load(topic: Topic[Any], spec_type: type[RunSpec]) -> None:
+    """An uploader for a checkpoint; training stands where it was saved."""
     key = f"{topic.page}-load"
 
     def take() -> None:
@@ -77,7 +80,7 @@ def _load(topic: Topic[Spec]) -> None:
         if file is None:
             return
         try:
-            _resume(topic, file.getvalue())
+            _resume(topic, spec_type, file.getvalue())
         except (SpecError, RunError) as error:
             st.session_state[f"{key}-error"] = error
 
@@ -92,8 +95,8 @@ def _load(topic: Topic[Spec]) -> None:
         lesson.problem("This file was not loaded", str(error), getattr(error, "detail", ""))
 
 
-def _resume(topic: Topic[Spec], data: bytes) -> None:
-    loaded = checkpoint.read(data)
+def _resume(topic: Topic[Any], spec_type: type[RunSpec], data: bytes) -> None:
+    loaded = checkpoint.read(data, spec_type)
     start = loaded.spec.replace(changes="")
     transport.restart(topic, start, paused=True)
     run = transport.current(topic)

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 import streamlit as st
 
 from components import news
 from components.transport import Followed, Topic
 from models.training import Spec, summary
+from models.training.spec import RunSpec
+
+S = TypeVar("S", bound=RunSpec)
 
 
-def as_it_ran(run: Followed[Spec]) -> Spec:
+def as_it_ran(run: Followed[S]) -> S:
     """The run's settings with everything that was changed on the way, so that the script repeats it."""
     known = news.of(run.run) if run.run else None
     if known is None or known.frame is None:

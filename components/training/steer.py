@@ -102,13 +102,18 @@ def live(topic: Topic[Spec], turn: int, panel: Panel[Spec], run: Followed[Spec])
         panel, _, found = now(topic)
         if found.run != run.run:  # it was over, so this is another one
             st.rerun()
+    live_widgets(panel)
+    if moved:
+        _follow_up(topic)
+
+
+def live_widgets(panel: Panel[Any]) -> None:
+    """What may change between two batches."""
     st.markdown("**While it runs**")
     panel.draw("lr")
     if panel.spec.optimizer in MOMENTUM:
         panel.draw("momentum")
     panel.draw("weight_decay", "l1", "clip")
-    if moved:
-        _follow_up(topic)
 
 
 def _moved(topic: Topic[Spec], part: str, turn: int) -> bool:
@@ -144,8 +149,8 @@ def layers(panel: Panel[Spec]) -> None:
         panel.draw("activation", "init", "seed")
 
 
-def learning(panel: Panel[Spec]) -> None:
-    """Optimizer, schedule, loss, batches, epochs and when to stop."""
+def learning(panel: Panel[Any], task: str | None = None) -> None:
+    """Optimizer, schedule, loss, batches, epochs and when to stop; `task` where it is no question of the data."""
     spec = panel.spec
     st.markdown("**Learning**")
     panel.draw("optimizer")
@@ -153,7 +158,7 @@ def learning(panel: Panel[Spec]) -> None:
         panel.draw("nesterov")
     panel.draw("scheduler", *SCHEDULED.get(spec.scheduler, ()))
     panel.draw("loss")
-    if _asked(panel.values)[0] == "classification":
+    if (task or _asked(panel.values)[0]) == "classification":
         panel.draw("class_weights")
         if spec.loss in ("auto", "cross_entropy"):
             panel.draw("label_smoothing")

@@ -18,6 +18,7 @@ from components.views.transportbar import transportbar
 from models.core.runs import RunError, Status
 from models.core.spec import SpecError, defaults, from_text, knobs, to_text
 from models.training import Spec, records
+from models.training.spec import RunSpec
 
 _OVERLAID = 6
 
@@ -28,7 +29,7 @@ class Kept:
 
     number: int
     status: Status
-    spec: Spec
+    spec: RunSpec
     known: news.News
 
     @property
@@ -36,7 +37,7 @@ class Kept:
         return f"run {self.number}"
 
 
-def tab(topic: Topic[Spec], run: Followed[Spec], spec: Spec) -> None:
+def tab(topic: Topic[Any], run: Followed[Any], spec: RunSpec) -> None:
     """The table, and what can be done with one, two or several of its rows."""
     kept = _kept(topic)
     if not kept:
@@ -68,7 +69,7 @@ def tab(topic: Topic[Spec], run: Followed[Spec], spec: Spec) -> None:
     _race(topic, spec)
 
 
-def _kept(topic: Topic[Spec]) -> list[Kept]:
+def _kept(topic: Topic[Any]) -> list[Kept]:
     client = session.client()
     found = []
     for number, status in enumerate(client.runs(session.owner()), 1):
@@ -109,7 +110,7 @@ def _thinned(one: Kept) -> list[float]:
     return losses[:: max(1, len(losses) // 100)]
 
 
-def _compare(topic: Topic[Spec], run: Followed[Spec], chosen: list[Kept]) -> None:
+def _compare(topic: Topic[Any], run: Followed[Any], chosen: list[Kept]) -> None:
     overlays = [Overlay(one.name, _columns(one)) for one in chosen[1:_OVERLAID]]
     first = chosen[0]
     curves(
@@ -172,7 +173,7 @@ def _csv(chosen: list[Kept]) -> bytes:
 def _difference(a: Kept, b: Kept) -> None:
     differing = {
         name: (getattr(a.spec, name), getattr(b.spec, name))
-        for name in knobs(Spec)
+        for name in knobs(type(a.spec))
         if getattr(a.spec, name) != getattr(b.spec, name)
     }
     if not differing:
@@ -188,17 +189,17 @@ def _difference(a: Kept, b: Kept) -> None:
     st.dataframe(table, hide_index=True, alt="Settings that differ between the two runs")
 
 
-def _use(topic: Topic[Spec], spec: Spec) -> None:
+def _use(topic: Topic[Any], spec: RunSpec) -> None:
     controls.put_spec(topic.page, spec.replace(changes=""))
 
 
-def _show(topic: Topic[Spec], one: Kept) -> None:
+def _show(topic: Topic[Any], one: Kept) -> None:
     transport.show(topic, one.status.id, one.spec)
 
 
-def _race(topic: Topic[Spec], spec: Spec) -> None:
+def _race(topic: Topic[Any], spec: RunSpec) -> None:
     """Two to four values of one setting, trained at the same time from the same initial weights."""
-    names = [name for name in knobs(Spec) if name not in ("changes", "data", "edits")]
+    names = [name for name in knobs(type(spec)) if name not in ("changes", "data", "edits")]
     with st.container(horizontal=True, vertical_alignment="bottom"):
         name = st.selectbox("Setting", names, names.index("lr"), key=f"{topic.page}-race-setting")
         texts = st.text_input(
@@ -219,12 +220,13 @@ def _race(topic: Topic[Spec], spec: Spec) -> None:
         with column:
             st.markdown(f"**{label}**")
             transportbar(id, key=f"race-bar-{id}", seekable=False)
-            plane(id, key=f"race-plane-{id}", height=240)
+            if isinstance(spec, Spec):
+                plane(id, key=f"race-plane-{id}", height=240)
             curves(id, key=f"race-curves-{id}", panels=(LOSS,), height=180, min_width=160)
 
 
-def _proposal(spec: Spec, name: str) -> str:
-    about, value = knobs(Spec)[name], getattr(spec, name)
+def _proposal(spec: RunSpec, name: str) -> str:
+    about, value = knobs(type(spec))[name], getattr(spec, name)
     if isinstance(value, bool):
         return "false; true"
     if about.choices:
@@ -234,11 +236,11 @@ def _proposal(spec: Spec, name: str) -> str:
         return f"{value / 10:g}; {value:g}; {value * 10:g}"
     if isinstance(value, int):
         return f"{max(1, value // 2)}; {value or 1}; {2 * value or 2}"
-    return to_text(defaults(Spec)[name])
+    return to_text(defaults(type(spec))[name])
 
 
 def _start_race(
-    topic: Topic[Spec], spec: Spec, name: str, texts: str, lanes: dict[str, str]
+    topic: Topic[Any], spec: RunSpec, name: str, texts: str, lanes: dict[str, str]
 ) -> None:
     values = list(dict.fromkeys(t.strip() for t in texts.split(";") if t.strip()))
     if not 2 <= len(values) <= 4:
@@ -246,7 +248,9 @@ def _start_race(
             f"A race takes two to four different values, separated by ;. These are {len(values)}."
         )
     client, me = session.client(), session.owner()
-    specs = {f"{name} = {t}": spec.replace(**{name: from_text(Spec, name, t)}) for t in values}
+    specs = {
+        f"{name} = {t}": spec.replace(**{name: from_text(type(spec), name, t)}) for t in values
+    }
     for id in lanes.values():
         try:
             client.stop(id, me)

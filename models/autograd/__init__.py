@@ -267,15 +267,15 @@ def _backward(
     nothing = Backward((), None, 0.0)
     if not value.requires_grad:
         return nothing, Problem(
-            f"{name} does not depend on any leaf that requires grad, so there is nothing to differentiate. "
+            f"The result {name} does not depend on any leaf that requires grad, so there is nothing to differentiate. "
             "Switch requires_grad on for a leaf, and check for detach and no_grad on the way.",
             detail="element 0 of tensors does not require grad and does not have a grad_fn",
         )
     if value.grad_fn is None:
-        return nothing, Problem(f"{name} is a leaf itself: compute something with it.")
+        return nothing, Problem(f"The result {name} is a leaf itself: compute something with it.")
     if gradient is None and value.numel() != 1:
         return nothing, Problem(
-            f"{name} has {value.numel()} elements (shape {tuple(value.shape)}), and backward starts from one number. "
+            f"The result {name} has {value.numel()} elements (shape {tuple(value.shape)}), and backward starts from one number. "
             f"Reduce it with {name}.sum() or {name}.mean(), or fill in the gradient argument with a tensor of that shape.",
             detail="grad can be implicitly created only for scalar outputs",
         )

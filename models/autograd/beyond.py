@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import statistics
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -66,7 +67,7 @@ class Way:
     """One way to a Jacobian or gradient.
 
     Attributes:
-        name: the call; value: in float64; seconds: of one call after a warm-up; note: "" or why it has no value.
+        name: the call; value: in float64; seconds: the median of five calls after a warm-up; note: "" or why it has no value.
     """
 
     name: str
@@ -236,9 +237,12 @@ def _reverse(f: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
 def _way(name: str, call: Callable[[], Tensor]) -> Way:
     try:
         value = call()
-        start = time.perf_counter()
-        call()
-        return Way(name, value.detach(), time.perf_counter() - start)
+        times = []
+        for _ in range(5):
+            start = time.perf_counter()
+            call()
+            times.append(time.perf_counter() - start)
+        return Way(name, value.detach(), statistics.median(times))
     except SpecError as error:
         return Way(name, None, 0.0, str(error))
     except (RuntimeError, TypeError, ValueError) as error:

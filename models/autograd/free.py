@@ -2,6 +2,7 @@
 
 No evaluator makes free Python safe. The process has limits on time, memory and output, an empty folder and none of
 the server's environment, but it is a process of this machine: the switch is off unless its owner throws it.
+A fresh interpreter, and not one of the workers that train: those are forked from the server's own and hold its sockets.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from models.core.spec import SpecError
 
 SWITCH = "PLAYGROUND_FREE_PYTHON"  # "1": on
 SECONDS = 20.0
+AT_ONCE = 2  # scripts on this server, so that a class cannot fill its memory
 MEMORY = 2 * 2**30  # bytes that are this process's own
 CHARACTERS = 20_000  # of its output
 _KEPT = ("PATH", "SYSTEMROOT", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")  # what Python needs to start
@@ -50,12 +52,27 @@ def run(code: str, *, seconds: float = SECONDS, memory: int = MEMORY) -> Output:
     """Run a script in a fresh interpreter, in an empty folder that is removed afterwards.
 
     Raises:
-        SpecError: free Python is switched off on this server.
+        SpecError: free Python is switched off on this server, or others' scripts did not end in time.
     """
     if not allowed():
         raise SpecError(
             f"Free Python is switched off on this server. Its owner can set {SWITCH}=1.", "code"
         )
+    if not _turns.acquire(timeout=seconds):
+        raise SpecError(
+            f"{AT_ONCE} scripts are running on this server, the most at once. Try again in {seconds:g} seconds.",
+            "code",
+        )
+    try:
+        return _run(code, seconds, memory)
+    finally:
+        _turns.release()
+
+
+_turns = threading.BoundedSemaphore(AT_ONCE)
+
+
+def _run(code: str, seconds: float, memory: int) -> Output:
     with tempfile.TemporaryDirectory(prefix="playground-free-") as folder:
         path = Path(folder) / "script.py"
         path.write_text(code, encoding="utf-8")

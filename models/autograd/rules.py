@@ -225,7 +225,8 @@ def anomaly() -> dict[str, Any]:
     with warnings.catch_warnings(record=True) as caught, torch.autograd.set_detect_anomaly(True):
         warnings.simplefilter("always")
         try:
-            torch.where(x > 0, x.sqrt(), torch.zeros(2)).sum().backward()
+            y = torch.where(x > 0, x.sqrt(), torch.zeros(2))
+            y.sum().backward()
         except RuntimeError as error:
             found["with anomaly mode"] = str(error)
     trace = [line for w in caught for line in str(w.message).splitlines() if "x.sqrt()" in line]

@@ -1,1 +1,6 @@
-"""Convolutional networks: built from a list, looked into, explained, transferred."""
+"""Convolutional networks: built from a list, trained on pictures, looked into, explained, transferred."""
+
+from models.cnn.spec import Spec
+from models.cnn.topic import VARIATIONS, augmentation, files, numbers, threads, to_code, train
+
+__all__ = ["VARIATIONS", "Spec", "augmentation", "files", "numbers", "threads", "to_code", "train"]

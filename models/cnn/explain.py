@@ -163,6 +163,55 @@ def _without_inplace(model: nn.Module) -> nn.Module:
     return model
 
 
+@dataclass(frozen=True)
+class Trap:
+    """Guided backprop of the same weights behind `nn.ReLU` modules and behind `torch.relu`.
+
+    Shape: modules, functional (H, W).
+    Attributes:
+        apart: largest difference between both; from_gradient: of `functional` from the plain gradient.
+    """
+
+    modules: Tensor
+    functional: Tensor
+    apart: float
+    from_gradient: float
+
+
+def functional_trap(model: nn.Module, x: Tensor, target: int) -> Trap:
+    """What Guided Backprop says of a network, and of the same network with its ReLUs called as functions.
+
+    Raises:
+        SpecError: the network has no ReLU module.
+    """
+    if not any(isinstance(m, nn.ReLU) for m in model.modules()):
+        raise SpecError("This network has no nn.ReLU, so guided backprop has nothing to guide.")
+    hidden = copy.deepcopy(model)
+    for parent in list(hidden.modules()):
+        for name, layer in parent.named_children():
+            if isinstance(layer, nn.ReLU):
+                setattr(parent, name, Called())
+    modules = attribute("guided_backprop", model, x, target).values
+    functional = attribute("guided_backprop", hidden, x, target).values
+    leaf = x[None].clone().requires_grad_()
+    with look.evaluating(model):
+        (gradient,) = torch.autograd.grad(model(leaf)[0, target], leaf)
+    plain = gradient[0].sum(0)
+    return Trap(
+        modules,
+        functional,
+        float((modules - functional).abs().max()),
+        float((functional - plain).abs().max()),
+    )
+
+
+class Called(nn.Module):
+    """The function torch.relu where a network had the module nn.ReLU."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.relu(x)
+
+
 METHODS: Mapping[str, Callable[[nn.Module, Tensor, int], Attribution]] = {
     "saliency": _saliency,
     "smoothgrad": _smoothgrad,

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
+
+from models.core.device import to_numpy
+
+MULTIPLIED = 280_000  # most values of all maps up to which single sums are written out
 
 
 @dataclass(frozen=True)
@@ -15,11 +20,15 @@ class Maps:
     """One layer's output for one picture.
 
     Shape: values (C, H, W) float32; a layer without planes (flatten, linear) has (N, 1, 1).
+    Attributes:
+        source: the layer whose very output it took in; "" for the picture itself, None for what was computed in
+            between (the sum at the end of a residual block).
     """
 
     name: str
     kind: str
     values: Tensor
+    source: str | None = None
 
 
 def layers(model: nn.Module) -> list[str]:
@@ -54,11 +63,40 @@ def feature_maps(
 
     Shape: x (C, H, W), as the model was trained to see it.
     """
-    kinds = {name: type(layer).__name__ for name, layer in model.named_modules()}
+    return seen(model, x, names)[0]
+
+
+def seen(
+    model: nn.Module, x: Tensor, names: Iterable[str] | None = None
+) -> tuple[tuple[Maps, ...], Tensor]:
+    """`feature_maps`, and the network's output for the picture, (classes,)."""
+    layer_of = dict(model.named_modules())
     wanted = layers(model) if names is None else list(names)
-    with evaluating(model), listening(model, wanted) as found, torch.no_grad():
-        model(x[None])
-    return tuple(Maps(name, kinds[name], _planes(y[0])) for name, y in found.items())
+    batch = x[None]
+    made_by = {id(batch): ""}  # a tensor → the layer that made it
+    alive: list[Tensor] = [batch]  # so that no id is used twice
+    sources: dict[str, str | None] = {}
+
+    def note(name: str, given: Any, made: Any) -> None:
+        sources[name] = made_by.get(id(given))
+        made_by[id(made)] = name
+        alive.append(made)
+
+    handles = [
+        layer_of[name].register_forward_hook(lambda m, x, y, name=name: note(name, x[0], y))
+        for name in layers(model)
+    ]
+    try:
+        with evaluating(model), listening(model, wanted) as found, torch.no_grad():
+            output = model(batch)
+    finally:
+        for handle in handles:
+            handle.remove()
+    maps = tuple(
+        Maps(name, type(layer_of[name]).__name__, _planes(y[0]), sources.get(name))
+        for name, y in found.items()
+    )
+    return maps, output[0].detach().cpu()
 
 
 @contextmanager
@@ -128,3 +166,59 @@ def _planes(y: Tensor) -> Tensor:
     """Any output as planes: (C, H, W) stays, (N,) becomes (N, 1, 1), (T, N) becomes (1, T, N)."""
     y = y.float().cpu()
     return {3: lambda: y, 2: lambda: y[None]}.get(y.ndim, lambda: y.reshape(-1, 1, 1))()
+
+
+def multiplied(model: nn.Module, found: Sequence[Maps]) -> dict[str, dict[str, Any]]:
+    """What a small network multiplies, by layer name: enough to write out how any single number comes about.
+
+    Each is {"op": "conv", "linear", "relu", "max" or "mean"}, with weights ("values", "bias", "groups") and window
+    ("kernel", "stride", "padding", "dilation") where it has them. Other layers, and large networks, are left out.
+    """
+    if sum(one.values.numel() for one in found) > MULTIPLIED:
+        return {}
+    layer_of = dict(model.named_modules())
+    return {
+        one.name: told
+        for one in found
+        if one.source is not None and (told := _arithmetic(layer_of[one.name]))
+    }
+
+
+def _arithmetic(layer: nn.Module) -> dict[str, Any] | None:
+    """How one output number of a layer comes about; None where the view cannot write it out."""
+    if isinstance(layer, nn.Conv2d):
+        if isinstance(layer.padding, str) or layer.padding_mode != "zeros":
+            return None
+        return {
+            "op": "conv",
+            "values": to_numpy(layer.weight),
+            "bias": None if layer.bias is None else to_numpy(layer.bias),
+            "groups": layer.groups,
+            **_window(layer, layer.dilation),
+        }
+    if isinstance(layer, nn.MaxPool2d):
+        return {"op": "max", **_window(layer, layer.dilation)}
+    if isinstance(layer, nn.AvgPool2d):
+        return {"op": "mean", **_window(layer, 1)}
+    if isinstance(layer, nn.ReLU):
+        return {"op": "relu"}
+    if isinstance(layer, nn.Linear):
+        return {
+            "op": "linear",
+            "values": to_numpy(layer.weight),
+            "bias": None if layer.bias is None else to_numpy(layer.bias),
+        }
+    return None
+
+
+def _window(layer: Any, dilation: Any) -> dict[str, list[int]]:
+    return {
+        "kernel": _pair(layer.kernel_size),
+        "stride": _pair(layer.stride),
+        "padding": _pair(layer.padding),
+        "dilation": _pair(dilation),
+    }
+
+
+def _pair(value: Any) -> list[int]:
+    return list(value) if isinstance(value, tuple) else [value, value]

@@ -39,6 +39,7 @@ class Knob:
         live: can change while a run lives; other fields reset it.
         max_chars: the longest text a free string may hold.
         names: shown names of the choices where the values alone say too little.
+        example: what stands greyed in an empty text field.
     """
 
     help: str
@@ -51,6 +52,7 @@ class Knob:
     live: bool = False
     max_chars: int = 2000
     names: Mapping[Value, str] = dataclasses.field(default_factory=dict)
+    example: str = ""
 
 
 def knob(
@@ -66,10 +68,13 @@ def knob(
     live: bool = False,
     max_chars: int = 2000,
     names: Mapping[Value, str] | None = None,
+    example: str = "",
 ) -> Any:
     """A field of a `Spec`: its default, one line of help, and its range or choices."""
     values = tuple(choices)
-    about = Knob(help, label, values, minimum, maximum, step, log, live, max_chars, names or {})
+    about = Knob(
+        help, label, values, minimum, maximum, step, log, live, max_chars, names or {}, example
+    )
     return dataclasses.field(default=default, metadata={"knob": about})
 
 

@@ -34,7 +34,11 @@ class Spec(BaseSpec):
     )
     params: str = knob("", "Parameters as name=value, separated by commas. Empty: the example's.")
     expression: str = knob(
-        "", "Several steps in one line, in place of the operation.", max_chars=1000
+        "",
+        "Several steps in one line over the shelf, in place of the operation.",
+        label="Expression",
+        max_chars=1000,
+        example="(a @ b.T).sum(0)",
     )
     seed: int = knob(0, "Where random numbers start.", minimum=0, maximum=9999)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 
 
@@ -42,6 +44,20 @@ def mixed_devices(other: str) -> str:
         return str(torch.ones(2) + torch.ones(2, device=other))
     except RuntimeError as error:
         return str(error)
+
+
+def moves(devices: Sequence[str]) -> list[tuple[str, str, str, int]]:
+    """What `.to` makes of a tensor on the CPU: (call, where it lives, new or the same, bytes that were written)."""
+    a = torch.ones(1000)
+    found = []
+    for target in (*devices, torch.float64):
+        moved = a.to(target)
+        call = f'a.to("{target}")' if isinstance(target, str) else f"a.to({target})"
+        new = 0 if moved is a or moved.is_meta else moved.numel() * moved.element_size()
+        found.append(
+            (call, str(moved.device), "the very tensor a" if moved is a else "a new tensor", new)
+        )
+    return found
 
 
 # topic → (PyTorch, TensorFlow, source); each claim is one that its source makes

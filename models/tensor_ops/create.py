@@ -10,7 +10,7 @@ from __future__ import annotations
 import inspect
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,7 @@ from models.core.spec import SpecError
 from models.data import images, workspace
 
 MAX_TENSORS = 8
+MAX_GRID = 400  # cells typed by hand
 LIMITS = expressions.Limits(characters=4000, nodes=4000)  # a line may hold a typed tensor
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,15}")
 _TAKEN = frozenset({"torch", "nn", "math", "np", "abs", "len", "float", "int", "bool", "result"})
@@ -59,6 +60,15 @@ def lines(text: str) -> list[tuple[str, str]]:
             f"The shelf has {len(found)} lines; the most is {MAX_TENSORS}. Remove some.", "shelf"
         )
     return found
+
+
+def comment(expression: str) -> str:
+    """What stands behind the # of a line, "" without one."""
+    for found in re.finditer("#", expression):
+        quotes = expression[: found.start()]
+        if quotes.count("'") % 2 == quotes.count('"') % 2 == 0:
+            return expression[found.end() :].strip()
+    return ""
 
 
 def build(text: str) -> dict[str, Any]:
@@ -234,9 +244,9 @@ def line_for(id: str, taken: tuple[str, ...]) -> str:
     if ending == "npy":
         line = f'{name} = npy("{id}")'
     elif ending in ("csv", "tsv", "txt"):
-        line = f'{name} = csv("{id}", 6)'
+        line = f'{name} = csv("{id}", 6)  # row, column'
     else:
-        line = f'{name} = image("{id}", 8)'
+        line = f'{name} = image("{id}", 8)  # channel, row, column'
     build(line)
     return line
 
@@ -327,9 +337,40 @@ def changed(text: str, name: str, tensor: torch.Tensor, cell: int, typed: str) -
         raise SpecError(f"{typed[:20]} does not fit into {tensor.dtype}.", "shelf")
     new = tensor.detach().clone().contiguous()
     new.view(-1)[cell] = number
-    return "\n".join(
-        f"{n} = {literal(new) if n == name else expression}" for n, expression in lines(text)
-    )
+    return rewritten(text, name, literal(new))
+
+
+def rewritten(text: str, name: str, expression: str) -> str:
+    """The shelf's text with another expression for one tensor, or with a new tensor below; comments stay."""
+    found = lines(text) if text.strip() else []
+    places = [i for i, (n, _) in enumerate(found) if n == name]
+    note = comment(found[places[-1]][1]) if places else ""
+    line = (name, f"{expression}  # {note}" if note else expression)
+    found = [*found, line] if not places else [*found[: places[-1]], line, *found[places[-1] + 1 :]]
+    return "\n".join(f"{n} = {e}" for n, e in found)
+
+
+def grid(text: str, name: str, rows: Sequence[Any], kind: torch.dtype = torch.float32) -> str:
+    """The shelf's text with a tensor of these numbers, typed row by row, under this name.
+
+    Args:
+        rows: a list of numbers, or a list of such lists; NaN is an empty cell.
+
+    Raises:
+        SpecError: a cell is empty; there are no cells, or more than `MAX_GRID`.
+    """
+    cells = [list(row) if isinstance(row, (list, tuple)) else [row] for row in rows]
+    count = sum(map(len, cells))
+    if not 0 < count <= MAX_GRID:
+        raise SpecError(f"A grid here has 1 to {MAX_GRID} cells, not {count}.", "shelf")
+    for i, row in enumerate(cells):
+        for j, value in enumerate(row):
+            if value is None or value != value:
+                raise SpecError(
+                    f"The cell in row {i}, column {j} is empty. Write a number into it, or remove the row.",
+                    "shelf",
+                )
+    return rewritten(text, name, literal(torch.tensor(rows).to(kind)))
 
 
 def _checked_digit(index: int) -> torch.Tensor:
@@ -405,7 +446,7 @@ WAYS: dict[str, tuple[str, str]] = {
     "randint": ("torch.randint(0, 10, (2, 3))", "random whole numbers"),
     "empty": ("torch.empty(2, 3)", "memory that nobody has written yet: any value (shown as NaN)"),
     "from_numpy": ("torch.from_numpy(np.array([[1.0, 2.0], [3.0, 4.0]]))", "shares its memory with the NumPy array"),
-    "digit": ("digit(0)", "a bundled handwritten digit, 8 by 8"),
-    "photo": ('photo("china", 16)', "a bundled photo, 3 colours"),
-    "table": ('table("iris", 6)', "rows of a bundled table"),
+    "digit": ("digit(0)  # row, column", "a bundled handwritten digit, 8 by 8"),
+    "photo": ('photo("china", 16)  # channel, row, column', "a bundled photo, 3 colours"),
+    "table": ('table("iris", 6)  # flower, measure', "rows of a bundled table"),
 }  # fmt: skip

@@ -261,7 +261,13 @@ def _candidates(
         far = [old + 1, old - 1, 0, old + 40, ~int(old.real)]
         if first:
             far += [old + 2, old - 40, old + 300]
-    return [v for v in (*far, *others) if v != old and not isinstance(v, complex)]
+    kept: list[float | bool] = [
+        v for v in (*far, *others) if v != old and not isinstance(v, complex)
+    ]
+    if tensor.is_floating_point() or tensor.is_complex():
+        return kept
+    kind = torch.iinfo(tensor.dtype)
+    return [v for v in kept if kind.min <= v <= kind.max]
 
 
 # --- operations whose places are known without trying -------------------------------------------------

@@ -85,11 +85,10 @@ class Op:
     @property
     def docs(self) -> str:
         """The page of PyTorch's documentation."""
-        path = self.function.replace("F.", "torch.nn.functional.").replace(
-            "Tensor.", "torch.Tensor."
-        )
+        path = _DOCUMENTED.get(self.function, self.function)
+        path = path.replace("F.", "torch.nn.functional.").replace("Tensor.", "torch.Tensor.")
         if path == "indexing":
-            return "https://docs.pytorch.org/cppdocs/notes/tensor_indexing.html"
+            return "https://docs.pytorch.org/docs/stable/torch.html#indexing-slicing-joining-mutating-ops"
         return f"https://docs.pytorch.org/docs/stable/generated/{path}.html"
 
     def values(self, text: str = "", names: tuple[str, ...] = ()) -> dict[str, str]:
@@ -289,6 +288,15 @@ def _build(name: str, entry: tuple) -> Op:
     )
 
 
+# functions whose documentation stands under another name
+_DOCUMENTED = {
+    "torch.masked_fill": "Tensor.masked_fill",
+    "torch.index_fill": "Tensor.index_fill",
+    "torch.log_softmax": "F.log_softmax",
+    "torch.relu": "F.relu",
+    "Tensor.relu_": "F.relu_",
+}
+
 _UNQUOTED = ("index", "dims_text")
 
 _DTYPES = (
@@ -395,10 +403,10 @@ _MIXED = "a = torch.tensor([[3.0, 1.0, 2.0], [0.0, 5.0, 4.0]])"
 _MATS = "a = torch.tensor([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]])\nb = torch.tensor([[1.0, 0.0], [0.0, 1.0], [2.0, -1.0]])"
 _VECS = "a = torch.tensor([1.0, 2.0, 3.0])\nb = torch.tensor([4.0, 0.0, -1.0])"
 _SQUARE = "a = torch.tensor([[2.0, 1.0], [1.0, 3.0]])"
-_CUBE = "a = torch.arange(12.0).reshape(2, 2, 3)"
+_CUBE = "a = torch.arange(12.0).reshape(2, 2, 3)  # sheet, row, column"
 _LINE = "a = torch.tensor([1.0, 2.0, 4.0, 7.0, 11.0])"
 _NANS = "a = torch.tensor([[1.0, torch.nan, 3.0], [torch.inf, -torch.inf, 0.0]])"
-_BATCH = "a = torch.arange(8.0).reshape(2, 2, 2)\nb = torch.tensor([[[1.0, 0.0], [0.0, 1.0]], [[0.0, 1.0], [1.0, 0.0]]])"
+_BATCH = "a = torch.arange(8.0).reshape(2, 2, 2)  # batch, row, column\nb = torch.tensor([[[1.0, 0.0], [0.0, 1.0]], [[0.0, 1.0], [1.0, 0.0]]])"
 _PICK = _MIXED + "\nb = torch.tensor([[0, 2], [1, 1]])"
 _WRITE = "a = torch.zeros(2, 3)\nb = torch.tensor([[0, 2], [1, 0]])\nc = torch.tensor([[1.0, 2.0], [3.0, 4.0]])"
 _LIST = ("input=[1.0, 2.0]", "not a list")
@@ -627,7 +635,7 @@ _ENTRIES = {
     # padding and windows
     "pad": _entry(_PAD, "F.pad(input, pad, mode='constant', value=None)", "Adds cells around; the numbers start with the last dim.", _GRID, "pad=(1, 1, 1, 0), value=0.0", ("pad=(1, 1, 1, 1, 1, 1)", "padding"), value=("float", "What the new cells hold.")),
     "unfold": _entry(_PAD, "Tensor.unfold(self, dimension, size, step)", "Sliding windows, as a view: cells appear in several of them.", _LINE, "dimension=0, size=3, step=1", ("size=6", "window"), form="{self}.unfold({dimension}, {size}, {step})", dimension=("dim", "Which dim the window slides along."), size=("int", "How many places one window holds.")),
-    "constant_pad": _entry(_PAD, "F.pad(input, pad, mode='constant')", "Mirrored, repeated or wrapped edges.", "a = torch.arange(5.0).reshape(1, 5)", "pad=(2, 2), mode='reflect'", ("pad=(5, 5), mode='reflect'", "padding")),
+    "reflect_pad": _entry(_PAD, "F.pad(input, pad, mode='constant')", "Mirrored, repeated or wrapped edges.", "a = torch.arange(5.0).reshape(1, 5)", "pad=(2, 2), mode='reflect'", ("pad=(5, 5), mode='reflect'", "padding")),
     # in-place
     "add_": _entry(_INPLACE, "Tensor.add_(self, other, alpha=1)", "Adds into the first tensor: everyone who shares its memory sees it.", _GRID + "\nb = a[0]\nc = torch.tensor([10.0, 20.0, 30.0])", "self=a, other=c", ("self=a.int(), other=c", "do not fit")),
     "mul_": _entry(_INPLACE, "Tensor.mul_(self, other)", "Multiplies into the first tensor.", _GRID + "\nb = a.T", "self=a, other=10", ("self=a, other=torch.ones(4)", "don't broadcast")),

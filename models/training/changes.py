@@ -100,9 +100,9 @@ def apply_change(model, optimizer, settings, name, value):
         settings[name] = value
     elif name.startswith(("weight.", "bias.")):
         kind, layer, *index = name.split(".")
-        linear = [module for module in model if isinstance(module, nn.Linear)][int(layer)]
+        weighted = [m for m in model.modules() if isinstance(m, (nn.Linear, nn.Conv2d))]
         with torch.no_grad():
-            getattr(linear, kind)[tuple(int(i) for i in index)] = value
+            getattr(weighted[int(layer)], kind)[tuple(int(i) for i in index)] = value
     else:  # lr, momentum, weight_decay
         for group in optimizer.param_groups:
             if name == "lr" and "max_lr" in group:  # OneCycleLR computes lr from these

@@ -17,7 +17,7 @@ from models.core.spec import SpecError
 from models.training import changes
 from models.training.history import State
 from models.training.run import Run
-from models.training.spec import Spec
+from models.training.spec import RunSpec, Spec
 
 FORMAT = "pytorch-playground training checkpoint 1"
 MAX_BYTES = 64 * 2**20
@@ -29,7 +29,7 @@ _REFUSED = "This file is no training checkpoint of this page"
 class Loaded:
     """A checkpoint that was read: its settings, the state, and the curves so far."""
 
-    spec: Spec
+    spec: RunSpec
     state: State
     rows: tuple[Mapping[str, Any], ...]
 
@@ -61,7 +61,7 @@ def weights(run: Run) -> bytes:
     )
 
 
-def read(data: bytes) -> Loaded:
+def read(data: bytes, spec_type: type[RunSpec] = Spec) -> Loaded:
     """A checkpoint from bytes that may come from anywhere; nothing in them is run.
 
     Raises:
@@ -91,7 +91,7 @@ def read(data: bytes) -> Loaded:
         rows = tuple(json.loads(content["rows"]))
         state = State(**{name: content["state"][name] for name in _STATE})
         _check_state(state)
-        spec = Spec(**fields)
+        spec = spec_type(**fields)
     except SpecError:
         raise
     except (KeyError, TypeError, ValueError, RecursionError) as error:
@@ -101,7 +101,7 @@ def read(data: bytes) -> Loaded:
     return Loaded(spec, state, rows)
 
 
-def read_weights(data: bytes) -> dict[str, torch.Tensor]:
+def read_weights(data: bytes, most: int = MAX_BYTES) -> dict[str, torch.Tensor]:
     """The tensors of a safetensors file.
 
     Raises:
@@ -110,7 +110,7 @@ def read_weights(data: bytes) -> dict[str, torch.Tensor]:
     from safetensors import SafetensorError
     from safetensors.torch import load
 
-    if len(data) > MAX_BYTES:
+    if len(data) > most:
         raise SpecError(_too_large(len(data)))
     try:
         return load(data)
@@ -127,12 +127,13 @@ def load_weights(run: Run, tensors: Mapping[str, torch.Tensor]) -> None:
     Raises:
         SpecError: names or shapes differ from the network's.
     """
-    _check_weights(run, tensors)
+    check_weights(run.model, tensors)
     run.model.load_state_dict(dict(tensors))
 
 
-def _check_weights(run: Run, tensors: Mapping[str, torch.Tensor]) -> None:
-    own = run.model.state_dict()
+def check_weights(model: torch.nn.Module, tensors: Mapping[str, torch.Tensor]) -> None:
+    """Whether these are weights of this very network; raises `SpecError` with the first that differs."""
+    own = model.state_dict()
     for name in sorted(own.keys() | tensors.keys()):
         if name not in tensors or name not in own:
             where = "file" if name not in tensors else "network"
@@ -172,7 +173,7 @@ def restore(run: Run, loaded: Loaded) -> None:
 
 def _restore_state(run: Run, state: State) -> None:
     """Restore a state from a file into the run, or say why it does not fit and leave the run as it was."""
-    _check_weights(run, state.model)
+    check_weights(run.model, state.model)
     now = run.capture()
     try:
         _check_position(run, state)

@@ -12,8 +12,7 @@ from typing import Any
 from torch import Tensor
 
 from models.core.spec import Value
-from models.training import network
-from models.training.spec import Spec
+from models.training.spec import RunSpec, Spec
 
 
 @dataclass(frozen=True)
@@ -31,7 +30,7 @@ class Look:
 class Facts:
     """What the curves alone do not tell: settings, rows per class (empty for regression), layers, feature scale."""
 
-    spec: Spec
+    spec: RunSpec
     counts: tuple[int, ...] = ()
     classes: tuple[str, ...] = ()
     looks: tuple[Look, ...] = ()
@@ -97,7 +96,10 @@ def _nan(rows: Sequence[Mapping[str, Any]], facts: Facts) -> Finding:
     epoch = rows[-1]["epoch"]
     if len(rows) == 1:
         text = "The loss is no number before the first step: the inputs are too large for these weights. Normalise them."
-        return Finding("nan", text, {"epoch": epoch}, {"normalise": "standard", "init": "default"})
+        fix: dict[str, Value] = {"init": "default"}
+        if isinstance(spec, Spec):
+            fix["normalise"] = "standard"
+        return Finding("nan", text, {"epoch": epoch}, fix)
     lr = rows[-1]["lr"]
     fix = {"lr": _lower(spec), "clip": spec.clip or 1.0}
     text = (
@@ -179,7 +181,11 @@ def _plateau(rows: Sequence[Mapping[str, Any]], facts: Facts) -> Finding | None:
     else:
         fix = {"optimizer": "Adam", "lr": 0.01, "momentum": 0.0, "nesterov": False}
         advice = "Take Adam with lr = 0.01"
-    if not facts.spec.layers.strip() and facts.spec.init != "zeros":
+    if (
+        isinstance(facts.spec, Spec)
+        and not facts.spec.layers.strip()
+        and facts.spec.init != "zeros"
+    ):
         fix = {"layers": "8 tanh, 8 tanh"}
         advice = "There is no hidden layer: add some"
     epochs = rows[-1]["epoch"] - rows[-width - 1]["epoch"]
@@ -214,9 +220,7 @@ def _dead(facts: Facts) -> Finding | None:
     worst = max(facts.looks, key=lambda look: look.dead, default=None)
     if worst is None or worst.dead < 0.5:
         return None
-    layers = network.parse(facts.spec.layers, facts.spec.activation)
-    leaky = [f"{layer.text()}".replace(" relu", " leakyrelu") for layer in layers]
-    fix: dict[str, Value] = {"layers": ", ".join(leaky)}
+    fix = facts.spec.leaky()
     if facts.spec.lr > 0.01:
         fix["lr"] = _lower(facts.spec)
     text = (
@@ -232,7 +236,7 @@ def _saturation(facts: Facts) -> Finding | None:
         return None
     spec = facts.spec
     fix: dict[str, Value] = {"init": "xavier_uniform"}
-    if spec.normalise == "none":
+    if isinstance(spec, Spec) and spec.normalise == "none":
         fix["normalise"] = "standard"
     elif spec.lr > 0.01:
         fix["lr"] = _lower(spec)
@@ -275,12 +279,12 @@ def _norm(rows: Sequence[Mapping[str, Any]]) -> float:
     return median(values) if values else 0.0
 
 
-def _usual(spec: Spec) -> float:
+def _usual(spec: RunSpec) -> float:
     """A learning rate that mostly works with normalised inputs."""
     return 0.1 if spec.optimizer in ("SGD", "Adagrad") else 0.01
 
 
-def _lower(spec: Spec) -> float:
+def _lower(spec: RunSpec) -> float:
     """A tenth of the learning rate, or what is usual if that is still less."""
     return _round(min(spec.lr / 10, _usual(spec)))
 

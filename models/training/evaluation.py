@@ -40,8 +40,8 @@ class Classes:
 
     Shape:
         precision, recall, f1, support: (C,) per class; confusion: (C, C), row = truth, column = prediction;
-        truth, predicted: (N,); confidence: (N,) probability of the prediction; rows: (N,) row numbers in
-        the original data.
+        truth, predicted: (N,); confidence: (N,) probability of the prediction; rank: (N,) how many classes were
+        thought likelier than the true one; rows: (N,) row numbers in the original data.
 
     Attributes:
         cells: original row numbers behind each confusion cell, by "truth,prediction".
@@ -63,6 +63,7 @@ class Classes:
     truth: np.ndarray
     predicted: np.ndarray
     confidence: np.ndarray
+    rank: np.ndarray
     roc: Curve | None = None
     pr: Curve | None = None
 
@@ -120,9 +121,10 @@ def report(run: Run, split: str) -> Classes | Numbers:
 
 def outputs(run: Run, x: Tensor) -> Tensor:
     """The network's outputs in evaluation mode, in chunks that fit into memory: (N, outputs)."""
+    rows = max(1, 2**22 // max(1, x[:1].numel()))
     run.model.eval()
     with torch.no_grad():
-        parts = [run.model(part.to(run.device)) for part in x.split(65_536)]
+        parts = [run.model(part.to(run.device)) for part in x.split(rows)]
     run.model.train()
     return torch.cat(parts)
 
@@ -171,6 +173,7 @@ def classes_report(
         truth=truth,
         predicted=predicted,
         confidence=probabilities.max(axis=1),
+        rank=(probabilities > probabilities[np.arange(len(truth)), truth][:, None]).sum(axis=1),
         roc=roc,
         pr=pr,
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -257,14 +257,17 @@ class Pictures:
         return maps, ranges
 
     def _histograms(self) -> dict[str, list[dict[str, Any]]]:
-        run = self.run
-        names = [layer["name"] for layer in self._layers()[1:]]
-        found: dict[str, list[dict[str, Any]]] = {"weights": [], "gradients": []}
-        for name, layer in zip(names, run.linears, strict=True):
-            found["weights"].append({"name": name, **_histogram(layer.weight.detach())})
-            if layer.weight.grad is not None:
-                found["gradients"].append({"name": name, **_histogram(layer.weight.grad)})
-        return found
+        return histograms(self.run.linears, [layer["name"] for layer in self._layers()[1:]])
+
+
+def histograms(layers: Sequence[Any], names: Sequence[str]) -> dict[str, list[dict[str, Any]]]:
+    """Histograms of the weights of layers, and of their gradients where they have some."""
+    found: dict[str, list[dict[str, Any]]] = {"weights": [], "gradients": []}
+    for name, layer in zip(names, layers, strict=True):
+        found["weights"].append({"name": name, **_histogram(layer.weight.detach())})
+        if layer.weight.grad is not None:
+            found["gradients"].append({"name": name, **_histogram(layer.weight.grad)})
+    return found
 
 
 def _rows(run: Run) -> int:

@@ -36,14 +36,27 @@ def train(
     Raises:
         SpecError: the settings contradict the data, or the checkpoint is not one of theirs.
     """
+    run = Run(spec, device)
+    yield from live(run, Pictures(run), control, resume)
+
+
+def live(
+    run: Run, pictures: Any, control: Control | None = None, resume: bytes = b""
+) -> Iterator[Snapshot]:
+    """The loop of `train` for any run.
+
+    Args:
+        pictures: what draws the run: `scene()`, `frame()`, and `looked`, the layers' condition at the last frame.
+    """
     control = control or Control()
-    session = _Session(spec, device)
-    run = session.run
+    session = _Session(run, pictures)
     if resume:
-        checkpoint.restore(run, checkpoint.read(resume))
-    yield session.snapshot(picture=True, scene=True)
-    ended, over = False, run.over
+        checkpoint.restore(run, checkpoint.read(resume, type(run.spec)))
     clock, gate, due = time.perf_counter, control.gate, control.due
+    begun = clock()
+    yield session.snapshot(picture=True, scene=True)
+    run.waited += clock() - begun  # nothing is trained for this picture
+    ended, over = False, run.over
     last_row = clock()
     while True:
         before = clock()
@@ -77,9 +90,9 @@ def threads(spec: Spec) -> int:
 class _Session:
     """A run and the pictures of it, and the answers to commands."""
 
-    def __init__(self, spec: Spec, device: str) -> None:
-        self.run = Run(spec, device)
-        self.pictures = Pictures(self.run)
+    def __init__(self, run: Run, pictures: Any) -> None:
+        self.run = run
+        self.pictures = pictures
         self.counts: tuple[int, ...] = ()  # training rows per class
         if self.run.data.task == "classification":
             classes = len(self.run.data.classes)
@@ -220,7 +233,7 @@ class _Session:
 
     def restore(self, data: bytes) -> Mapping[str, Any]:
         """Go on from a checkpoint of the same settings."""
-        checkpoint.restore(self.run, checkpoint.read(data))
+        checkpoint.restore(self.run, checkpoint.read(data, type(self.run.spec)))
         self.scene_is_new = True
         return {"epoch": self.run.epoch, "step": self.run.step, "changes": self.run.spec.changes}
 

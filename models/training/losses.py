@@ -142,6 +142,7 @@ LOSSES: Mapping[str, Loss] = {
     "cross_entropy": Loss("CrossEntropyLoss", "classification"),
     "bce_with_logits": Loss("BCEWithLogitsLoss", "classification", binary=True),
     "nll": Loss("NLLLoss", "classification", log_softmax=True),
+    "multi_margin": Loss("MultiMarginLoss", "classification"),
     "mse": Loss("MSELoss", "regression"),
     "l1": Loss("L1Loss", "regression"),
     "huber": Loss("HuberLoss", "regression"),

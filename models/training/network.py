@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import nn
@@ -153,6 +154,11 @@ def code(calls: tuple[Call, ...], init: str) -> str:
 def linears(model: nn.Sequential) -> list[nn.Linear]:
     """The layers with weights, first to output."""
     return [layer for layer in model if isinstance(layer, nn.Linear)]
+
+
+def weighted(model: nn.Module) -> list[Any]:
+    """The layers with weight matrices anywhere in a network, first to output."""
+    return [layer for layer in model.modules() if isinstance(layer, (nn.Linear, nn.Conv2d))]
 
 
 def activations(model: nn.Sequential, x: torch.Tensor) -> list[torch.Tensor]:

@@ -10,7 +10,7 @@ from models.core.calls import Call
 from models.core.spec import SpecError
 
 if TYPE_CHECKING:
-    from models.training.spec import Spec
+    from models.training.spec import RunSpec
 
 
 @dataclass(frozen=True)
@@ -26,11 +26,11 @@ class Optimizer:
 class Scheduler:
     """How a scheduler is made and when it steps: "batch", "epoch", or "loss" (an epoch, told the loss)."""
 
-    call: Callable[[Spec, int], Call]
+    call: Callable[[RunSpec, int], Call]
     steps: str = "epoch"
 
 
-def optimizer(spec: Spec, device: str = "cpu") -> Call:
+def optimizer(spec: RunSpec, device: str = "cpu") -> Call:
     """The optimizer's call, to be built on `model.parameters()`.
 
     One fused kernel updates all parameters where PyTorch has it: the same algorithm, fewer calls.
@@ -48,14 +48,14 @@ def optimizer(spec: Spec, device: str = "cpu") -> Call:
     return Call(f"optim.{spec.optimizer}", **options)
 
 
-def scheduler(spec: Spec, batches_per_epoch: int) -> Call | None:
+def scheduler(spec: RunSpec, batches_per_epoch: int) -> Call | None:
     """The scheduler's call, to be built on the optimizer; None for a constant learning rate."""
     if spec.scheduler == "none":
         return None
     return SCHEDULERS[spec.scheduler].call(spec, batches_per_epoch)
 
 
-def check(spec: Spec) -> None:
+def check(spec: RunSpec) -> None:
     """Contradictions between optimizer, scheduler and epochs.
 
     Raises:
@@ -90,11 +90,11 @@ def check(spec: Spec) -> None:
         )
 
 
-def _step(spec: Spec, batches_per_epoch: int) -> Call:
+def _step(spec: RunSpec, batches_per_epoch: int) -> Call:
     return Call("optim.lr_scheduler.StepLR", step_size=spec.step_size, gamma=spec.gamma)
 
 
-def _cosine(spec: Spec, batches_per_epoch: int) -> Call:
+def _cosine(spec: RunSpec, batches_per_epoch: int) -> Call:
     return Call(
         "optim.lr_scheduler.CosineAnnealingLR",
         T_max=spec.t_max or spec.epochs,
@@ -102,7 +102,7 @@ def _cosine(spec: Spec, batches_per_epoch: int) -> Call:
     )
 
 
-def _one_cycle(spec: Spec, batches_per_epoch: int) -> Call:
+def _one_cycle(spec: RunSpec, batches_per_epoch: int) -> Call:
     return Call(
         "optim.lr_scheduler.OneCycleLR",
         max_lr=spec.lr,
@@ -112,7 +112,7 @@ def _one_cycle(spec: Spec, batches_per_epoch: int) -> Call:
     )
 
 
-def _plateau(spec: Spec, batches_per_epoch: int) -> Call:
+def _plateau(spec: RunSpec, batches_per_epoch: int) -> Call:
     return Call(
         "optim.lr_scheduler.ReduceLROnPlateau", factor=spec.gamma, patience=spec.lr_patience
     )

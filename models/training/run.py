@@ -9,27 +9,21 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from models.core.seeding import generator, seeded
 from models.core.spec import SpecError
-from models.data import tabular
-from models.training import changes, history, losses, network, optimizers
+from models.training import changes, history, network, optimizers
 from models.training.changes import Change, apply_change
 from models.training.history import History, State
-from models.training.spec import Spec
+from models.training.plan import Plan, check_batches, table, thinning
+from models.training.spec import RunSpec
 from models.training.step import evaluate, train_batch
 
-EVALUATED = 20_000  # rows per split that each point of the curves looks at
 HISTORY_BYTES = 96 * 2**20
 _HISTORY_STEPS = 256  # most batches to repeat on going back, while the budget lasts
-_STATISTICS_STEPS = 200  # batches between two looks at gradient and update norms, at most
+_STATISTICS_STEPS = 500  # batches between two looks at gradient and update norms, at most
 _STATISTICS_LOOKS = 30  # of a run of few epochs, so many looks at least
-
-
-def thinning(rows: int) -> int:
-    """Every how many rows the curves look at, so that a point stays cheap: 1 up to 20 000 rows."""
-    return max(1, math.ceil(rows / EVALUATED))
 
 
 class Run:
@@ -37,39 +31,44 @@ class Run:
 
     Attributes:
         spec: the settings, with all changes so far in `spec.changes`.
-        data: the prepared table; chosen: the loss; calls: the network's constructor calls.
+        plan: what it trains, and on what; data: its splits; chosen: the loss.
+        linears: the layers with weight matrices, convolutions included, first to output.
         step, epoch, position: batches done, whole epochs done, batches done in the epoch under way.
         rows: points of the curves since `take_rows`; course: all of them; row: the newest.
         waited: seconds that were not spent training; rows do not count them.
         reached: the furthest epoch whose rows have been shown.
     """
 
-    def __init__(self, spec: Spec, device: str = "cpu", budget: int = HISTORY_BYTES) -> None:
-        """Build everything as the exported script does.
+    def __init__(
+        self,
+        spec: RunSpec,
+        device: str = "cpu",
+        budget: int = HISTORY_BYTES,
+        plan: Plan | None = None,
+    ) -> None:
+        """Build everything as the exported script does; without a plan it is a network on a table.
 
         Raises:
             SpecError: the data and the settings contradict each other.
         """
         self.spec = spec
         self.device = device
-        self.data = tabular.prepare(spec)
-        self.chosen = choose(spec, self.data)
-        self.layers = network.parse(spec.layers, spec.activation)
+        self.plan = plan = plan or table(spec)  # type: ignore[arg-type]  # only a table's spec comes alone
+        self.data, self.chosen = plan.data, plan.chosen
+        self.layers, self.calls = plan.layers, plan.calls
         n = len(self.data.x_train)
         self.batches = math.ceil(n / spec.batch_size)
-        _check_batches(spec, self.layers, n)
-        features, outputs = self.data.x_train.shape[1], self.chosen.outputs
-        self.calls = network.modules(self.layers, features, outputs, self.chosen.loss.log_softmax)
+        check_batches(spec, plan.batch_norm, n)
 
-        self.dropout = any(layer.dropout for layer in self.layers)
+        self.dropout = plan.random
         with seeded(spec.seed):
-            self.model: nn.Sequential = network.build(self.calls, spec.init)
+            self.model: Any = plan.build()
             rng = torch.get_rng_state()
         if self.dropout:  # it draws from the default generators, which are a worker's own
             torch.manual_seed(spec.seed)
             torch.set_rng_state(rng)
         self.model.to(device)
-        self.linears = network.linears(self.model)
+        self.linears = network.weighted(self.model)
         self.loss_fn = self.chosen.call.build().to(device)
         self.optimizer: torch.optim.Optimizer = optimizers.optimizer(spec, device).build(
             self.model.parameters()
@@ -84,7 +83,7 @@ class Run:
 
         self.x, self.y = here(self.data.x_train, self.data.y_train)
         val_x, val_y = here(self.data.x_val, self.data.y_val)
-        k, v = thinning(n), thinning(len(val_x))
+        k, v = (thinning(rows, plan.evaluated) for rows in (n, len(val_x)))
         self.seen = self.x[::k], self.y[::k]
         self.val = (val_x[::v], val_y[::v]) if len(val_x) else None
 
@@ -138,6 +137,8 @@ class Run:
             self._begin_epoch(torch.randperm(len(self.x), generator=self.order_generator))
         position = self.position
         x, y = self._pairs[position]
+        if self.plan.augment is not None:
+            x = self.plan.augment(x, self.order_generator)
         settings = self.settings
         l1, clip = settings["l1"], settings["clip"]
         last = position + 1 == self.batches
@@ -329,9 +330,11 @@ class Run:
         changes.parse(f"{self.step}:{name}={value}")
         if name.startswith(("weight.", "bias.")):
             kind, layer, *index = name.split(".")
-            shapes = [getattr(linear, kind).shape for linear in self.linears]
-            inside = int(layer) < len(shapes) and all(
-                int(i) < size for i, size in zip(index, shapes[int(layer)], strict=True)
+            parts = [getattr(linear, kind) for linear in self.linears]
+            shapes = [() if part is None else part.shape for part in parts]
+            shape = shapes[int(layer)] if int(layer) < len(shapes) else ()
+            inside = len(index) == len(shape) and all(
+                int(i) < size for i, size in zip(index, shape, strict=True)
             )
             if not inside:
                 raise SpecError(
@@ -423,40 +426,6 @@ class Run:
         self.history.forget_after(0)
         if self.position == 0 and self.epoch:
             self.history.keep(self.capture())
-
-
-def choose(spec: Spec, data: tabular.Prepared) -> losses.Chosen:
-    """The loss of these settings on this data.
-
-    Raises:
-        SpecError: they do not fit.
-    """
-    if data.task == "regression":
-        if spec.class_weights:
-            raise SpecError(
-                "class_weights weighs classes, but this is a regression task. Switch it off.",
-                "class_weights",
-            )
-        return losses.choose(spec.loss, data.task, (), False, spec.label_smoothing)
-    counts = torch.bincount(data.y_train, minlength=len(data.classes)).tolist()
-    return losses.choose(
-        spec.loss, data.task, tuple(counts), spec.class_weights, spec.label_smoothing
-    )
-
-
-def _check_batches(spec: Spec, layers: tuple[network.Layer, ...], n: int) -> None:
-    if any(layer.batch_norm for layer in layers) and (n % spec.batch_size or spec.batch_size) == 1:
-        raise SpecError(
-            f"Batch norm needs at least 2 rows, but with batch_size = {spec.batch_size} a batch of the "
-            f"{n} training rows holds 1. Choose another batch_size.",
-            "batch_size",
-        )
-    if spec.scheduler == "OneCycleLR" and spec.epochs * math.ceil(n / spec.batch_size) < 2:
-        raise SpecError(
-            "OneCycleLR rises and falls, which takes at least 2 steps, but the run has 1. "
-            "Choose more epochs or a smaller batch_size.",
-            "epochs",
-        )
 
 
 def _device_rng(device: str) -> Tensor | None:

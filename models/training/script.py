@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from models.core import export
 from models.core.control import Snapshot
 from models.data import tabular
-from models.training import changes, network, optimizers
-from models.training.run import choose, thinning
-from models.training.spec import Spec
+from models.training import changes, losses, network, optimizers
+from models.training.plan import EVALUATED, choose, thinning
+from models.training.spec import RunSpec, Spec
 from models.training.step import evaluate, train_batch
 
 _PRINTED = (
@@ -41,31 +42,48 @@ def to_code(spec: Spec) -> str:
     n, features = data.x_train.shape
     layers = network.parse(spec.layers, spec.activation)
     calls = network.modules(layers, features, chosen.outputs, chosen.loss.log_softmax)
-    has_val = len(data.x_val) > 0
-    functions = [train_batch, evaluate, chosen.metric]
-    functions += [changes.apply_change] if spec.changes else []
     cells = [
         "import math\n\nfrom torch import nn",
         *tabular.to_cells(spec),
-        *_target_cell(chosen.loss.binary, data.task, n, len(data.x_val), has_val),
+        *_target_cell(chosen.loss.binary, data.task, n, len(data.x_val)),
         f"torch.manual_seed({spec.seed})  # the same initial weights every time\n"
         + network.code(calls, spec.init),
-        _setup_cell(spec, chosen.call.code(), math.ceil(n / spec.batch_size)),
-        export.source(*functions),
-        _loop_cell(spec, chosen.metric.__name__, n, has_val),
-        _print_cell(has_val),
+        *loop_cells(spec, chosen, n, len(data.x_val)),
     ]
     return export.script("Train a network on a table, batch by batch", cells)
 
 
-def _target_cell(binary: bool, task: str, n: int, n_val: int, has_val: bool) -> list[str]:
+def loop_cells(
+    spec: RunSpec,
+    chosen: losses.Chosen,
+    n: int,
+    n_val: int,
+    *,
+    inputs: str = "x",
+    more: Sequence[Callable[..., Any]] = (),
+    evaluated: int = EVALUATED,
+) -> list[str]:
+    """The cells after `model`: loss and optimizer, functions, loop, results.
+
+    Args:
+        n, n_val: rows of training and validation.
+        inputs: what the network sees of a batch `x`, as source text; more: functions that it calls.
+    """
+    functions = [train_batch, evaluate, chosen.metric, *more]
+    functions += [changes.apply_change] if spec.changes else []
+    seen = "x_seen, y_seen" if thinning(n, evaluated) > 1 else "x_train, y_train"
+    return [
+        _setup_cell(spec, chosen.call.code(), math.ceil(n / spec.batch_size)),
+        export.source(*functions),
+        _loop_cell(spec, chosen.metric.__name__, seen, inputs, n_val > 0),
+        _print_cell(n_val > 0),
+    ]
+
+
+def thinning_lines(n: int, n_val: int, evaluated: int = EVALUATED) -> list[str]:
+    """The lines that name what the curves look at, where that is not everything."""
+    k, v = thinning(n, evaluated), thinning(n_val, evaluated)
     lines: list[str] = []
-    if binary or task == "regression":
-        why = "one output per row" if task == "regression" else "BCE compares one float per row"
-        lines.append(f"# {why}: targets of shape (N, 1)")
-        lines.append("y_train = y_train.float().unsqueeze(1)")
-        lines += ["y_val = y_val.float().unsqueeze(1)"] if has_val else []
-    k, v = thinning(n), thinning(n_val)
     if k > 1:
         lines += [
             f"# the curves look at every {k}th training row",
@@ -73,10 +91,21 @@ def _target_cell(binary: bool, task: str, n: int, n_val: int, has_val: bool) -> 
         ]
     if v > 1:
         lines.append(f"x_val, y_val = x_val[::{v}], y_val[::{v}]")
+    return lines
+
+
+def _target_cell(binary: bool, task: str, n: int, n_val: int) -> list[str]:
+    lines: list[str] = []
+    if binary or task == "regression":
+        why = "one output per row" if task == "regression" else "BCE compares one float per row"
+        lines.append(f"# {why}: targets of shape (N, 1)")
+        lines.append("y_train = y_train.float().unsqueeze(1)")
+        lines += ["y_val = y_val.float().unsqueeze(1)"] if n_val else []
+    lines += thinning_lines(n, n_val)
     return ["\n".join(lines)] if lines else []
 
 
-def _setup_cell(spec: Spec, loss: str, batches: int) -> str:
+def _setup_cell(spec: RunSpec, loss: str, batches: int) -> str:
     lines = [
         f"loss_fn = {loss}",
         f"optimizer = {optimizers.optimizer(spec).code('model.parameters()')}",
@@ -88,12 +117,11 @@ def _setup_cell(spec: Spec, loss: str, batches: int) -> str:
     return "\n".join(lines)
 
 
-def _loop_cell(spec: Spec, metric: str, n: int, has_val: bool) -> str:
+def _loop_cell(spec: RunSpec, metric: str, seen: str, inputs: str, has_val: bool) -> str:
     planned = changes.parse(spec.changes)
     extended = any(change.name == "epochs" for change in planned)
     stops = spec.patience or spec.stop_at
     schedule = "" if spec.scheduler == "none" else optimizers.SCHEDULERS[spec.scheduler].steps
-    seen = "x_seen, y_seen" if thinning(n) > 1 else "x_train, y_train"
     batches = (
         f"zip(x_train[order].split({spec.batch_size}), y_train[order].split({spec.batch_size}))"
     )
@@ -113,7 +141,9 @@ def _loop_cell(spec: Spec, metric: str, n: int, has_val: bool) -> str:
         lines.append("        if i:\n            due(step)  # changed while the epoch ran")
     else:
         lines.append(f"    for x, y in {batches}:")
-    lines.append(f"        train_batch(model, loss_fn, optimizer, x, y{_penalties(spec, planned)})")
+    lines.append(
+        f"        train_batch(model, loss_fn, optimizer, {inputs}, y{_penalties(spec, planned)})"
+    )
     indent = 8 if schedule == "batch" else 4
     rate = f'{" " * indent}lr = optimizer.param_groups[0]["lr"]'
     if schedule == "batch":
@@ -167,7 +197,7 @@ def due(step):
 """
 
 
-def _settings(spec: Spec) -> str:
+def _settings(spec: RunSpec) -> str:
     return repr({"l1": spec.l1, "clip": spec.clip, "epochs": spec.epochs})
 
 
@@ -179,7 +209,7 @@ def _planned(planned: tuple[changes.Change, ...]) -> str:
     return "\n".join(f"    {step}: [{', '.join(made)}]," for step, made in steps.items())
 
 
-def _penalties(spec: Spec, planned: tuple[changes.Change, ...]) -> str:
+def _penalties(spec: RunSpec, planned: tuple[changes.Change, ...]) -> str:
     names = {change.name for change in planned}
     text = ""
     for name in ("l1", "clip"):

@@ -4,25 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from models.core import spec as core
 from models.core.spec import SpecError, knob
 from models.data.tabular import TableSpec
 from models.training import changes, losses, network, optimizers
 
 
 @dataclass(frozen=True)
-class Spec(TableSpec):
-    """Data, network, loss, optimizer, schedule and stop conditions of one run; see each field's help."""
+class RunSpec(core.Spec):
+    """How any network is trained: initial weights, loss, optimizer, schedule and stop conditions."""
 
-    layers: str = knob(
-        "8 tanh, 8 tanh",
-        "Hidden layers, separated by commas: units, activation, dropout=0.2, batch_norm. Empty: a linear model.",
-        max_chars=400,
-    )
-    activation: str = knob(
-        "ReLU",
-        "Activation of the layers that name none.",
-        choices=tuple(network.ACTIVATIONS),
-    )
     init: str = knob(
         "default",
         "How weights start. Biases start at 0, but with default, where nn.Linear draws both.",
@@ -148,16 +139,44 @@ class Spec(TableSpec):
 
     def check(self) -> None:
         super().check()
-        network.parse(self.layers, self.activation)
         changes.parse(self.changes)
         optimizers.check(self)
-        if self.loss != "auto" and self.task in ("classification", "regression"):
-            loss = losses.LOSSES[self.loss]
-            if loss.task != self.task:
-                losses.choose(self.loss, self.task, (), False, 0.0)
         if self.label_smoothing and self.loss not in ("auto", "cross_entropy"):
             raise SpecError(
                 f"label_smoothing = {self.label_smoothing:g} softens cross-entropy's targets; "
                 f"{self.loss} has no such setting. Set it to 0 or choose cross_entropy.",
                 "label_smoothing",
             )
+
+    def leaky(self) -> dict[str, core.Value]:
+        """The settings that put LeakyReLU in place of ReLU, for units that have died."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class Spec(RunSpec, TableSpec):
+    """Data, network, loss, optimizer, schedule and stop conditions of one run; see each field's help."""
+
+    layers: str = knob(
+        "8 tanh, 8 tanh",
+        "Hidden layers, separated by commas: units, activation, dropout=0.2, batch_norm. Empty: a linear model.",
+        max_chars=400,
+    )
+    activation: str = knob(
+        "ReLU",
+        "Activation of the layers that name none.",
+        choices=tuple(network.ACTIVATIONS),
+    )
+
+    def check(self) -> None:
+        network.parse(self.layers, self.activation)
+        super().check()
+        if self.loss != "auto" and self.task in ("classification", "regression"):
+            loss = losses.LOSSES[self.loss]
+            if loss.task != self.task:
+                losses.choose(self.loss, self.task, (), False, 0.0)
+
+    def leaky(self) -> dict[str, core.Value]:
+        layers = network.parse(self.layers, self.activation)
+        text = ", ".join(layer.text().replace(" relu", " leakyrelu") for layer in layers)
+        return {"layers": text}

@@ -14,7 +14,8 @@ def train_batch(model, loss_fn, optimizer, x, y, l1=0.0, clip=0.0):
     optimizer.zero_grad()
     loss = loss_fn(model(x), y)
     if l1:
-        loss = loss + l1 * sum(m.weight.abs().sum() for m in model if isinstance(m, nn.Linear))
+        layers = [m for m in model.modules() if isinstance(m, (nn.Linear, nn.Conv2d))]
+        loss = loss + l1 * sum(m.weight.abs().sum() for m in layers)
     loss.backward()
     norm = nn.utils.clip_grad_norm_(model.parameters(), clip) if clip else None
     optimizer.step()

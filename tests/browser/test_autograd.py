@@ -8,11 +8,13 @@ from pathlib import Path
 from urllib.parse import urlencode
 
 import nbformat
+import pytest
 from playwright.sync_api import Page, expect
 
 from models import autograd
 from models.core import export
 from tests.browser import harness
+from tests.browser.test_pages import SMALL_TEXTS
 
 Visit = Callable[..., Page]
 
@@ -31,7 +33,7 @@ def test_a_leaf_is_edited_and_the_pass_stepped_forward_and_back(visit: Visit) ->
     said = page.locator(".view .said")
     result = autograd.run(autograd.Spec())
     expect(said).to_have_text("step 8 of 8: AccumulateGrad")
-    press(page, "Before backward")
+    press(page, "Back to the start")
     expect(said).to_have_text("before backward (8 steps)")
     expect(node(page, "x")).to_have_attribute("aria-label", re.compile("gradient not yet"))
     expect(node(page, "loss = pow")).to_have_attribute("aria-label", re.compile("gradient not yet"))
@@ -75,6 +77,47 @@ def test_the_keyboard_steps_walks_and_finds(visit: Visit) -> None:
     expect(page.locator("g.node.picked")).to_have_attribute("data-name", "b = sin")
 
 
+@pytest.mark.parametrize(
+    "query",
+    [
+        "autograd-preset=rnn",
+        "autograd-preset=resnet18",
+        *(f"autograd-view={v}" for v in ("Accumulation", "Own Function", "By hand", "Beyond reverse mode")),
+    ],
+)  # fmt: skip
+def test_every_view_is_readable_on_a_projector(visit: Visit, query: str) -> None:
+    page = visit(f"autograd?autograd-projector=true&{query}")
+    page.wait_for_function(
+        "() => parseFloat(getComputedStyle(document.documentElement).fontSize) > 20"
+    )
+    views = page.locator(".view")
+    expect(views.first).to_be_visible()
+    for view in views.all():  # charts below the screen are drawn when they come near it
+        view.scroll_into_view_if_needed()
+        expect(view.locator("g.node text, .main-svg text").first).to_be_attached()
+    page.wait_for_function("() => new Promise(done => requestAnimationFrame(() => done(true)))")
+    assert page.evaluate(SMALL_TEXTS, 18) == []
+
+
+def test_play_stops_at_the_end_and_starts_over_and_a_double_click_leaves_it_paused(
+    visit: Visit,
+) -> None:
+    page = visit("autograd?autograd-preset=cross-entropy")
+    said = page.locator(".view .said")
+    expect(said).to_have_text(re.compile("step 3 of 3"))
+    play = page.get_by_role("button", name="Play: walk through the backward pass")
+    page.get_by_role("slider", name="Speed in steps per second").press("End")
+    play.dblclick()
+    expect(play).to_be_visible()  # played and paused
+    expect(said).to_have_text(re.compile("step 1 of 3"))
+    play.click()
+    expect(said).to_have_text(re.compile("step 3 of 3"))
+    expect(play).to_be_visible()
+    play.click()
+    expect(page.get_by_role("button", name="Pause")).to_be_visible()
+    expect(said).to_have_text(re.compile("step 3 of 3"))
+
+
 def test_stepping_and_hovering_never_ask_the_server(visit: Visit) -> None:
     page = visit("autograd?autograd-preset=rnn")
     expect(page.locator("g.node").first).to_be_visible()
@@ -82,7 +125,7 @@ def test_stepping_and_hovering_never_ask_the_server(visit: Visit) -> None:
         "() => { window.asked = 0; const send = WebSocket.prototype.send;"
         " WebSocket.prototype.send = function (...a) { window.asked++; return send.apply(this, a); }; }"
     )
-    press(page, "Before backward")
+    press(page, "Back to the start")
     for _ in range(5):
         press(page, "Step forward")
     expect(page.locator(".view .said")).to_have_text(re.compile("step 5 of 20"))
@@ -116,7 +159,7 @@ def test_more_than_300_operations_stay_folded_by_line(visit: Visit) -> None:
 
 def test_a_prediction_is_hidden_until_revealed(visit: Visit) -> None:
     page = visit("autograd")
-    press(page, "Before backward")
+    press(page, "Back to the start")
     page.get_by_role("checkbox", name="predict first").check()
     press(page, "Step forward")
     press(page, "Step forward")

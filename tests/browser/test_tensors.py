@@ -13,6 +13,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from models import tensor_ops
 from tests.browser import harness
+from tests.browser.test_pages import SMALL_TEXTS
 
 POINT_LIMIT = 50  # ms
 
@@ -113,7 +114,7 @@ def test_pointing_answers_in_the_browser_without_the_server(visit: Callable[...,
 def test_a_product_is_written_out_term_by_term(visit: Callable[..., Page]) -> None:
     page = visit("tensors?tensors-op=matmul")
     expect(said(page)).to_contain_text("1 · 1 + 2 · 0 + 3 · 2  =  7")
-    page.get_by_role("button", name="Back to the first cell").click()
+    page.get_by_role("button", name="Back to the start").click()
     expect(said(page)).to_contain_text("(term 1 of 3)")
     page.get_by_role("button", name="Step forward").click()
     expect(said(page)).to_contain_text("(term 2 of 3)")
@@ -132,6 +133,14 @@ def test_broadcasting_is_stretched_step_by_step(visit: Callable[..., Page]) -> N
     expect(shapes).to_contain_text("→ 2")
     page.get_by_role("button", name="Broadcasting: combine").click()
     expect(shapes).to_have_count(0)
+    page.get_by_role("button", name="Back to the start").click()
+    expect(said(page)).to_contain_text("compared from the right")
+    expect(said(page)).not_to_contain_text("result[0, 0]")  # there is none before shapes fit
+    page.get_by_role("button", name="Step forward").click()
+    page.get_by_role("button", name="Step forward").click()
+    expect(said(page)).to_contain_text("result[0, 0] = 11")
+    page.get_by_role("button", name="Play: walk through the output").dblclick()
+    expect(page.get_by_role("button", name="Play: walk through the output")).to_be_visible()
 
 
 def test_a_cell_is_edited_in_place(visit: Callable[..., Page]) -> None:
@@ -219,6 +228,30 @@ def test_what_the_pictures_write_is_readable_on_a_projector(
             page.wait_for_function("() => window.__written.length > 0")
         small = page.evaluate("window.__written.filter(([size, text]) => size < 18 && text.trim())")
         assert small == [], f"at {width}×{height}"
+
+
+@pytest.mark.parametrize("part", ["Memory", "Devices", "PyTorch and TensorFlow"])
+def test_every_part_is_readable_on_a_projector(visit: Callable[..., Page], part: str) -> None:
+    page = visit(f"tensors?tensors-projector=true&tensors-part={part}")
+    page.wait_for_function(
+        "() => parseFloat(getComputedStyle(document.documentElement).fontSize) > 20"
+    )
+    expect(page.locator("[data-testid=stMain] table, .view").first).to_be_visible()
+    assert page.evaluate(SMALL_TEXTS, 18) == []
+    assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
+
+
+def test_planes_are_called_by_the_names_of_their_dims(
+    visit: Callable[..., Page], page: Page
+) -> None:
+    page.add_init_script(SPY)
+    visit("tensors?tensors-op=permute")
+    expect(page.locator(".view canvas").first).to_be_visible()
+    page.wait_for_function(
+        "() => ['sheet 0', 'sheet 1', 'column 2', '▦ column  ↓ sheet  → row'].every("
+        "  wanted => window.__written.some(([, text]) => text === wanted))"
+    )
+    assert not page.evaluate("window.__written.some(([, text]) => text === 'sheet 2')")
 
 
 def test_the_layout_holds_its_laws_in_the_browser(visit: Callable[..., Page]) -> None:

@@ -329,6 +329,86 @@ def test_runs_are_kept_compared_and_exported(visit: Visit):
     expect(page.get_by_test_id("stException")).to_have_count(0)
 
 
+def test_two_runs_are_overlaid_their_difference_is_named_and_the_curves_are_taken_home(
+    visit: Visit,
+):
+    page = visit("training?training-data=xor&training-epochs=3&training-points=60")
+    state(page, "done")
+    old = run_of(page)
+    page.get_by_role("slider", name="points").press("ArrowRight")
+    expect(page).not_to_have_url(re.compile(old))
+    state(page, "done")
+    tab(page, "Runs")
+    rows = page.locator(".st-key-training-runs .dvn-scroller").first
+    for row in (1, 2):
+        rows.click(position={"x": 16, "y": 35 * row + 17})
+        harness.idle(page)
+    expect(page.get_by_text("What changed from")).to_be_visible()
+    compared = page.locator(".st-key-training-compare .view")
+    expect(compared).to_have_attribute("data-last", re.compile(r"."))
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Curves (CSV)").click()
+    lines = Path(download.value.path()).read_text(encoding="utf-8").splitlines()
+    assert lines[0].startswith("run,epoch,step,train_loss")
+    assert len(lines) == 1 + 2 * 4  # the start and three epochs, twice
+    rows.click(position={"x": 16, "y": 35 + 17})  # not the newest any more: the older one alone
+    harness.idle(page)
+    page.get_by_role("button", name="Show this run").click()
+    expect(page).to_have_url(re.compile(old))
+
+
+def test_a_layer_is_edited_in_a_table_as_well_as_in_words(visit: Visit):
+    page = visit("training?training-epochs=3&training-layers=8 tanh, 4 relu")
+    state(page, "done")
+    page.get_by_text("Layers one by one").click()
+    harness.idle(page)
+    units = page.locator("[class*='st-key-training-layer-table'] .dvn-scroller").first
+    units.dblclick(position={"x": 60, "y": 35 + 17})
+    cell = (
+        page.locator("#portal")
+        .get_by_role("spinbutton")
+        .or_(page.locator("#portal").get_by_role("textbox"))
+    )
+    cell.fill("5")
+    cell.press("Enter")
+    expect(page.get_by_role("textbox", name="layers")).to_have_value("5 tanh, 4 relu")
+    expect(page).to_have_url(re.compile(r"training-layers=5[+%]"))
+
+
+def test_a_weight_is_changed_by_hand_and_the_export_repeats_it(visit: Visit):
+    page = visit("training?training-data=xor&training-epochs=3")
+    state(page, "done")
+    network = page.locator(".st-key-training-network .view").get_by_role("application")
+    network.focus()
+    for key in ("ArrowRight", "ArrowRight", "PageDown", "Enter"):
+        network.press(key)
+    box = page.get_by_role("spinbutton", name=re.compile("weight"))
+    box.fill("1.25")
+    box.press("Enter")
+    page.wait_for_function(
+        """async id => {
+        const {frame} = await (await fetch(`/api/runs/${id}`)).json();
+        return /^\\d+:weight\\.0\\.\\d+\\.\\d+=1\\.25$/.test(frame?.changes ?? "");
+        }""",
+        arg=run_of(page),
+    )
+    tab(page, "Code")
+    expect(page.get_by_text("1.25").first).to_be_visible()
+
+
+def test_slow_motion_shows_the_batches_inside_an_epoch(visit: Visit):
+    page = visit("training?training-data=xor&training-epochs=3&training-batch_size=10")
+    state(page, "done")
+    page.get_by_role("combobox", name=re.compile("[Ss]peed")).click()
+    page.get_by_role("option", name="0.5/s").click()
+    harness.idle(page)
+    press_for_another_run(page, "Reset")
+    state(page, "paused")
+    press(page, "Play")
+    expect(bar(page)).to_have_attribute("data-epoch", re.compile(r"^0\.\d"))
+    state(page, "running")
+
+
 def test_back_brings_the_settings_and_the_run_home(visit: Visit, server: harness.Server):
     page = visit("")
     page.get_by_role("link", name="Learn").or_(

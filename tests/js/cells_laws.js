@@ -16,6 +16,11 @@ export async function broken(load) {
   failures = [];
   const c = await load("cells/layout.js");
 
+  equal(c.dimNames(3, []), ["dim 0", "dim 1", "dim 2"], "dims without names have their numbers");
+  equal(c.dimNames(3, ["row", ""]), ["dim 0", "row", "dim 2"], "names stand at the right, as broadcasting aligns them");
+  equal(c.legend(["batch", "channel", "row", "column"]), "▦ batch, channel  ↓ row  → column", "planes, down, across");
+  equal(c.legend(["column"]), "→ column", "one dim runs across");
+  equal(c.legend([]), "", "a 0-d tensor has no dims");
   equal(c.unravel(5, [2, 3]), [1, 2], "the last cell of (2, 3)");
   equal(c.unravel(0, []), [], "a 0-d tensor has one cell without an index");
   for (let flat = 0; flat < 24; flat++) {

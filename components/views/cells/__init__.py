@@ -25,6 +25,7 @@ class Shown:
     Attributes:
         role: "input" or "output". changed: an in-place operation wrote into it.
         at: row and column where the window of a large tensor begins.
+        dims: a name for every dim; none, or "", where it has only its number.
     """
 
     name: str
@@ -32,6 +33,7 @@ class Shown:
     role: str = "input"
     changed: bool = False
     at: tuple[int, int] = (0, 0)
+    dims: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -143,6 +145,7 @@ def _plain(shown: Shown, summary: properties.Summary | None) -> dict[str, Any]:
         "dtype": str(shown.tensor.dtype).removeprefix("torch.")
         + (", sizes" if shown.tensor.is_complex() else ""),
         "changed": shown.changed,
+        "dims": list(shown.dims),
     }
     if t.numel() <= MOST_CELLS:
         return made | {"values": t.double().reshape(-1)}

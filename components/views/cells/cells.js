@@ -1,13 +1,13 @@
 // Tensors as planes of cells, linked by pointing: who made this cell, with which weight, and whom does it reach?
 
 import { clip, fit } from "../shared/canvas.js";
+import { button, player } from "../shared/player.js";
 import { inkOn, number } from "../shared/scale.js";
 import { css } from "../shared/theme.js";
 import { define, make } from "../shared/view.js";
-import { index, place, stretch, termsOf, unravel } from "./layout.js";
+import { dimNames, index, legend, place, stretch, termsOf, unravel } from "./layout.js";
 
 const SHOWN = 12; // links or terms in the sentence
-const SPEEDS = [1, 2, 4, 8, 16]; // steps a second
 const STAGES = ["align", "stretch", "combine"];
 
 const CSS = `
@@ -34,22 +34,22 @@ export default define({
     const canvas = make("canvas", { tabindex: "0", role: "application" });
     const area = make("div", { class: "fill" }, canvas);
     const said = make("div", { class: "said", role: "status", "aria-live": "polite" });
-    const button = (text, label, onclick) => make("button", { type: "button", "aria-label": label, title: label, onclick }, text);
-    const play = button("▶ Play", "Play: walk through the output", () => toggle());
-    const pace = make("span", {}, "4 steps/s");
-    const speed = make("input", {
-      type: "range", min: "0", max: String(SPEEDS.length - 1), value: "2", "aria-label": "Steps per second",
-      oninput: () => { pace.textContent = `${SPEEDS[speed.value]} steps/s`; },
+    const staged = () => data.align && stage < 2; // broadcasting is still on its way
+    const walker = player({
+      what: "walk through the output",
+      home: () => {
+        if (data.align) setStage(0);
+        walkTo(0, 0);
+      },
+      move: (by) => (staged() ? setStage(Math.max(0, stage + by)) : move(by)),
+      delay: (ms) => (staged() ? 4 * ms : ms),
     });
+    const { stop, toggle } = walker;
     const pinned = make("span", {}, "");
     const stages = STAGES.map((name, n) => button(`${n + 1} ${name}`, `Broadcasting: ${name}`, () => setStage(n)));
     const staging = make("span", { class: "item", role: "group", "aria-label": "Broadcasting step by step" }, ...stages);
-    const walking = [
-      button("⏮", "Back to the first cell", () => walkTo(0, 0)), button("◀", "Step back", () => step(-1)), play,
-      button("▶|", "Step forward", () => step(1)), make("label", { class: "item" }, "speed", speed, pace),
-    ];
     const shapes = make("div", {});
-    ctx.root.append(make("div", { class: "bar" }, ...walking, staging, pinned), shapes, area, said);
+    ctx.root.append(make("div", { class: "bar" }, ...walker.items, staging, pinned), shapes, area, said);
 
     let data = null;
     let links = index([]);
@@ -60,11 +60,11 @@ export default define({
     let pointed = null; // {block, cell}: the tensor's number and flat cell
     let pin = null;
     let walk = [0, 0]; // output cell over all outputs, term of its sum
-    let playing = 0;
     let origin = [0, 0];
     let weights = []; // of the highlighted input cells, by tensor
 
     const tensors = () => data.tensors;
+    const dimLines = (t) => t.shape.length > 1 || t.dims.length > 0;
     const isOutput = (n) => tensors()[n].role === "output";
     const outputCells = () => tensors().reduce((sum, t) => sum + (t.role === "output" && !t.large ? t.values.length : 0), 0);
 
@@ -95,36 +95,12 @@ export default define({
       show();
     }
 
-    function step(by) {
-      stop();
-      move(by);
-    }
-
     /** One term on, or one cell on where the sum is complete. */
     function move(by) {
       const many = terms.get(walk[0])?.length ?? 1;
       const next = walk[1] + by;
       if (next >= 0 && next < many) walkTo(walk[0], next);
       else walkTo(walk[0] + by, by < 0 ? -1 : 0);
-    }
-
-    function stop() {
-      clearTimeout(playing);
-      playing = 0;
-      play.textContent = "▶ Play";
-      play.setAttribute("aria-label", "Play: walk through the output");
-    }
-
-    function toggle() {
-      if (playing) return stop();
-      play.textContent = "⏸ Pause";
-      play.setAttribute("aria-label", "Pause");
-      const tick = () => {
-        if (data.align && stage < 2) setStage(stage + 1);
-        else move(1);
-        playing = setTimeout(tick, (1000 / SPEEDS[speed.value]) * (data.align && stage < 2 ? 4 : 1));
-      };
-      tick();
     }
 
     function setStage(n) {
@@ -162,7 +138,7 @@ export default define({
         const at = data.align?.tensors.indexOf(n) ?? -1;
         const grows = stretched && at >= 0;
         const shape = grows ? data.align.result : t.shape;
-        const lines = t.shape.length > 1 ? 2 : 1;
+        const lines = dimLines(t) ? 2 : 1;
         return {
           n, t, shape, map: grows ? stretch(t.shape, shape) : null, head: lines * theme.small * 1.35 + theme.small * 0.4,
           least: theme.small * 7, fixed: t.large ? [Math.min(theme.small * 42, (width - theme.small * 3 * shown.length) / shown.length), Math.min(theme.small * 22, height - theme.small * 5)] : null,
@@ -170,13 +146,16 @@ export default define({
       });
       const got = place(made, {
         width: width - 8, height: height - theme.small * 0.5 - 2, gap: theme.small * 2.6, largest: theme.small * (theme.rem > 20 ? 6 : 4.4), smallest: 2,
-        ratio: (h) => (h > least * 1.3 ? Math.min(1.9, Math.max(1, (theme.small * 5.6) / h)) : 1),
+        ratio: (h) => (h > least * 1.3 ? Math.min(h < least * 1.9 ? 1.45 : 1.9, Math.max(1, (theme.small * 5.6) / h)) : 1),
         facetGap: theme.small * 0.8, label: theme.small * 1.25,
       });
       cellSize = got.cell;
       origin = [4, theme.small * 0.5];
       blocks = made.map((b, i) => ({ ...b, ...got.blocks[i] }));
     }
+
+    /** The blocks of this stage: there is no result before shapes fit. */
+    const seen = () => (staged() ? blocks.filter((b) => !isOutput(b.n)) : blocks);
 
     const limitOf = (t) => t.limit || 1;
 
@@ -185,7 +164,7 @@ export default define({
       const marks = tensors().map(() => new Map());
       weights = tensors().map(() => new Map());
       const active = pointed ?? pin;
-      if (!active || (data.hidden && isOutput(active.block))) return marks;
+      if (!active || (isOutput(active.block) && (data.hidden || staged()))) return marks;
       if (isOutput(active.block)) {
         const cell = outputNumber(active);
         for (const link of links.byOutput.get(cell) ?? []) {
@@ -213,9 +192,9 @@ export default define({
       lay(width, height, theme);
       const marks = highlights();
       const some = marks.some((m) => m.size);
-      for (const block of blocks) paintBlock(g, theme, block, marks[block.n], some, width);
+      for (const block of seen()) paintBlock(g, theme, block, marks[block.n], some, width);
       const first = blocks.find((b) => isOutput(b.n));
-      if (first && first.left > 0) {
+      if (first && first.left > 0 && !staged()) {
         g.fillStyle = theme.muted;
         g.font = theme.font(theme.rem * 1.3, 600);
         g.textAlign = "center";
@@ -246,11 +225,8 @@ export default define({
       g.fillStyle = theme.muted;
       const note = t.changed ? `${t.dtype}, changed` : t.dtype;
       if (used + theme.small * 3 < room) g.fillText(clip(g, ` ${note}`, room - used), x0 + block.left + used, top);
-      const n = shape.length;
-      if (n > 1) {
-        const lead = n > 2 ? `▦ dim ${n > 3 ? `0–${n - 3}` : 0}  ` : "";
-        g.fillText(clip(g, `${lead}↓ dim ${n - 2}  → dim ${n - 1}`, room), x0 + block.left, top + theme.small * 1.35);
-      }
+      const names = dimNames(shape.length, t.dims);
+      if (dimLines(t)) g.fillText(clip(g, legend(names), room), x0 + block.left, top + theme.small * 1.35);
       if (t.large) return paintLarge(g, theme, block);
       if (!t.values.length) {
         g.fillText("no cells", x0 + block.left, y0 + block.top);
@@ -265,7 +241,10 @@ export default define({
           g.font = theme.font(theme.small, 400);
           g.textAlign = "left";
           g.textBaseline = "bottom";
-          g.fillText(`[${unravel(p, shape.slice(0, -2)).join(", ")}]`, x0 + px, y0 + py - 1);
+          const at = unravel(p, shape.slice(0, -2));
+          const named = at.map((i, d) => `${names[d]} ${i}`).join(", ");
+          const text = t.dims.length && g.measureText(named).width <= f.columns * w + theme.small * 0.7 ? named : `[${at.join(", ")}]`;
+          g.fillText(text, x0 + px, y0 + py - 1);
         }
         for (let k = 0; k < per; k++) {
           const flat = p * per + k;
@@ -361,9 +340,10 @@ export default define({
       }
       if (Number.isFinite(value) && Math.abs(value) < 1e4) {
         for (const digits of [2, 1, 0]) {
-          const text = value.toFixed(digits).replace("-", "−");
-          if (g.measureText(text).width <= room) return text;
+          const text = value.toFixed(digits).replace("-", "−").replace(/^(−?)0\./, "$1.");
+          if (Number(value.toFixed(digits)) !== 0 && g.measureText(text).width <= room) return text;
         }
+        if (Math.abs(value) < 0.1) return value < 0 ? "−0" : "+0"; // tiny, with its sign
       }
       return clip(g, said1(t, value, 1), room);
     }
@@ -380,7 +360,7 @@ export default define({
     function paintLarge(g, theme, block) {
       const big = block.t.large;
       const [x, y] = [origin[0] + block.left, origin[1] + block.top];
-      const side = Math.min(block.high - theme.small * 4.2, block.wide * 0.45);
+      const side = Math.min(block.high - theme.small * 4.2, block.wide * 0.36);
       const [rows, columns] = big.thumb.shape;
       const scale = side / Math.max(rows, columns);
       block.thumb = { x, y, w: columns * scale, h: rows * scale };
@@ -398,7 +378,7 @@ export default define({
       const rect = [x + (big.at[1] / W) * block.thumb.w, y + (big.at[0] / H) * block.thumb.h, (wc / W) * block.thumb.w, (wr / H) * block.thumb.h];
       g.strokeRect(rect[0] - 2, rect[1] - 2, Math.max(4, rect[2]) + 4, Math.max(4, rect[3]) + 4);
       const left = x + side + theme.small * 1.5;
-      const [cw, ch] = [(block.wide - side - theme.small * 2) / wc, side / wr];
+      const [cw, ch] = [(block.wide - side - theme.small * 1.6) / wc, side / wr];
       for (let i = 0; i < wr; i++) {
         for (let j = 0; j < wc; j++) {
           paintCell(g, theme, { ...block.t, values: big.window, limit: big.limit }, i * wc + j, left + j * cw, y + i * ch, cw, ch, undefined, false, false);
@@ -435,9 +415,13 @@ export default define({
         said.append("The result is covered until you have guessed.");
         if (!active || isOutput(active.block)) return;
       }
+      if (staged() && data.align.failed === null && !pointed) {
+        said.append(stage ? "Sizes of 1 are repeated, without copying, until every size is the same; then the cells are combined." : "Sizes are compared from the right: they must be equal, or 1, or missing.");
+        return;
+      }
       if (!active) {
         const big = tensors().filter((t) => t.large).map((t) => `${t.name}: ${t.large.text}`).join("   ");
-        said.append(data.note || big || "Point at a cell: an output shows who made it, an input whom it reaches. Click to pin, double-click an input to change it.");
+        said.append(data.note || big || "Point at a cell: an output shows who made it, an input whom it reaches. Click to pin.");
         return;
       }
       said.append(make("b", {}, `${nameOf(active)} = ${valueOf(active)}`));
@@ -489,7 +473,7 @@ export default define({
 
     function hit(e) {
       const [w, h] = cellSize;
-      for (const block of blocks) {
+      for (const block of seen()) {
         if (block.t.large) continue;
         const f = block.facets;
         for (let p = 0; p < block.planes.length; p++) {
@@ -556,7 +540,7 @@ export default define({
     }
 
     function show() {
-      pinned.textContent = pin ? "pinned: Esc releases" : "";
+      pinned.textContent = [pin && !staged() ? "pinned: Esc" : "", data.editable.length ? "edit: double-click" : ""].filter(Boolean).join(" · ");
       tell();
       ctx.redraw();
     }
@@ -637,7 +621,7 @@ export default define({
         terms = termsOf(data.terms);
         staging.hidden = !data.align || data.align.failed !== null || data.hidden;
         const walks = outputCells() > 0 && !data.hidden;
-        for (const item of walking) item.hidden = !walks;
+        for (const item of walker.items) item.hidden = !walks;
         if (!same) {
           stop();
           walk = [0, 0];

@@ -12,6 +12,21 @@ export function facets(shape, wrap = false) {
   return { rows, columns, count, gridColumns, gridRows: Math.max(1, Math.ceil(count / gridColumns)) };
 }
 
+/** A name for each of `n` dims: the last names given, else its number. */
+export function dimNames(n, given) {
+  const lead = n - given.length;
+  return Array.from({ length: n }, (_, d) => given[d - lead] || `dim ${d}`);
+}
+
+/** Which dim runs where: over the planes, down, to the right. */
+export function legend(names) {
+  const n = names.length;
+  const across = n ? [`→ ${names[n - 1]}`] : [];
+  const down = n > 1 ? [`↓ ${names[n - 2]}`] : [];
+  const planes = n > 2 ? [`▦ ${names.slice(0, -2).join(", ")}`] : [];
+  return [...planes, ...down, ...across].join("  ");
+}
+
 /** The index of every dim for a flat cell: 5 in (2, 3) is [1, 2]. */
 export function unravel(flat, shape) {
   const at = [];

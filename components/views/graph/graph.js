@@ -1,5 +1,6 @@
 // The graph of a recorded program, stepped through forwards and backwards: boxes, edges, and one equation at a time.
 
+import { button, player } from "../shared/player.js";
 import { inkOn } from "../shared/scale.js";
 import { css } from "../shared/theme.js";
 import { Tip, define, make } from "../shared/view.js";
@@ -9,7 +10,6 @@ import { MOST, groupOf, groups, levelFor, outlet, schedule, units } from "./unit
 
 const SVG = "http://www.w3.org/2000/svg";
 const MANY = 70; // nodes from which lines start folded
-const SPEEDS = [0.5, 1, 2, 4, 8]; // steps a second
 const COLOURS = { kind: "kind", value: "|value|", grad: "|gradient|", time: "time", bytes: "bytes" };
 
 const CSS = `
@@ -74,8 +74,6 @@ export default define({
     let selected = -1; // a node
     let hovered = -1; // a box
     let colour = "kind";
-    let playing = 0;
-    let speed = 1;
     let predicting = false;
     let revealed = new Set();
     let guess = null;
@@ -83,15 +81,23 @@ export default define({
     let refit = true;
 
     // ---- controls -----------------------------------------------------------------------------------------------
-    const button = (text, label, onclick) => make("button", { type: "button", "aria-label": label, title: label, onclick }, text);
-    const play = button("▶ Play", "Play the backward pass", () => toggle());
+    const walker = player({
+      what: "walk through the backward pass",
+      speeds: [0.5, 1, 2, 4, 8],
+      start: 1,
+      home: () => go(0),
+      begin: () => position >= data.steps.length && go(0),
+      move: (by) => {
+        go(position + by);
+        if (position >= data.steps.length) stop();
+      },
+    });
+    const { stop, toggle } = walker;
     const track = make("input", {
       class: "track", type: "range", min: "0", max: "0", value: "0", "aria-label": "Backward step",
       oninput: () => { stop(); go(Number(track.value)); },
     });
     const said = make("span", { class: "said" });
-    const pace = make("select", { "aria-label": "Steps per second", onchange: () => { speed = Number(pace.value); } },
-      ...SPEEDS.map((s) => make("option", { value: String(s), selected: s === 1 ? "" : null }, `${s} steps/s`)));
     const paint = make("select", { "aria-label": "Colour by", onchange: () => { colour = paint.value; ctx.redraw(); } },
       ...Object.entries(COLOURS).map(([value, text]) => make("option", { value }, text)));
     const detail = make("select", { "aria-label": "Detail", onchange: () => fold(detail.value) },
@@ -115,15 +121,14 @@ export default define({
     const tip = new Tip(area);
     const equation = make("div", { class: "equation" });
     const spoken = make("div", { class: "spoken", role: "status", "aria-live": "polite" });
-    ctx.root.append(
-      make("div", { class: "bar" },
-        button("⏮", "Before backward", () => { stop(); go(0); }), button("◀", "Step back", () => { stop(); go(position - 1); }), play,
-        button("▶|", "Step forward", () => { stop(); go(position + 1); }), button("⏭", "To the end of backward", () => { stop(); go(Infinity); }),
-        track, said, pace),
-      make("div", { class: "bar" },
+    const looks = make("div", { class: "bar" },
         make("label", { class: "item" }, "colour", paint), make("label", { class: "item" }, "show", detail), search,
         button("+", "Zoom in", () => zoom(1.25)), button("−", "Zoom out", () => zoom(0.8)), button("fit", "Fit the graph", () => { refit = "whole"; ctx.redraw(); }),
-        make("label", { class: "item" }, predict, "predict first"), legend, crowd),
+        make("label", { class: "item" }, predict, "predict first"), legend, crowd);
+    ctx.root.append(
+      make("div", { class: "bar" },
+        ...walker.items, button("⏭", "To the end of backward", () => { stop(); go(Infinity); }), track, said),
+      looks,
       make("div", { class: "main" }, area),
       make("div", { class: "foot" }, code, equation),
       spoken,
@@ -132,7 +137,7 @@ export default define({
       const typing = /INPUT|SELECT/.test(event.target.tagName ?? "") && event.target !== track;
       if (typing || event.ctrlKey || event.metaKey || event.altKey) return;
       const keys = {
-        ArrowRight: () => { stop(); go(position + 1); }, ArrowLeft: () => { stop(); go(position - 1); },
+        ArrowRight: () => walker.step(1), ArrowLeft: () => walker.step(-1),
         Home: () => { stop(); go(0); }, End: () => { stop(); go(Infinity); },
         ArrowDown: () => walk(1), ArrowUp: () => walk(-1), Escape: () => pick(-1),
         "+": () => zoom(1.25), "-": () => zoom(0.8), 0: () => { refit = "whole"; ctx.redraw(); },
@@ -154,26 +159,6 @@ export default define({
       guess = null;
       follow();
       ctx.redraw();
-    }
-
-    function toggle() {
-      if (playing) return stop();
-      if (position >= data.steps.length) go(0);
-      play.textContent = "⏸ Pause";
-      play.setAttribute("aria-label", "Pause");
-      const tick = () => {
-        go(position + 1);
-        if (position >= data.steps.length) return stop();
-        playing = setTimeout(tick, 1000 / speed);
-      };
-      playing = setTimeout(tick, 300);
-    }
-
-    function stop() {
-      clearTimeout(playing);
-      playing = 0;
-      play.textContent = "▶ Play";
-      play.setAttribute("aria-label", "Play the backward pass");
     }
 
     const current = () => (position > 0 ? data.steps[position - 1] : null);
@@ -301,9 +286,11 @@ export default define({
     function build() {
       const { theme } = ctx;
       const made = units(data.nodes, data.edges, folded, level);
-      const width = theme.rem * 8;
+      const far = theme.rem > 20; // on a projector: large text, so little else
+      looks.hidden = far;
+      const width = theme.rem * (far ? 7.2 : 8);
       const height = theme.rem * 3.5;
-      const place = layout(made.boxes.length, made.edges.map((e) => [e.from, e.to]), { width, height, gapX: theme.rem * 1.7, gapY: theme.rem * 0.9 });
+      const place = layout(made.boxes.length, made.edges.map((e) => [e.from, e.to]), { width, height, gapX: theme.rem * (far ? 1.2 : 1.7), gapY: theme.rem * 0.9 });
       net = { ...made, place, width, height };
       for (const box of net.boxes) box.outlet = outlet(box, data.edges);
       net.paths = net.edges.map((edge, e) => svg("path", { d: curve(place.paths[e]), fill: "none" }));

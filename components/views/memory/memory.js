@@ -1,11 +1,10 @@
 // Memory is a line of cells; a tensor is a way of walking along it: offset, then strides.
 
 import { clip, fit } from "../shared/canvas.js";
+import { button, player } from "../shared/player.js";
 import { inkOn, number } from "../shared/scale.js";
 import { css } from "../shared/theme.js";
 import { define, make } from "../shared/view.js";
-
-const SPEEDS = [1, 2, 4, 8, 16];
 
 const CSS = `.said { min-height: 1.6em; font-size: max(13px, 0.9rem); font-variant-numeric: tabular-nums; }`;
 
@@ -18,17 +17,13 @@ export default define({
     const canvas = make("canvas", { tabindex: "0", role: "application" });
     const area = make("div", { class: "fill" }, canvas);
     const said = make("div", { class: "said", role: "status", "aria-live": "polite" });
-    const button = (text, label, onclick) => make("button", { type: "button", "aria-label": label, title: label, onclick }, text);
     const choose = make("span", { class: "item", role: "group", "aria-label": "Whose path" });
-    const play = button("▶ Play", "Play: walk through memory", () => toggle());
-    ctx.root.append(
-      make("div", { class: "bar" }, button("◀", "Step back", () => step(-1)), play, button("▶|", "Step forward", () => step(1)), choose),
-      area, said,
-    );
+    const walker = player({ what: "walk through memory", start: 1, home: () => go(0), move: (by) => go(at + by) });
+    const { stop, toggle, step } = walker;
+    ctx.root.append(make("div", { class: "bar" }, ...walker.items, choose), area, said);
     let data = null;
     let chosen = 0;
     let at = 0;
-    let playing = 0;
 
     const view = () => data.views[chosen];
 
@@ -36,27 +31,6 @@ export default define({
       const total = view().path.length;
       at = total ? ((n % total) + total) % total : 0;
       show();
-    }
-
-    function step(by) {
-      stop();
-      go(at + by);
-    }
-
-    function stop() {
-      clearTimeout(playing);
-      playing = 0;
-      play.textContent = "▶ Play";
-    }
-
-    function toggle() {
-      if (playing) return stop();
-      play.textContent = "⏸ Pause";
-      const tick = () => {
-        go(at + 1);
-        playing = setTimeout(tick, 1000 / SPEEDS[1]);
-      };
-      tick();
     }
 
     function unravel(flat, shape) {

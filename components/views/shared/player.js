@@ -12,19 +12,20 @@ export function button(text, label, onclick) {
  *
  *   what    what playing does, in words: "walk through the output"
  *   unit    what a step is, in the plural; speeds: steps a second; start: the speed's number at first
- *   home()  goes to the first step; move(by) goes on or back
+ *   home()  goes to the first step; move(by) goes on or back; begin() comes before the first step of playing, optional
  *   delay   milliseconds until the next step, given the usual ones; optional
  *
  * Returns `items` for a bar, and `stop`, `toggle`, `step(by)` for keys and clicks.
  */
-export function player({ what, unit = "steps", speeds = [1, 2, 4, 8, 16], start = 2, home, move, delay = (ms) => ms }) {
+export function player({ what, unit = "steps", speeds = [1, 2, 4, 8, 16], start = 2, home, move, begin = () => {}, delay = (ms) => ms }) {
   let timer = 0;
   const rest = `Play: ${what}`;
   const play = button("▶ Play", rest, () => toggle());
-  const said = make("span", {}, `${speeds[start]} ${unit}/s`);
+  const words = (n) => `${n} ${n === 1 ? unit.replace(/s$/, "") : unit}/s`;
+  const said = make("span", {}, words(speeds[start]));
   const speed = make("input", {
     type: "range", min: "0", max: String(speeds.length - 1), value: String(start), "aria-label": `Speed in ${unit} per second`,
-    oninput: () => { said.textContent = `${speeds[speed.value]} ${unit}/s`; },
+    oninput: () => { said.textContent = words(speeds[speed.value]); },
   });
 
   function show(text, label) {
@@ -46,6 +47,7 @@ export function player({ what, unit = "steps", speeds = [1, 2, 4, 8, 16], start 
       timer = setTimeout(tick, delay(1000 / speeds[speed.value])); // first, so that `move` may stop it
       move(1);
     };
+    begin();
     tick();
   }
 

@@ -79,6 +79,7 @@ class Client:
 
     def spec(self, run_id: str) -> Any:
         """The spec that a run was started with, so that a link to the run shows its settings."""
+        # what `start` of this very server pickled and the supervisor kept unopened: never bytes from a file or a link
         return pickle.loads(self._call("spec", run_id))
 
     # ---- steering ----

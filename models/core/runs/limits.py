@@ -38,6 +38,8 @@ class Limits:
         rows, events, frames, frames_mb, blobs_mb: what is kept of one run.
         peeks_per_second: pictures of past epochs that a live run is asked for.
         modules: prefixes of the topic modules that may run.
+        exclusive: prefixes of those that measure: one of them runs at a time, at full priority, so that
+            they do not disturb each other.
     """
 
     wall_seconds: float = 1800
@@ -58,6 +60,7 @@ class Limits:
     blobs_mb: int = 256
     peeks_per_second: float = 10
     modules: tuple[str, ...] = ("models.",)
+    exclusive: tuple[str, ...] = ("models.speed",)
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Self:
@@ -69,7 +72,7 @@ class Limits:
         changes: dict[str, float] = {}
         for field in dataclasses.fields(cls):
             text = environment.get(f"PLAYGROUND_{field.name.upper()}")
-            if text is None or field.name == "modules":
+            if text is None or field.type not in ("int", "float"):
                 continue
             number = int if field.type == "int" else float
             try:
@@ -80,7 +83,7 @@ class Limits:
                 raise ValueError(
                     f"PLAYGROUND_{field.name.upper()} is {text!r}, but it takes a positive number."
                 )
-        return cls(**changes)  # type: ignore[arg-type]  # numbers only: `modules` is left out above
+        return cls(**changes)  # type: ignore[arg-type]  # numbers only: the prefixes are left out above
 
 
 def threads(wanted: int, live: int) -> int:

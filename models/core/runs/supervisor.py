@@ -46,6 +46,7 @@ PRELOAD = (
     "torch.optim",
     "models.core.wire",
     "models.training",
+    "models.speed",
 )
 _TICK = 0.02  # seconds between two looks at what is overdue
 _MEMORY_EVERY = 5  # ticks between two looks at memory
@@ -61,6 +62,7 @@ class Run:
     spec: bytes
     owner: str
     device: str
+    exclusive: bool  # it measures: no other such run beside it
     history: History
     changed: threading.Condition
     orders: list[tuple] = field(default_factory=list)
@@ -112,6 +114,7 @@ class Supervisor:
         self._lock = threading.RLock()
         self._runs: dict[str, Run] = {}
         self._queue = FairQueue()
+        self._measuring = FairQueue()  # runs of which only one may live at a time
         self._seen: dict[str, float] = {}
         methods = multiprocessing.get_all_start_methods()
         self._context: Any = multiprocessing.get_context(
@@ -138,9 +141,11 @@ class Supervisor:
             raise RunError(f"{module} is no topic of this playground.")
         with self._lock:
             self._see(owner)
-            if self._queue.waiting(owner) >= self._limits.queued_per_owner:
+            exclusive = module.startswith(self._limits.exclusive)
+            line = self._measuring if exclusive else self._queue
+            if line.waiting(owner) >= self._limits.queued_per_owner:
                 raise RunError(
-                    f"You have {self._queue.waiting(owner)} runs waiting already, which is the most. "
+                    f"You have {line.waiting(owner)} runs waiting already, which is the most. "
                     "Stop one of them, or wait until one has started."
                 )
             kept = self._limits
@@ -150,12 +155,13 @@ class Supervisor:
                 spec,
                 owner,
                 device,
+                exclusive,
                 History(kept.rows, kept.events, kept.frames, kept.frames_mb, kept.blobs_mb),
                 threading.Condition(self._lock),
                 orders,
             )
             self._runs[run.id] = run
-            self._queue.put(owner, run.id)
+            line.put(owner, run.id)
             self._schedule()
             return run.id
 
@@ -264,8 +270,8 @@ class Supervisor:
             return {
                 "warm": self._warm.is_set(),
                 "live": len(live),
-                "queued": len(self._queue),
-                "kept": len(self._runs) - len(live) - len(self._queue),
+                "queued": len(self._queue) + len(self._measuring),
+                "kept": len(self._runs) - len(live) - len(self._queue) - len(self._measuring),
                 "workers": [
                     r.process.pid for r in self._runs.values() if r.process and r.process.pid
                 ],
@@ -292,8 +298,15 @@ class Supervisor:
         while len(self._queue):
             id = self._queue.take(self._has_place)
             if id is None:
-                return
+                break
             self._launch(self._runs[id])
+        # `process` outlives `live`: a stopped measurement disturbs the next one until it is gone
+        if len(self._measuring) and not any(
+            run.exclusive and (run.live or run.process is not None) for run in self._runs.values()
+        ):
+            id = self._measuring.take(self._has_place)
+            if id is not None:
+                self._launch(self._runs[id])
 
     def _has_place(self, owner: str) -> bool:
         """Whether this owner may start a run now; puts an idle worker away if that is what it takes."""
@@ -324,10 +337,18 @@ class Supervisor:
     def _launch(self, run: Run) -> None:
         ours, theirs = self._context.Pipe()
         live = sum(other.live for other in self._runs.values())
-        share = limits_module.threads(1 << 16, live + 1)
+        share = limits_module.threads(1 << 16, 1 if run.exclusive else live + 1)
         run.process = self._context.Process(
             target=worker.main,
-            args=(theirs, run.module, run.spec, run.device, share, list(run.orders)),
+            args=(
+                theirs,
+                run.module,
+                run.spec,
+                run.device,
+                share,
+                list(run.orders),
+                not run.exclusive,
+            ),
             daemon=False,  # a topic may have children of its own
         )
         run.outbox = queue.SimpleQueue()
@@ -420,7 +441,7 @@ class Supervisor:
             run.message, run.detail = message, detail
         run.ended = time.monotonic()
         run.orders = []
-        self._queue.remove(run.id)
+        self._line(run).remove(run.id)
         self._release(run)
 
     def _put_away(self, run: Run) -> None:
@@ -521,6 +542,10 @@ class Supervisor:
 
     # ---- helpers ----
 
+    def _line(self, run: Run) -> FairQueue:
+        """Where this run waits or would wait."""
+        return self._measuring if run.exclusive else self._queue
+
     def _see(self, owner: str | None) -> None:
         if owner:
             self._seen[owner] = time.monotonic()
@@ -570,9 +595,15 @@ class Supervisor:
         return True
 
     def _status(self, run: Run, owner: str | None) -> Status:
-        position = self._queue.position(run.id) if run.state == "queued" else 0
+        line = self._line(run)
+        position = line.position(run.id) if run.state == "queued" else 0
         message = run.message
-        if position:
+        if position and run.exclusive:
+            message = (
+                f"Measurements run one at a time, so that they do not disturb each other: this one is "
+                f"{position} of {len(line)} waiting."
+            )
+        elif position:
             message = (
                 f"Waiting for a free place: {position} of {len(self._queue)}. "
                 f"{sum(other.live for other in self._runs.values())} runs are live on this server."
@@ -604,7 +635,8 @@ _STILL = ("pause", "step_batch", "step_epoch")  # orders after which a run does 
 def main() -> None:
     """Serve one server: settings come as a line on standard input, the address goes out on standard output."""
     settings = json.loads(sys.stdin.buffer.readline())
-    settings["limits"]["modules"] = tuple(settings["limits"]["modules"])
+    for prefixes in ("modules", "exclusive"):
+        settings["limits"][prefixes] = tuple(settings["limits"][prefixes])
     folder = Path(tempfile.mkdtemp(prefix="playground-"))
     tempfile.tempdir = str(
         folder

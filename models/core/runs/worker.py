@@ -251,7 +251,13 @@ class WorkerControl(Control):
 
 
 def main(
-    pipe: Connection, module: str, spec: bytes, device: str, share: int, orders: list[tuple]
+    pipe: Connection,
+    module: str,
+    spec: bytes,
+    device: str,
+    share: int,
+    orders: list[tuple],
+    gently: bool = True,
 ) -> None:
     """Run one topic to its end; the target of the worker process.
 
@@ -261,6 +267,7 @@ def main(
         spec: pickled, opened only here.
         share: CPU threads this worker may use; a topic uses one unless it has a `threads(spec) -> int`.
         orders: what was asked before the process existed, in order.
+        gently: pages come before this run once its first picture is out; a measurement is not gentle.
     """
 
     def say(head: dict[str, Any], parts: list[bytes] | None = None) -> None:
@@ -277,7 +284,7 @@ def main(
         _obey(control, order)
     threading.Thread(target=_listen, args=(pipe, control), daemon=True).start()
     try:
-        _run(module, spec, device, share, control, say)
+        _run(module, spec, device, share, control, say, gently)
         end: dict[str, Any] = {"end": "done"}
     except Stopped:
         end = {"end": "stopped"}
@@ -323,7 +330,7 @@ def _listen(pipe: Connection, control: WorkerControl) -> None:
 def _obey(control: WorkerControl, order: tuple) -> None:
     name, *args = order
     if name == "command":
-        number, word, pickled = args
+        number, word, pickled = args  # pickled by this server's own `Client.send`
         control.command(Command(word, pickle.loads(pickled), number))
     else:
         getattr(control, name)(*args)
@@ -336,12 +343,13 @@ def _run(
     share: int,
     control: WorkerControl,
     say: Callable[[dict[str, Any], list[bytes]], None],
+    gently: bool,
 ) -> None:
     import torch
 
     _forget_edited()
     module: Any = importlib.import_module(name)
-    spec = pickle.loads(pickled)
+    spec = pickle.loads(pickled)  # by this server's own `Client.start`; files and links hold none
     wanted = module.threads(spec) if hasattr(module, "threads") else 1
     torch.set_num_threads(max(1, min(share, wanted)))
     gc.freeze()  # else a full collection walks 400 000 objects of the libraries, and copies their pages
@@ -353,7 +361,7 @@ def _run(
         head["rate"] = control.rate()
         head["moving"], head["seconds"] = control.moving, control.seconds
         say(head, parts)
-        if first and hasattr(os, "nice"):
+        if first and gently and hasattr(os, "nice"):
             os.nice(5)  # the first picture is waited for; from then on pages come first
         first = False
 

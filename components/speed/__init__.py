@@ -1,0 +1,1 @@
+"""The parts of the Speed page, one file each."""

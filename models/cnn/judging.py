@@ -1,0 +1,96 @@
+"""How good a network is on pictures: the Training page's report, and what pictures add to it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from models.cnn import data, look, looking
+from models.core.device import to_numpy
+from models.core.spec import SpecError
+from models.training import evaluation
+
+MOST = 4_000  # pictures of a split that are judged
+
+
+def report(used: looking.Bench, split: str) -> dict[str, Any]:
+    """The network on the pictures of "train", "val" or "test" that it was trained with, as `evaluation.plain` gives it.
+
+    Raises:
+        SpecError: nobody knows what it was trained on, or those pictures are not here.
+    """
+    if used.spec is None:
+        raise SpecError(
+            "Nobody knows which pictures this network was trained on, so there is nothing to judge it by. Take the "
+            "trained one, or a weights file saved on this page."
+        )
+    found = data.prepare(used.spec)
+    x, y, rows = (getattr(found, f"{part}_{split}")[:MOST] for part in ("x", "y", "rows"))
+    with look.evaluating(used.model), torch.no_grad():
+        logits = torch.cat([used.model(part) for part in x.split(256)])
+    loss = float(F.cross_entropy(logits, y))
+    made = evaluation.classes_report(
+        split, loss, to_numpy(rows), to_numpy(y), to_numpy(logits.softmax(1)), found.classes
+    )
+    return evaluation.plain(made)
+
+
+def top(report: dict[str, Any], k: int) -> float:
+    """Share of pictures whose true class is among the k likeliest."""
+    return float((report["rank"] < k).mean())
+
+
+def calibration(
+    report: dict[str, Any], bins: int = 10
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Does it know what it knows? Mean confidence, share that is right, and number of pictures of each filled bin.
+
+    Source: Guo et al. 2017, On Calibration of Modern Neural Networks (reliability diagram).
+    """
+    confidence, right = report["confidence"], report["truth"] == report["predicted"]
+    place = np.minimum((confidence * bins).astype(int), bins - 1)
+    filled = [b for b in range(bins) if (place == b).any()]
+    return (
+        np.array([confidence[place == b].mean() for b in filled]),
+        np.array([right[place == b].mean() for b in filled]),
+        np.array([(place == b).sum() for b in filled]),
+    )
+
+
+def calibration_error(report: dict[str, Any], bins: int = 10) -> float:
+    """Mean gap between confidence and share that is right, weighed by the pictures of each bin."""
+    confidence, right, count = calibration(report, bins)
+    return float((np.abs(confidence - right) * count).sum() / count.sum())
+
+
+def worst(report: dict[str, Any], most: int = 16) -> np.ndarray:
+    """Rows of the mistakes made with the greatest confidence, the worst first."""
+    wrong = np.flatnonzero(report["truth"] != report["predicted"])
+    order = wrong[np.argsort(-report["confidence"][wrong], kind="stable")]
+    return report["rows"][order[:most]]
+
+
+def picture_of(used: looking.Bench, row: int) -> Tensor:
+    """One picture of the network's set by its row, (C, H, W) as the network sees it.
+
+    Raises:
+        SpecError: as `report`.
+    """
+    if used.spec is None:
+        raise SpecError("Nobody knows which pictures this network was trained on.")
+    x, _ = data.pictures(used.spec.data, used.spec.image_size)
+    return data.recoloured(x[row : row + 1], used.spec.colours)[0]
+
+
+def digit_row(used: looking.Bench, row: int) -> int | None:
+    """The same picture's row among all digits; None where it is no digit of the bundled set."""
+    spec = used.spec
+    part = data.part_of_digits(spec.data) if spec else None
+    if part is None or spec is None or spec.channels != 1:
+        return None
+    y = data.digits(8)[1]
+    return int(((y >= part[0]) & (y <= part[1])).nonzero().flatten()[row])

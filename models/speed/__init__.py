@@ -1,0 +1,71 @@
+"""Speed: what a model costs on this machine, measured in a worker of its own, never without the noise."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from types import ModuleType
+
+from models.core import wire
+from models.core.control import Control, Snapshot
+from models.core.spec import SpecError
+from models.speed import benchmark, compiling, footprint, levers, machine, precision, profile
+from models.speed.limits import check
+from models.speed.spec import PARTS, Spec
+
+__all__ = ["PARTS", "Spec", "numbers", "threads", "to_code", "train"]
+
+
+def train(spec: Spec, *, device: str = "cpu", control: Control | None = None) -> Iterator[Snapshot]:
+    """Measure what `spec.part` asks; the last snapshot carries the blob "result" (JSON of models.core.wire).
+
+    `spec.device` says where; the harness's own `device` is the place of topics without such a setting.
+
+    Raises:
+        SpecError: this machine has no such device, or the model does not fit into memory.
+    """
+    if not machine.has(spec.device):
+        raise SpecError(
+            f"This machine has no {spec.device} device. Choose cpu, or open the link on a machine with one.",
+            "device",
+        )
+    check(spec)
+    for snapshot in _MODULES[spec.part].train(spec):
+        (control or Control()).gate()  # where a worker is stopped
+        yield snapshot
+
+
+def threads(spec: Spec) -> int:
+    """The threads the harness may give; each measurement then sets exactly `spec.threads`."""
+    return spec.threads
+
+
+def numbers(snapshot: Snapshot) -> dict[str, float]:
+    """What does not depend on the clock: what the script prints too."""
+    told = wire.loads(snapshot.blobs["result"])
+    return _MODULES[told["part"]].numbers(told)
+
+
+def to_code(spec: Spec) -> str:
+    """The measurement as a script."""
+    return _MODULES[spec.part].to_code(spec)
+
+
+_MODULES: dict[str, ModuleType] = {
+    "benchmark": benchmark,
+    "profile": profile,
+    "precision": precision,
+    "memory": footprint,
+    "compile": compiling,
+    "levers": levers,
+}
+
+# a setting of one part has an effect there only
+VARIATIONS: dict[str, Spec] = {
+    "layers": Spec(model="own", layers="16 relu"),
+    "features": Spec(model="own", features=5),
+    "steps": Spec(part="profile", steps=4),
+    "train_steps": Spec(part="precision", train_steps=9),
+    "program": Spec(part="compile", program="print"),
+    "size": Spec(model="cnn", size=64),
+    "channels_last": Spec(model="cnn", channels_last=True),
+}

@@ -1,0 +1,260 @@
+"""How long forward, backward and a whole step take, and whether another setting is really faster."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import torch
+from torch import nn
+from torch.utils import benchmark
+
+from models.core import device as devices
+from models.core import export, wire
+from models.core.control import Snapshot
+from models.speed import flops, machine, roofline, subject, verdict
+from models.speed.spec import Spec
+
+
+def phases(model, x, y, optimizer, dtype=None):
+    """What a training step does, in three calls that contain each other; dtype is autocast's."""
+    loss_fn = nn.CrossEntropyLoss()
+
+    def forward():
+        mixed = torch.autocast(x.device.type, dtype) if dtype else contextlib.nullcontext()
+        with mixed:
+            return loss_fn(model(x), y)
+
+    def backward():
+        optimizer.zero_grad()
+        loss = forward()
+        loss.backward()
+        return loss
+
+    def step():
+        loss = backward()
+        optimizer.step()
+        return loss
+
+    return {"forward": forward, "forward + backward": backward, "full step": step}
+
+
+def measure(calls, seconds, device="cpu"):
+    """Times of each call in seconds; they take turns, so that a busy moment hits all of them."""
+    wait = getattr(torch, device).synchronize if device in ("mps", "xpu") else lambda: None
+    turns, block = [], seconds / 25
+    for name, (call, threads) in calls.items():
+        setting = {"call": call, "wait": wait}
+        timer = benchmark.Timer("call(); wait()", globals=setting, num_threads=threads)
+        once = timer.timeit(1).median
+        if once > block:  # perhaps it was only disturbed
+            once = min(once, timer.timeit(1).median)
+        turns.append((name, timer, round(block / once), seconds / once))
+    times, end = {name: [] for name in calls}, time.perf_counter() + 3 * seconds * len(calls)
+    for turn in range(25):
+        if turn >= 5 and time.perf_counter() > end:  # a busy machine; what there is will do
+            break
+        for name, timer, number, most in turns:
+            if number > 0:
+                times[name] += timer.timeit(number).times
+            elif turn < max(5, most):  # slow: one call at a time, without another warm-up
+                times[name] += timer.blocked_autorange(min_run_time=1e-9).times
+    return times
+
+
+def phases_code(spec: Spec, suffix: str = "") -> str:
+    """Source of the optimizer and of the three calls."""
+    lr = 0.01 if spec.optimizer == "SGD" else 0.001
+    dtype = f", torch.{spec.precision}" if subject.autocast(spec) else ""
+    model, x, y, name = (f"{n}{suffix}" for n in ("model", "x", "y", "optimizer"))
+    return (
+        f"{name} = torch.optim.{spec.optimizer}({model}.parameters(), lr={lr})\n"
+        f"calls{suffix} = phases({model}, {x}, {y}, {name}{dtype})"
+    )
+
+
+def optimizer(spec: Spec, model: nn.Module) -> torch.optim.Optimizer:
+    lr = 0.01 if spec.optimizer == "SGD" else 0.001
+    return getattr(torch.optim, spec.optimizer)(model.parameters(), lr=lr)
+
+
+def calls(spec: Spec, made: subject.Made) -> dict[str, Callable[[], torch.Tensor]]:
+    """The three calls for a subject."""
+    return phases(made.model, made.x, made.y, optimizer(spec, made.model), subject.autocast(spec))
+
+
+def rival(spec: Spec) -> Spec:
+    """The settings of B."""
+    most = min(64, machine.cores())
+    changes: dict[str, dict[str, Any]] = {
+        "same": {},
+        "threads": {"threads": most if spec.threads != most else 1},
+        "batch_size": {"batch_size": min(4096, 2 * spec.batch_size)},
+        "bfloat16": {"precision": "bfloat16" if spec.precision != "bfloat16" else "float32"},
+        "channels_last": {"channels_last": not spec.channels_last},
+    }
+    return spec.replace(**changes[spec.rival])
+
+
+def rival_name(spec: Spec) -> str:
+    """What is different in B, in words."""
+    b = rival(spec)
+    return {
+        "same": "the same again",
+        "threads": f"{b.threads} thread{'s' * (b.threads > 1)}",
+        "batch_size": f"batch of {b.batch_size}, per {spec.batch_size} samples",
+        "bfloat16": "bfloat16 autocast" if b.precision == "bfloat16" else "float32",
+        "channels_last": "channels last" if b.channels_last else "channels first",
+    }[spec.rival]
+
+
+def train(spec: Spec) -> Iterator[Snapshot]:
+    """Rows {"name", "first", …} as they are measured; the blob "result" holds everything, see `result`."""
+    with machine.Busy() as busy:
+        made = subject.make(spec)
+        mine = calls(spec, made)
+        torch.set_num_threads(spec.threads)
+        firsts, loss = {}, float("nan")
+        for name, call in mine.items():
+            value, firsts[name] = _timed(call, spec.device)
+            if name == "forward":
+                loss = value.item()
+        parameters = sum(p.numel() for p in made.model.parameters())
+        yield _told(1, "Counting the work")
+        work = {name: flops.count(call) for name, call in mine.items()}
+        yield _told(2, "Measuring this machine's ceilings")
+        kind = subject.autocast(spec) or subject.dtype(spec)
+        top = roofline.measure(spec.device, kind, spec.threads)
+        yield _told(3, "Timing")
+        other = rival(spec)
+        theirs = calls(other, subject.make(other))["full step"]
+        theirs()
+        timed = {name: (call, spec.threads) for name, call in mine.items()}
+        timed["B"] = (theirs, other.threads)
+        times = measure(timed, spec.seconds, spec.device)
+        samples = {n: verdict.sample(t, firsts.get(n, float("nan"))) for n, t in times.items()}
+        swept = []
+        for value, changed in sweep(spec):
+            yield _told(4 + len(swept), f"Timing {spec.sweep} = {value}")
+            swept.append({"value": value, "batch_size": changed.batch_size} | _sweep_point(changed))
+    scale = spec.batch_size / other.batch_size
+    b = _scaled(samples.pop("B"), scale)
+    ruling = verdict.compare(samples["full step"], b, "A", f"B ({rival_name(spec)})")
+    result = {
+        "part": spec.part,
+        "samples": {n: vars(s) for n, s in samples.items()},
+        "times": times,
+        "b": vars(b),
+        "b_name": rival_name(spec),
+        "verdict": vars(ruling),
+        "noise": verdict.noise(samples | {"B": b}),
+        "busy": busy.share,
+        "loss": loss,
+        "parameters": parameters,
+        "flops": {n: w.flops for n, w in work.items()},
+        "moved": {n: w.moved for n, w in work.items()},
+        "uncounted": work["full step"].uncounted,
+        "ceilings": vars(top),
+        "sweep": swept,
+        "machine": vars(machine.describe(spec.device)),
+    }
+    yield Snapshot(100, 1.0, blobs={"result": wire.dumps(result)}, final=True)
+
+
+def sweep(spec: Spec) -> list[tuple[Any, Spec]]:
+    """The settings over which the measurement is repeated."""
+    cores = machine.cores()
+    values: dict[str, tuple[Any, ...]] = {
+        "none": (),
+        "batch_size": (1, 4, 16, 64, 256, 1024),
+        "width": (16, 32, 64, 128, 256, 512),
+        "threads": tuple(sorted({1, 2, max(1, cores // 2), cores})),
+        "channels_last": (False, True),
+    }
+    return [(value, spec.replace(**{spec.sweep: value})) for value in values[spec.sweep]]
+
+
+def _sweep_point(spec: Spec) -> dict[str, Any]:
+    step = calls(spec, subject.make(spec))["full step"]
+    _, first = _timed(step, spec.device)
+    if first > 5:  # the five turns would take half a minute
+        return {"median": first, "low": first, "high": first, "count": 1, "first": first}
+    times = measure({"step": (step, spec.threads)}, min(spec.seconds, 0.5), spec.device)["step"]
+    return vars(verdict.sample(times, first))
+
+
+def numbers(told: Mapping[str, Any]) -> dict[str, float]:
+    """What does not depend on the clock."""
+    return {
+        "parameters": told["parameters"],
+        "flops": told["flops"]["full step"],
+        "loss": told["loss"],
+    }
+
+
+def to_code(spec: Spec) -> str:
+    """The measurement as a script; times are printed as sentences, since they never come out twice the same."""
+    other = rival(spec)
+    device = f', device="{spec.device}"' if spec.device != "cpu" else ""
+    scale = (
+        f" / {other.batch_size // spec.batch_size}" if other.batch_size != spec.batch_size else ""
+    )
+    cells = [
+        "import contextlib\nimport statistics\nimport time\n\nfrom torch.utils import benchmark",
+        *subject.cells(spec),
+        export.source(phases, measure, flops.flop_counter),
+        f"""{phases_code(spec)}
+for name, call in calls.items():
+    start = time.perf_counter()
+    value = call()
+    print(f"first call of {{name}}: {{(time.perf_counter() - start) * 1e3:.4g}} ms")
+    loss = value.item() if name == "forward" else loss
+with flop_counter() as counter:
+    calls["full step"]()""",
+        f"# B: {rival_name(spec)}\n{subject.setup(other, '_b')}\n{phases_code(other, '_b')}",
+        f"""timed = {{name: (call, {spec.threads}) for name, call in calls.items()}}
+timed["B"] = (calls_b["full step"], {other.threads})
+for name, times in measure(timed, {spec.seconds}{device}).items():
+    if name == "B":
+        times = [t{scale} for t in times]  # for as many samples as A
+    low, median, high = statistics.quantiles(times, n=4)
+    print(f"{{name}}: median {{median * 1e3:.4g}} ms, middle half {{low * 1e3:.4g}} to {{high * 1e3:.4g}} ms")""",
+    ]
+    for value, changed in sweep(spec):
+        cells.append(
+            f"# {spec.sweep} = {value}\n{subject.setup(changed)}\n{phases_code(changed)}\n"
+            'calls["full step"]()\n'
+            f'times = measure({{"step": (calls["full step"], {changed.threads})}}, '
+            f'{min(spec.seconds, 0.5)}{device})["step"]\n'
+            f'print(f"{spec.sweep} {value}: median {{statistics.median(times) * 1e3:.4g}} ms")'
+        )
+    cells.append(
+        'print(f"parameters = {sum(p.numel() for p in model.parameters())}")\n'
+        'print(f"flops = {counter.get_total_flops()}")\n'
+        'print(f"loss = {loss}")'
+    )
+    return export.script("How long a training step takes", cells)
+
+
+def _timed(call: Callable[[], Any], device: str) -> tuple[Any, float]:
+    devices.synchronize(device)
+    start = time.perf_counter()
+    value = call()
+    devices.synchronize(device)
+    return value, time.perf_counter() - start
+
+
+def _told(step: int, text: str) -> Snapshot:
+    return Snapshot(step, step / 100, rows=({"step": step, "text": text},))
+
+
+def _scaled(sample: verdict.Sample, factor: float) -> verdict.Sample:
+    return verdict.Sample(
+        sample.median * factor,
+        sample.low * factor,
+        sample.high * factor,
+        sample.count,
+        sample.first,
+    )

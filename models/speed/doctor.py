@@ -1,0 +1,175 @@
+"""What a profile says should be changed first, each with its evidence."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from models.speed import machine
+from models.speed.spec import Spec
+
+SMALL = 10.0  # microseconds of an operation that is mostly the way there and back
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing to change.
+
+    Attributes:
+        gain: share of the step that it is about; findings are sorted by it.
+        title: what to change; evidence: the numbers that say so.
+        try_part, try_field, try_value: where on the page to try it, and what to set; "" for nothing to set.
+    """
+
+    gain: float
+    title: str
+    evidence: str
+    try_part: str = "levers"
+    try_field: str = ""
+    try_value: str = ""
+
+
+def findings(spec: Spec, told: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The first three things to change, the largest first."""
+    found = [f for rule in _RULES if (f := rule(spec, told)) is not None]
+    return [vars(f) for f in sorted(found, key=lambda f: -f.gain)[:3]]
+
+
+def shares(told: Mapping[str, Any]) -> dict[str, float]:
+    """Each phase's share of the recorded time."""
+    times = {name: p["microseconds"] for name, p in told["phases"].items()}
+    whole = sum(times.values()) or 1.0
+    return {name: t / whole for name, t in times.items()}
+
+
+def _data(spec: Spec, told: Mapping[str, Any]) -> Finding | None:
+    share = shares(told)["data"]
+    if share < 0.2:
+        return None
+    return Finding(
+        share,
+        "Prepare batches elsewhere: DataLoader workers, or the whole set as one tensor",
+        f"{share:.0%} of the step waits for its data: {spec.batch_size} samples are fetched and stacked one by one.",
+    )
+
+
+def _optimizer(spec: Spec, told: Mapping[str, Any]) -> Finding | None:
+    share = shares(told)["optimizer"]
+    if share < 0.15:
+        return None
+    count = told["phases"]["optimizer"]["operations"] / told["steps"]
+    return Finding(
+        share,
+        f"Let {spec.optimizer} update all weights in one kernel: fused=True",
+        f"{share:.0%} of the step is the optimizer, with {count:.0f} small operations per step.",
+    )
+
+
+def _small(spec: Spec, told: Mapping[str, Any]) -> Finding | None:
+    rows = [r for r in told["table"] if r["name"].startswith("aten::")]
+    calls = sum(r["calls"] for r in rows)
+    tiny = [r for r in rows if r["self"] / r["calls"] < SMALL]
+    many = sum(r["calls"] for r in tiny)
+    time = sum(r["self"] for r in tiny)
+    whole = sum(r["self"] for r in rows) or 1.0
+    if not calls or many / calls < 0.7 or time / whole < 0.2:
+        return None
+    bigger = min(4096, 4 * spec.batch_size)
+    return Finding(
+        time / whole,
+        f"Give each operation more to do: a larger batch ({bigger}), or torch.compile to merge them",
+        f"{many:,} of {calls:,} operations take less than {SMALL:.0f} µs each, and {time / whole:.0%} of all operations' time.",
+        "benchmark",
+        "batch_size",
+        str(bigger),
+    )
+
+
+def _threads(spec: Spec, told: Mapping[str, Any]) -> Finding | None:
+    cores = min(64, machine.cores())
+    heavy = [r for r in told["table"] if r["self"] / r["calls"] > 200]
+    share = sum(r["self"] for r in heavy) / (sum(r["self"] for r in told["table"]) or 1.0)
+    if spec.device != "cpu" or spec.threads >= cores or share < 0.3:
+        return None
+    gain = share * (1 - spec.threads / cores)
+    return Finding(
+        gain,
+        f"Use more threads: {cores} instead of {spec.threads}",
+        f"{share:.0%} of the time is in operations of more than 200 µs, which are large enough to be split.",
+        "benchmark",
+        "threads",
+        str(cores),
+    )
+
+
+def _copies(spec: Spec, told: Mapping[str, Any]) -> Finding | None:
+    rows = [r for r in told["table"] if r["name"] in _COPIES]
+    share = sum(r["self"] for r in rows) / (sum(r["self"] for r in told["table"]) or 1.0)
+    if share < 0.1 or not rows:
+        return None
+    calls = sum(r["calls"] for r in rows)
+    how = "" if spec.precision == "float32" else " Autocast converts weights and inputs each time."
+    return Finding(
+        share,
+        "Copy less: keep one dtype and one memory layout from end to end",
+        f"{share:.0%} of the time goes into {calls:,} copies ({', '.join(sorted({_short(r['name']) for r in rows}))}).{how}",
+    )
+
+
+def _products(spec: Spec, told: Mapping[str, Any]) -> Finding | None:
+    rows = [r for r in told["table"] if any(word in r["name"] for word in _PRODUCTS)]
+    share = sum(r["self"] for r in rows) / (sum(r["self"] for r in told["table"]) or 1.0)
+    if share < 0.5 or spec.precision != "float32":
+        return None
+    top = max(rows, key=lambda r: r["self"])
+    return Finding(
+        share / 2,
+        "Compute the products in bfloat16, if this processor is faster in it: measure it first",
+        f"{share:.0%} of the time is matrix products and convolutions; the costliest is {_short(top['name'])} ({top['shapes']}).",
+        "precision",
+    )
+
+
+def _backward(spec: Spec, told: Mapping[str, Any]) -> Finding | None:
+    phase = told["phases"]
+    forward, backward = phase["forward"]["microseconds"], phase["backward"]["microseconds"]
+    if not forward or backward < 3 * forward:
+        return None
+    share = (backward - 2 * forward) / sum(p["microseconds"] for p in phase.values())
+    return Finding(
+        share,
+        "Look into backward: it should take about twice as long as forward",
+        f"Backward takes {backward / forward:.1f}× as long as forward.",
+        "profile",
+    )
+
+
+def _profiler(spec: Spec, told: Mapping[str, Any]) -> Finding | None:
+    ratio = told["under"] / told["plain"]["median"] if told["plain"]["median"] else 1.0
+    if ratio < 1.5:
+        return None
+    return Finding(
+        0.01,
+        "Trust the shares here, not the times",
+        f"Under the profiler a step takes {ratio:.1f}× as long as without it.",
+        "benchmark",
+    )
+
+
+def _short(name: str) -> str:
+    return name.removeprefix("aten::")
+
+
+_COPIES = ("aten::copy_", "aten::clone", "aten::contiguous", "aten::_to_copy", "aten::to")
+_PRODUCTS = ("mm", "conv", "linear", "attention", "bmm")
+_RULES: tuple[Callable[[Spec, Mapping[str, Any]], Finding | None], ...] = (
+    _data,
+    _optimizer,
+    _small,
+    _threads,
+    _copies,
+    _products,
+    _backward,
+    _profiler,
+)

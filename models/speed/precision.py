@@ -1,0 +1,240 @@
+"""Mixed precision: the same training in every kind of number, which one each operation really used, and what gets lost."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from models.core import device as devices
+from models.core import export, wire
+from models.core.control import Snapshot
+from models.speed import benchmark, machine, memory, subject, verdict
+from models.speed.spec import Spec
+
+SLOWEST = 0.5  # seconds of one step beyond which a precision is only timed once, not trained
+
+
+def train_steps(step, steps):
+    """Train so many steps; every loss."""
+    return [step().item() for _ in range(steps)]
+
+
+def gradients(step, model):
+    """All gradients of the next step as one float64 vector."""
+    step()
+    return torch.cat([p.grad.flatten().double() for p in model.parameters()])
+
+
+class DtypeTable(TorchDispatchMode):
+    """Notes in which dtype each operation really computed: that of its floating-point inputs."""
+
+    def __init__(self):
+        super().__init__()
+        self.seen = {}
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        out = func(*args, **(kwargs or {}))
+        floats = [
+            str(v.dtype).removeprefix("torch.")
+            for v in args
+            if isinstance(v, torch.Tensor) and v.is_floating_point()
+        ]
+        if floats and not func.is_view:
+            name = func._overloadpacket.__name__
+            key = (name, " and ".join(sorted(set(floats))))
+            self.seen[key] = self.seen.get(key, 0) + 1
+        return out
+
+
+def losses_of_precision():
+    """What half precision cannot hold, one live case each: name → value."""
+    total = torch.tensor(0.0, dtype=torch.bfloat16)
+    for _ in range(4096):
+        total = total + torch.tensor(1.0, dtype=torch.bfloat16)
+    tiny = torch.tensor(1e-8)
+    return {
+        "4096 ones added one by one in bfloat16": total.item(),
+        "4096 ones summed by torch.sum in bfloat16": torch.ones(4096, dtype=torch.bfloat16)
+        .sum()
+        .item(),
+        "1e-8 in float16": tiny.half().item(),
+        "1e-8 in bfloat16": tiny.bfloat16().item(),
+        "1e-8 times 1024 in float16": (tiny * 1024).half().item(),
+        "70000 in float16": torch.tensor(70000.0).half().item(),
+        "70000 in bfloat16": torch.tensor(70000.0).bfloat16().item(),
+        "1.001 in float16": torch.tensor(1.001).half().item(),
+        "1.001 in bfloat16": torch.tensor(1.001).bfloat16().item(),
+        "2049 in float16": torch.tensor(2049.0).half().item(),
+    }
+
+
+def scaler_theatre(device="cpu", steps=16):
+    """A GradScaler at work: [scale before, largest scaled gradient, whether the step was skipped, scale after, weight]."""
+    scaler = torch.amp.GradScaler(device, init_scale=2.0**18, growth_interval=3)
+    weight = torch.ones(1, device=device, requires_grad=True)
+    optimizer = torch.optim.SGD([weight], lr=0.01)
+    x = torch.tensor([2.0], device=device)
+    rows = []
+    for _ in range(steps):
+        weight.grad = torch.zeros_like(weight)
+        # float16 on the way, as a layer under autocast: its gradient overflows beyond 65504
+        loss = ((weight.half() * x.half()).float() ** 2).sum()
+        before, at = scaler.get_scale(), weight.item()
+        scaler.scale(loss).backward()
+        largest = weight.grad.abs().max().item()
+        scaler.step(optimizer)
+        scaler.update()
+        rows.append([before, largest, weight.item() == at, scaler.get_scale(), weight.item()])
+    return rows
+
+
+def variants(spec: Spec) -> dict[str, tuple[torch.dtype | None, bool]]:
+    """What runs side by side: name → (autocast's dtype, whether TF32 is allowed)."""
+    found: dict[str, tuple[torch.dtype | None, bool]] = {"float32": (None, False)}
+    if spec.device == "cuda":
+        found["TF32"] = (None, True)
+    found["bfloat16 autocast"] = (torch.bfloat16, False)
+    found["float16 autocast"] = (torch.float16, False)
+    return found
+
+
+def train(spec: Spec) -> Iterator[Snapshot]:
+    """Progress as rows; the blob "result" holds everything."""
+    torch.set_num_threads(spec.threads)
+    plain = spec.replace(precision="float32")
+    timed, rows, exact = {}, {}, torch.empty(0)
+    for number, (name, (dtype, tf32)) in enumerate(variants(spec).items()):
+        yield _told(1 + number, f"Training {spec.train_steps} steps in {name}")
+        torch.set_float32_matmul_precision("high" if tf32 else "highest")
+        made = subject.make(plain)
+        rule = benchmark.optimizer(plain, made.model)
+        step = benchmark.phases(made.model, made.x, made.y, rule, dtype)["full step"]
+        start = time.perf_counter()
+        gradient = gradients(step, made.model)
+        devices.synchronize(spec.device)
+        once = time.perf_counter() - start
+        if name == "float32":
+            exact = gradient
+        distance = (gradient - exact).norm() / exact.norm()
+        row: dict[str, Any] = {
+            "gradient error": distance.item(),
+            "first": once,
+            "trained": once < SLOWEST,
+        }
+        if row["trained"]:
+            row["losses"] = train_steps(step, spec.train_steps)
+        row["memory"] = memory.trace(step, made.model, (made.x, made.y), rule).peak
+        rows[name] = row
+        timed[name] = (step, spec.threads)
+    yield _told(10, "Timing them in turns")
+    tried = {n: c for n, c in timed.items() if rows[n]["trained"]}
+    times = benchmark.measure(tried, spec.seconds, spec.device)
+    torch.set_float32_matmul_precision("highest")
+    for name, row in rows.items():
+        once = row["first"]
+        one = verdict.sample(times[name]) if name in times else verdict.Sample(once, once, once, 1)
+        row["sample"] = vars(one)
+    base = verdict.Sample(**rows["float32"]["sample"])
+    for name, row in rows.items():
+        if name != "float32":
+            row["verdict"] = vars(
+                verdict.compare(base, verdict.Sample(**row["sample"]), "float32", name)
+            )
+    yield _told(11, "Watching every operation's dtype")
+    result = {
+        "part": spec.part,
+        "rows": rows,
+        "times": times,
+        "dtypes": {n: dtype_table(plain, d) for n, (d, _) in variants(spec).items() if d},
+        "cases": losses_of_precision(),
+        "scaler": scaler_theatre(spec.device if spec.device == "cuda" else "cpu"),
+        "machine": vars(machine.describe(spec.device)),
+    }
+    yield Snapshot(100, 1.0, blobs={"result": wire.dumps(result)}, final=True)
+
+
+def dtype_table(spec: Spec, dtype: torch.dtype) -> list[dict[str, Any]]:
+    """Which dtype each operation of a small step ran in under autocast."""
+    small = spec.replace(batch_size=min(2, spec.batch_size), width=min(64, spec.width))
+    made = subject.make(small)
+    step = benchmark.phases(
+        made.model, made.x, made.y, benchmark.optimizer(small, made.model), dtype
+    )
+    with DtypeTable() as table:
+        step["full step"]()
+    return [
+        {"operation": name, "dtype": kind, "calls": calls}
+        for (name, kind), calls in table.seen.items()
+    ]
+
+
+def numbers(told: Mapping[str, Any]) -> dict[str, float]:
+    """What does not depend on the clock."""
+    found = {
+        f"final loss in {name}": row["losses"][-1]
+        for name, row in told["rows"].items()
+        if row.get("losses")
+    }
+    found |= {name: value for name, value in told["cases"].items() if value is not None}
+    return found | {
+        "70000 in float16": float("inf"),
+        "final scale": told["scaler"][-1][3],
+        "skipped steps": sum(row[2] for row in told["scaler"]),
+    }
+
+
+def to_code(spec: Spec) -> str:
+    """The measurement as a script."""
+    plain = spec.replace(precision="float32")
+    lr = 0.01 if spec.optimizer == "SGD" else 0.001
+    device = f', device="{spec.device}"' if spec.device != "cpu" else ""
+    names = {n: d for n, (d, tf32) in variants(spec).items() if not tf32}
+    listed = ", ".join(f'"{name}": {dtype}' for name, dtype in names.items())
+    setup = "\n".join(f"    {line}" for line in subject.setup(plain).splitlines())
+    place = '"cuda"' if spec.device == "cuda" else '"cpu"'
+    cells = [
+        "import contextlib\nimport statistics\nimport time\n\n"
+        "from torch.utils import benchmark\n"
+        "from torch.utils._python_dispatch import TorchDispatchMode",
+        *subject.cells(plain)[:2],
+        export.source(benchmark.phases, benchmark.measure, train_steps, gradients, DtypeTable),
+        f"""precisions = {{{listed}}}
+steps = {{}}
+for name, dtype in precisions.items():
+{setup}
+    optimizer = torch.optim.{spec.optimizer}(model.parameters(), lr={lr})
+    step = phases(model, x, y, optimizer, dtype)["full step"]
+    start = time.perf_counter()
+    gradient = gradients(step, model)
+    if time.perf_counter() - start > {SLOWEST}:
+        print(f"{{name}}: one step takes longer than {SLOWEST} s here, so it is left out")
+        continue
+    exact = gradient if name == "float32" else exact
+    print(f"{{name}}: gradient error {{((gradient - exact).norm() / exact.norm()).item():.3g}}")
+    print(f"final loss in {{name}} = {{train_steps(step, {spec.train_steps})[-1]}}")
+    steps[name] = (step, {spec.threads})
+for name, times in measure(steps, {spec.seconds}{device}).items():
+    print(f"{{name}}: median {{statistics.median(times) * 1e3:.4g}} ms")""",
+        """with DtypeTable() as table:  # which dtype each operation really computed in
+    steps["bfloat16 autocast" if "bfloat16 autocast" in steps else "float32"][0]()
+for (operation, dtype), calls in table.seen.items():
+    print(f"{operation}: {dtype}, {calls} calls")""",
+        export.source(losses_of_precision, scaler_theatre)
+        + f"""
+
+
+for name, value in losses_of_precision().items():
+    print(f"{{name}} = {{value}}")
+rows = scaler_theatre({place})
+print(f"final scale = {{rows[-1][3]}}")
+print(f"skipped steps = {{sum(row[2] for row in rows)}}")""",
+    ]
+    return export.script("The same training in several kinds of number", cells)
+
+
+def _told(step: int, text: str) -> Snapshot:
+    return Snapshot(step, step / 100, rows=({"step": step, "text": text},))

@@ -1,0 +1,192 @@
+"""What is measured: a model at chosen sizes with a batch for it, the same in the app and in the script."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+
+from models.core import export, seeding
+from models.core.calls import Call
+from models.training import network
+
+CLASSES = 10
+
+
+def mlp(width, depth):
+    hidden = [m for _ in range(depth) for m in (nn.Linear(width, width), nn.ReLU())]
+    return nn.Sequential(*hidden, nn.Linear(width, 10))
+
+
+def cnn(width, depth):
+    blocks = []
+    for i in range(depth):
+        conv = nn.Conv2d(width if i else 3, width, 3, padding=1, bias=False)
+        blocks += [conv, nn.BatchNorm2d(width), nn.ReLU()]
+    return nn.Sequential(*blocks, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(width, 10))
+
+
+def attention(width, depth, size):
+    # dropout off: a mask per call would be one more random thing to compare
+    blocks = [
+        nn.TransformerEncoderLayer(width, 4, 4 * width, dropout=0.0, batch_first=True)
+        for _ in range(depth)
+    ]
+    return nn.Sequential(*blocks, nn.Flatten(), nn.Linear(size * width, 10))
+
+
+def known(name):
+    import torchvision
+
+    return torchvision.models.get_model(name, weights=None, num_classes=10)
+
+
+@dataclass(frozen=True)
+class Subject:
+    """One kind of model.
+
+    Attributes:
+        title: its shown name.
+        needs: the settings that shape it.
+        least: the smallest `size` that it takes.
+        batch: shape of one batch, from the spec.
+        make: the function that makes it from `arguments` of the spec; None: an own layer list.
+    """
+
+    title: str
+    needs: tuple[str, ...]
+    least: int
+    batch: Callable[[Any], tuple[int, ...]]
+    make: Callable[..., nn.Module] | None
+    arguments: Callable[[Any], tuple[Any, ...]] = lambda spec: ()
+
+    def build(self, spec: Any) -> nn.Module:
+        """The model on the CPU (or the device of the context), weights from the default generator."""
+        if self.make is None:
+            return network.build(_own(spec), "default")
+        return self.make(*self.arguments(spec))
+
+    def code(self, spec: Any) -> str:
+        """What `build` does, as source text."""
+        if self.make is None:
+            return f"nn.Sequential({', '.join(call.code() for call in _own(spec))})"
+        return f"{self.make.__name__}({', '.join(map(repr, self.arguments(spec)))})"
+
+
+@dataclass(frozen=True)
+class Made:
+    """A model with one batch, where and how the spec wants them.
+
+    Shape:
+        x: see `Subject.batch`; y: (N,) class numbers.
+    """
+
+    model: nn.Module
+    x: torch.Tensor
+    y: torch.Tensor
+
+
+def prepare(model, shape, seed, device="cpu", dtype=torch.float32, channels_last=False):
+    """Put the model and a batch of random samples with 10 classes where they are measured."""
+    generator = torch.Generator().manual_seed(seed)
+    x = torch.randn(shape, generator=generator).to(device, dtype)
+    y = torch.randint(10, shape[:1], generator=generator).to(device)
+    model = model.to(device, dtype).train()
+    if channels_last and x.dim() == 4:
+        model, x = (
+            model.to(memory_format=torch.channels_last),
+            x.to(memory_format=torch.channels_last),
+        )
+    return model, x, y
+
+
+def make(spec: Any, device: str | None = None) -> Made:
+    """The subject of a spec; `device` "meta" gives shapes without numbers."""
+    about = SUBJECTS[spec.model]
+    with seeding.seeded(spec.seed), torch.device("meta" if device == "meta" else "cpu"):
+        model = about.build(spec)
+    shape = about.batch(spec)
+    kind = dtype(spec)
+    if device == "meta":
+        x = torch.empty(shape, dtype=kind, device="meta")
+        return Made(
+            model.to(kind).train(), x, torch.empty(shape[:1], dtype=torch.long, device="meta")
+        )
+    return Made(*prepare(model, shape, spec.seed, device or spec.device, kind, spec.channels_last))
+
+
+def dtype(spec: Any) -> torch.dtype:
+    """The dtype of weights and batch; autocast leaves both in float32."""
+    return torch.float64 if spec.precision == "float64" else torch.float32
+
+
+def autocast(spec: Any) -> torch.dtype | None:
+    """The dtype that autocast computes in, or None."""
+    return {"bfloat16": torch.bfloat16, "float16": torch.float16}.get(spec.precision)
+
+
+def cells(spec: Any) -> list[str]:
+    """The script's first cells: imports, the functions that make `model`, `x` and `y`, and their call."""
+    make = SUBJECTS[spec.model].make
+    return [
+        f"import torch\nfrom torch import nn\n\ntorch.set_num_threads({spec.threads})",
+        export.source(*([make] if make else []), prepare),
+        setup(spec),
+    ]
+
+
+def setup(spec: Any, suffix: str = "") -> str:
+    """Source of the calls that make a model and its batch; `suffix` goes behind their names."""
+    about = SUBJECTS[spec.model]
+    how = [f"seed={spec.seed}"]
+    how += [f'device="{spec.device}"'] if spec.device != "cpu" else []
+    how += ["dtype=torch.float64"] if spec.precision == "float64" else []
+    how += ["channels_last=True"] if spec.channels_last else []
+    model, x, y = (f"{name}{suffix}" for name in ("model", "x", "y"))
+    return (
+        f"torch.manual_seed({spec.seed})  # the same weights every time\n"
+        f"{model} = {about.code(spec)}\n"
+        f"{model}, {x}, {y} = prepare({model}, {about.batch(spec)}, {', '.join(how)})"
+    )
+
+
+def _own(spec: Any) -> tuple[Call, ...]:
+    return network.modules(network.parse(spec.layers), spec.features, CLASSES)
+
+
+def _image(spec: Any) -> tuple[int, ...]:
+    return (spec.batch_size, 3, spec.size, spec.size)
+
+
+def _known(title: str, name: str) -> Subject:
+    return Subject(title, ("size",), 32, _image, known, lambda spec: (name,))
+
+
+SUBJECTS: dict[str, Subject] = {
+    "mlp": Subject(
+        "MLP",
+        ("width", "depth"),
+        1,
+        lambda s: (s.batch_size, s.width),
+        mlp,
+        lambda s: (s.width, s.depth),
+    ),
+    "cnn": Subject("CNN", ("width", "depth", "size"), 1, _image, cnn, lambda s: (s.width, s.depth)),
+    "attention": Subject(
+        "Attention blocks",
+        ("width", "depth", "size"),
+        1,
+        lambda s: (s.batch_size, s.size, s.width),
+        attention,
+        lambda s: (s.width, s.depth, s.size),
+    ),
+    "resnet18": _known("ResNet-18", "resnet18"),
+    "mobilenet_v3_small": _known("MobileNetV3 small", "mobilenet_v3_small"),
+    "squeezenet1_1": _known("SqueezeNet 1.1", "squeezenet1_1"),
+    "own": Subject(
+        "Own network", ("layers", "features"), 1, lambda s: (s.batch_size, s.features), None
+    ),
+}

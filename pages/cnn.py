@@ -1,0 +1,34 @@
+"""CNN: what a convolutional network makes of a picture, layer by layer; trained, judged, explained, transferred."""
+
+import streamlit as st
+
+from components import lesson, transport
+from components.cnn import evaluate, explain, inside, train, transfer
+from models import cnn
+from models.training.changes import LIVE
+
+TOPIC = transport.Topic[cnn.Spec]("cnn", "models.cnn", live=(*LIVE, "epochs"))
+
+projector = lesson.page(
+    TOPIC.page,
+    "CNN",
+    "What does each layer make of a picture? Draw a digit and see the network decide.",
+)
+VIEWS = {
+    "Look inside": lambda: inside.show(TOPIC),
+    "Build and train": lambda: train.show(TOPIC, projector),
+    "Evaluate": lambda: evaluate.show(TOPIC),
+    "Explain": lambda: explain.show(TOPIC),
+    "Transfer": lambda: transfer.show(TOPIC),
+}
+view = st.segmented_control(
+    "What to do",
+    tuple(VIEWS),
+    default="Look inside",
+    required=True,
+    key="cnn-view",
+    bind="query-params",
+    label_visibility="collapsed",
+)
+VIEWS[view]()
+lesson.footer()

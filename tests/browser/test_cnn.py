@@ -1,0 +1,108 @@
+"""The CNN page by hand: zoom in, draw, own pictures, train, click a confusion cell, explain, transfer."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Callable
+
+from PIL import Image
+from playwright.sync_api import Page, expect
+
+from tests.browser import harness
+
+
+def test_zooming_to_a_single_sum_stays_in_the_browser(visit: Callable[..., Page]):
+    page = visit("cnn")
+    view = page.get_by_role("application", name=re.compile("every layer makes"))
+    level = page.locator("[data-level]")
+    expect(level).to_have_attribute("data-level", "network")
+    before = page.url
+    view.focus()
+    for _ in range(4):
+        page.keyboard.press("ArrowRight")
+    page.keyboard.press("Enter")
+    expect(level).to_have_attribute("data-level", "layer")
+    expect(level).to_have_attribute("data-layer", "3")
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("Enter")
+    said = page.get_by_role("status").filter(has_text="72 multiplications")
+    expect(said).to_be_visible()
+    written, computed = re.findall(r"= (\S+); PyTorch computed (\S+)\.", said.inner_text())[0]
+    number = lambda text: float(text.replace("−", "-"))  # noqa: E731 - two uses, one line
+    assert abs(number(written) - number(computed)) < 1e-3
+    page.keyboard.press("Escape")
+    page.keyboard.press("Escape")
+    expect(level).to_have_attribute("data-level", "network")
+    assert page.url == before
+
+
+def test_a_digit_is_classified_while_it_is_drawn(visit: Callable[..., Page]):
+    page = visit("cnn")
+    page.get_by_role("radio", name="Draw").click()
+    harness.idle(page)
+    pad = page.get_by_role("application", name=re.compile("Draw a digit"))
+    box = pad.bounding_box()
+    assert box is not None
+    expect(page.get_by_text("The network says 3")).to_be_visible()
+
+    def at(u: float, v: float) -> tuple[float, float]:
+        return box["x"] + u * box["width"], box["y"] + v * box["height"]
+
+    page.mouse.move(*at(0.3, 0.2))
+    page.mouse.down()
+    for u, v in ((0.7, 0.2), (0.58, 0.5), (0.48, 0.85)):
+        page.mouse.move(*at(u, v), steps=8)
+    expect(page.get_by_text("The network says 7")).to_be_visible(timeout=15000)  # the pen is still down
+    page.mouse.up()
+    expect(page.get_by_text("The network says 7")).to_be_visible()
+    expect(page).to_have_url(re.compile("look-image=upload"))
+
+
+def test_own_pictures_of_any_size_show_their_maps(visit: Callable[..., Page]):
+    page = visit("cnn?look-network=Tiny-VGG&look-image=china")
+    for size in ((900, 600), (32, 32)):
+        out = io.BytesIO()
+        Image.effect_noise(size, 80).convert("RGB").save(out, "PNG")
+        page.locator("input[type=file]").first.set_input_files(
+            {"name": f"own{size[0]}.png", "mimeType": "image/png", "buffer": out.getvalue()}
+        )
+        expect(page.get_by_role("combobox", name="Picture")).to_have_value(f"own{size[0]}.png")
+        harness.idle(page)
+        expect(page.get_by_text("Random weights: this network")).to_be_visible()
+    expect(page.get_by_text("not on this server")).to_have_count(0)
+
+
+def test_train_judge_and_look_at_a_cells_pictures(visit: Callable[..., Page]):
+    page = visit("cnn?cnn-view=Build+and+train&cnn-epochs=3&cnn-limit=600")
+    expect(page.get_by_text(re.compile("epoch 3 / 3"))).to_be_visible()
+    maps = page.get_by_role("application", name=re.compile("while it learns"))
+    expect(maps).to_be_visible()
+    page.get_by_role("radio", name="Look inside").click()
+    page.get_by_role("button", name="Take the network of my run").click()
+    expect(page.get_by_text("The network says")).to_be_visible()
+    expect(page).to_have_url(re.compile("look-weights=upload"))
+    page.get_by_role("radio", name="Evaluate").click()
+    cells = page.get_by_role("group", name=re.compile("Confusion matrix"))
+    expect(cells.locator(".plot-container")).to_be_visible()
+    heat = cells.locator(".nsewdrag").first
+    box = heat.bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + box["width"] * 0.05, box["y"] + box["height"] * 0.05)
+    page.mouse.click(box["x"] + box["width"] * 0.05, box["y"] + box["height"] * 0.05)
+    expect(page.get_by_text("0 recognised", exact=False)).to_be_visible()
+    page.get_by_role("button", name="Closer").first.click()
+    page.get_by_role("button", name="Explain").click()
+    expect(page.get_by_text("Grad-CAM").first).to_be_visible()
+    expect(page.get_by_text("Delete the pixels it ranks highest")).to_be_visible()
+
+
+def test_transfer_compares_four_ways_and_hands_its_network_over(visit: Callable[..., Page]):
+    page = visit("cnn?cnn-view=Transfer&transfer-sizes=1%2C+2&transfer-epochs=2")
+    expect(page.get_by_text(re.compile("pictures? per class: from scratch"))).to_be_visible()
+    expect(page.get_by_text("Course with 2 per class")).to_be_visible()
+    harness.idle(page)
+    page.get_by_role("button", name="Put the fine-tuned network on the bench").click()
+    page.get_by_role("radio", name="Evaluate").click()
+    expect(page.get_by_text("macro F1")).to_be_visible()
+    expect(page.get_by_text("Nobody knows")).to_have_count(0)

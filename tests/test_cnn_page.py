@@ -1,0 +1,104 @@
+"""The CNN page: every view opens, one setting moves one answer, what does not fit is explained."""
+
+import io
+from pathlib import Path
+
+from PIL import Image
+from streamlit.testing.v1 import AppTest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def open_page(**params: str) -> AppTest:
+    at = AppTest.from_file(ROOT / "app/ui.py", default_timeout=60)
+    at.run()
+    at.switch_page("../pages/cnn.py")
+    for name, value in params.items():
+        at.query_params[name.replace("__", "-")] = value
+    return at.run()
+
+
+def texts(at: AppTest) -> str:
+    return " ".join(element.value for element in at.markdown)
+
+
+def test_a_trained_network_answers_at_first_sight_and_another_digit_moves_the_answer():
+    at = open_page()
+    assert not at.exception
+    assert "The network says **3**" in texts(at)
+    at.number_input(key="look-row").set_value(4).run()
+    assert "The network says **4**" in texts(at)
+    assert "right" in texts(at)
+
+
+def test_a_link_brings_network_and_picture_back():
+    at = open_page(look__network="LeNet-5", look__image="china", look__seed="4")
+    assert not at.exception
+    assert "Random weights" in texts(at)
+
+
+def test_an_own_picture_is_looked_at_and_anything_else_refused():
+    at = open_page(look__image="china")
+    out = io.BytesIO()
+    Image.new("RGB", (1, 1), (200, 10, 10)).save(out, "PNG")
+    at.file_uploader(key="look-image:file").upload("dot.png", out.getvalue(), "image/png").run()
+    assert "The network says" in texts(at)
+    at.file_uploader(key="look-image:file").upload("bad.png", b"<html>", "image/png").run()
+    assert any("not an image" in error.value for error in at.error)
+    assert "The network says" in texts(at)
+    assert not at.exception
+
+
+def test_weights_of_another_network_are_explained_and_the_page_stays():
+    at = open_page(look__network="resnet18")
+    at.file_uploader(key="look-file").upload("bad.pth", b"no weights", "application/x").run()
+    assert any("no weights file" in error.value for error in at.error)
+    assert not at.exception
+    assert "Random weights" in texts(at)
+
+
+def test_a_layer_that_does_not_fit_is_shown_after_those_that_do():
+    layers = "conv 8 3, relu, max_pool 2, linear"
+    at = open_page(cnn__view="Build and train", cnn__network="own list", cnn__layers=layers)
+    assert any("Layer 4" in error.value and "flatten" in error.value for error in at.error)
+    assert list(at.dataframe[0].value["output"]) == [
+        "8 × 14 × 14", "8 × 14 × 14", "8 × 7 × 7", "does not fit",
+    ]  # fmt: skip
+    at.text_input(key="cnn-layers").set_value("conv 8 3, relu, flatten, linear").run()
+    assert not at.error
+    assert not at.exception
+
+
+def test_the_shipped_network_is_judged_and_the_test_pictures_wait():
+    at = open_page(cnn__view="Evaluate")
+    assert not at.exception
+    shown = {metric.label: metric.value for metric in at.metric}
+    assert float(shown["accuracy"]) > 0.97
+    assert float(shown["top-3"]) >= float(shown["accuracy"])
+    at.segmented_control(key="cnn-split").set_value("test").run()
+    assert not at.metric
+    at.button(key="cnn-test").click().run()
+    assert float({m.label: m.value for m in at.metric}["rows"]) == 360
+
+
+def test_a_mistake_leads_to_its_maps():
+    at = open_page(cnn__view="Evaluate")
+    at.button(key="cnn-worst-0-Look inside").click().run()
+    assert not at.exception
+    assert "**wrong**" in texts(at)
+
+
+def test_explanations_stand_side_by_side_with_their_check():
+    at = open_page(cnn__view="Explain")
+    assert not at.exception
+    said = texts(at) + " ".join(c.value for c in at.caption)
+    for word in ("Grad-CAM", "Convergence delta", "Delete the pixels", "torch.relu"):
+        assert word in said
+
+
+def test_transfer_opens_with_its_code():
+    at = open_page(cnn__view="Transfer")
+    assert not at.exception
+    assert any("fine_tuned" in block.value for block in at.code)
+    at.text_input(key="transfer-sizes").set_value("3").run()
+    assert any("two to eight" in error.value for error in at.error)

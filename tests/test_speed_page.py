@@ -1,0 +1,188 @@
+"""The Speed page: alive at first sight, one setting moves the code, a contradiction is explained."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import time
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from components.speed import history, measure
+from models import training
+from models.core import runs, wire
+from models.speed import Spec, verdict
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def open_page(**params: str) -> AppTest:
+    at = AppTest.from_file(ROOT / "app/ui.py", default_timeout=60)
+    at.run()
+    at.switch_page("../pages/speed.py")
+    for name, value in params.items():
+        at.query_params[name] = value
+    return at.run()
+
+
+def finished(at: AppTest) -> AppTest:
+    """The page once its measurement is over."""
+    deadline = time.monotonic() + 120
+    while any("…" in i.value or "Measurements run" in i.value for i in at.run().info):
+        assert time.monotonic() < deadline, "the measurement does not end"
+        time.sleep(0.1)  # it needs the processor more than this question
+    return at
+
+
+def texts(at: AppTest) -> str:
+    return " ".join(element.value for element in at.markdown)
+
+
+def test_the_default_is_measured_without_a_click_and_says_so_with_its_noise() -> None:
+    at = finished(open_page())
+    assert not at.exception
+    assert "A full step takes" in texts(at)
+    assert (
+        "A and B" in texts(at) or "× faster than A" in texts(at) or "× slower than A" in texts(at)
+    )
+    assert "Ceilings, measured just before" in texts(at)
+
+
+def test_another_setting_asks_for_a_click_then_shows_its_own_measurement() -> None:
+    at = finished(open_page())
+    at.slider(key="speed-depth").set_value(1).run()
+    assert any("Not measured yet" in c.value for c in at.caption)
+    assert any("mlp(128, 1)" in block.value for block in at.code)
+    at.button(key="speed-measure").click().run()
+    finished(at)
+    assert not any("Not measured yet" in c.value for c in at.caption)
+    assert "A full step takes" in texts(at)
+
+
+def test_two_measurements_are_compared_and_exported() -> None:
+    at = finished(open_page(**{"speed-depth": "2", "speed-seconds": "0.1", "speed-rival": "same"}))
+    for depth in (2, 4):
+        at.slider(key="speed-depth").set_value(depth).run()
+        at.button(key="speed-measure").click().run()
+        finished(at)
+    at.session_state["speed-past"] = True
+    at.run()
+    assert not at.exception
+    assert "Per step:" in texts(at)
+    assert any("depth: 2 → 4" in c.value for c in at.caption)
+    table = next(d.value for d in at.dataframe if "settings" in d.value.columns)
+    rows = table.to_dict("records")
+    assert "depth=4" in rows[-1]["settings"]
+    assert "cores" in rows[-1]["machine"]
+    assert len(history.to_csv(rows).splitlines()) == len(rows) + 1
+
+
+def test_a_link_to_a_run_shows_that_very_measurement() -> None:
+    spec = Spec(depth=5, seconds=0.1)
+    run = runs.client().start(measure.MODULE, spec, owner="a teacher")
+    at = finished(open_page(**{"speed-depth": "5", "speed-seconds": "0.1", "run": run}))
+    told = wire.loads(runs.client().blob(run, "result") or b"{}")
+    assert verdict.duration(told["samples"]["full step"]["median"]) in texts(at)
+
+
+@pytest.mark.parametrize("part", ["profile", "memory", "precision"])
+def test_every_part_is_alive_without_a_click(part: str) -> None:
+    at = finished(open_page(**{"speed-part": part}))
+    assert not at.exception
+    assert [e.value for e in at.error] == []
+    assert re.search(r"\d", at.markdown[0].value)
+    assert at.dataframe
+
+
+def test_compiling_waits_for_a_click() -> None:
+    at = open_page(**{"speed-part": "compile"})
+    assert any("10 to 40 seconds" in c.value for c in at.caption)
+    assert not at.info
+
+
+def test_a_finding_of_the_doctor_is_tried_with_a_click() -> None:
+    def page() -> None:
+        import streamlit as st
+
+        from components.speed import profile
+
+        finding = {"title": "t", "evidence": "e", "try_part": "memory"}
+        profile._finding(0, finding | {"try_field": "threads", "try_value": "2"})
+        st.write(st.session_state.get("speed-part"), st.session_state.get("speed-threads"))
+
+    at = AppTest.from_function(page).run()
+    at.button(key="speed-try-0").click().run()
+    assert (at.session_state["speed-part"], at.session_state["speed-threads"]) == ("memory", 2)
+
+
+def test_a_contradiction_is_explained_and_the_last_valid_settings_stay() -> None:
+    at = finished(open_page())
+    at.selectbox(key="speed-model").set_value("resnet18").run()
+    at.selectbox(key="speed-size").set_value(16).run()
+    assert any("leave nothing" in error.value for error in at.error)
+    assert any("known('resnet18')" in block.value for block in at.code)
+
+
+def test_a_device_that_is_not_here_is_explained_by_the_worker() -> None:
+    at = open_page(**{"speed-device": "xpu"})
+    at.button(key="speed-measure").click().run()
+    finished(at)
+    assert any("no xpu device" in error.value for error in at.error)
+
+
+def test_a_model_beyond_memory_is_refused_with_its_estimate() -> None:
+    beyond = {"speed-model": "attention", "speed-width": "2048", "speed-batch_size": "4096"}
+    at = open_page(**beyond, **{"speed-size": "224", "speed-depth": "12"})
+    at.button(key="speed-measure").click().run()
+    finished(at)
+    assert any("needs about" in e.value and "Make batch_size" in e.value for e in at.error)
+
+
+def test_a_killed_worker_ends_its_own_measurement_with_a_sentence() -> None:
+    at = open_page(**{"speed-seconds": "2.0", "speed-depth": "6"})
+    before = set(runs.client().health()["workers"])
+    at.button(key="speed-measure").click().run()
+    deadline = time.monotonic() + 60
+    while not (found := set(runs.client().health()["workers"]) - before):
+        assert time.monotonic() < deadline
+    for pid in found:
+        os.kill(pid, signal.SIGKILL)
+    finished(at)
+    assert any("killed from outside" in e.value for e in at.error)
+    at.slider(key="speed-depth").set_value(1).run()  # the page and its server go on
+    assert not at.exception
+
+
+def test_the_network_trained_last_becomes_the_subject() -> None:
+    at = open_page(**{"speed-model": "own"})
+    assert at.button(key="speed-take").disabled
+    owner = at.session_state["_owner"]
+    trained = training.Spec(layers="5 relu", batch_size=7, epochs=1)
+    run = runs.client().start("models.training", trained, owner=owner)
+    deadline = time.monotonic() + 60
+    while runs.client().history(run).get("scene") is None:
+        assert time.monotonic() < deadline
+    at.run()
+    at.button(key="speed-take").click().run()
+    assert at.text_input(key="speed-layers").value == "5 relu"
+    assert any("nn.Linear(4, 5)" in block.value for block in at.code)
+    assert any("(7, 4)" in block.value for block in at.code)
+    runs.client().stop(run, owner)
+
+
+def test_measurements_of_one_server_wait_for_each_other() -> None:
+    client = runs.client()
+    asked = [
+        client.start(measure.MODULE, Spec(seed=n, seconds=0.1), owner=f"learner {n}")
+        for n in range(3)
+    ]
+    seen = [client.status(run) for run in asked]
+    assert sum(s.state == "running" for s in seen) <= 1
+    waiting = [s for s in seen if s.state == "queued"]
+    assert [s.position for s in waiting] == list(range(1, len(waiting) + 1))
+    assert all("one at a time" in s.message for s in waiting)
+    for n, run in enumerate(asked):
+        client.stop(run, f"learner {n}")

@@ -1,0 +1,110 @@
+"""Mixed precision: the dtype table against running each operation, what gets lost, and a scaler that really scales."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch.nn import functional as F
+
+from components.figures import speed as figures
+from models import speed
+from models.core import wire
+from models.speed import Spec, machine, precision
+from tests.test_speed import reproduced
+
+SPEC = Spec(part="precision", width=16, depth=1, batch_size=8, train_steps=5, seconds=0.1)
+X, W, IMAGE = torch.randn(4, 8), torch.randn(8, 8), torch.randn(2, 3, 8, 8)
+KERNEL = torch.randn(4, 3, 3, 3)
+
+# what a learner calls → (the operation that computes, the call)
+CALLS: dict[str, tuple[str, Callable[[], torch.Tensor]]] = {
+    "linear": ("addmm", lambda: F.linear(X, W, W[0])),
+    "matmul": ("mm", lambda: X @ W),
+    "bmm": ("bmm", lambda: torch.bmm(X[None], W[None])),
+    "conv2d": ("convolution", lambda: F.conv2d(IMAGE, KERNEL)),
+    "relu": ("relu", lambda: F.relu(X)),
+    "softmax": ("_softmax", lambda: F.softmax(X, dim=-1)),
+    "layer_norm": ("native_layer_norm", lambda: F.layer_norm(X, (8,))),
+    "mse_loss": ("mse_loss", lambda: F.mse_loss(X, X)),
+    "exp": ("exp", lambda: X.exp()),
+    "add": ("add", lambda: X + X),
+    "max_pool2d": ("max_pool2d_with_indices", lambda: F.max_pool2d(IMAGE, 2)),
+}
+
+
+@pytest.fixture(autouse=True)
+def _same_threads() -> Iterator[None]:
+    before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("name", CALLS)
+def test_the_table_names_the_dtype_that_the_operation_gives(name: str, dtype: torch.dtype) -> None:
+    operation, call = CALLS[name]
+    with torch.autocast("cpu", dtype):
+        alone = call().dtype
+        with precision.DtypeTable() as table:
+            call()
+    told = {kind for (seen, kind) in table.seen if seen == operation}
+    assert told == {str(alone).removeprefix("torch.")}, table.seen
+
+
+def test_without_autocast_everything_is_float32_and_views_are_left_out() -> None:
+    with precision.DtypeTable() as table:
+        _ = (X @ W).T.reshape(-1)
+    assert {kind for _, kind in table.seen} == {"float32"}
+    assert not any(name in ("t", "transpose", "view") for name, _ in table.seen)
+
+
+def test_half_precision_loses_what_its_bits_say() -> None:
+    cases = precision.losses_of_precision()
+    assert cases["4096 ones added one by one in bfloat16"] == 256  # 8 bits: 256 + 1 rounds to 256
+    assert cases["4096 ones summed by torch.sum in bfloat16"] == 4096
+    assert cases["1e-8 in float16"] == 0
+    assert cases["1e-8 in bfloat16"] == pytest.approx(1e-8, rel=2**-8)
+    assert cases["70000 in float16"] == float("inf")
+    assert cases["70000 in bfloat16"] == pytest.approx(70000, rel=2**-8)
+    assert cases["1.001 in bfloat16"] == 1
+    assert cases["2049 in float16"] == 2048
+
+
+def test_the_scaler_halves_at_infinity_and_doubles_after_three_good_steps() -> None:
+    rows = precision.scaler_theatre(steps=20)
+    good = 0
+    for number, (before, largest, skipped, after, _) in enumerate(rows):
+        assert skipped == (largest == float("inf"))
+        good = 0 if skipped else good + 1
+        factor = 0.5 if skipped else 2.0 if good and good % 3 == 0 else 1.0
+        assert after == before * factor, f"step {number}"
+    assert any(row[2] for row in rows[6:])  # it grows until it is too large again
+    assert {row[2] for row in rows} == {True, False}
+
+
+def test_every_precision_is_trained_from_the_same_weights_and_judged(tmp_path: Path) -> None:
+    *_, last = speed.train(SPEC)
+    found = wire.loads(last.blobs["result"])
+    rows = found["rows"]
+    assert rows["float32"]["gradient error"] == 0
+    assert 0 < rows["bfloat16 autocast"]["gradient error"] < 0.2
+    assert rows["bfloat16 autocast"]["verdict"]["kind"] in ("faster", "slower", "same")
+    for row in rows.values():
+        assert row["memory"] > 0
+        assert len(row.get("losses", [0] * 5)) == 5
+    mixed = {r["operation"]: r["dtype"] for r in found["dtypes"]["bfloat16 autocast"]}
+    assert mixed["addmm"] == "bfloat16"
+    assert mixed["_log_softmax"] == "float32"
+    drawn: Any = figures.scaler(found["scaler"]).data
+    assert len(drawn[1].x) + len(drawn[2].x) == len(found["scaler"])
+    assert len(figures.losses({"a": [1.0], "b": [2.0]}).to_dict()["data"]) == 2
+    reproduced(SPEC, tmp_path, found)
+
+
+@pytest.mark.accelerator
+def test_tf32_is_one_of_the_candidates_on_cuda() -> None:
+    assert ("TF32" in precision.variants(Spec(device="cuda"))) == machine.has("cuda")

@@ -1,0 +1,235 @@
+"""The profile: nested events, every backward with its forward, times that add up; the doctor and the timeline's laws."""
+
+from __future__ import annotations
+
+import functools
+import gzip
+import json
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from components.figures import speed as figures
+from models import speed
+from models.core import runs, wire
+from models.core.control import Snapshot
+from models.speed import Spec, doctor, machine, profile
+from tests.test_speed import reproduced
+
+ROOT = Path(__file__).resolve().parents[1]
+NODE = shutil.which("node")
+SPEC = Spec(part="profile", width=16, depth=2, batch_size=4, steps=2)
+
+
+@functools.cache
+def last() -> Snapshot:
+    threads = torch.get_num_threads()
+    *_, snapshot = speed.train(SPEC)
+    torch.set_num_threads(threads)
+    return snapshot
+
+
+def told() -> dict[str, Any]:
+    return wire.loads(last().blobs["result"])
+
+
+def frame() -> dict[str, Any]:
+    assert last().frame is not None
+    return dict(last().frame or {})
+
+
+@pytest.fixture(autouse=True)
+def _same_threads() -> Iterator[None]:
+    before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)
+
+
+def test_events_lie_in_order_and_inside_the_one_above_them() -> None:
+    line = frame()
+    start, end = line["start"], line["start"] + line["duration"]
+    assert (np.diff(start) >= 0).all()
+    assert line["start"][0] == 0
+    above: dict[tuple[int, int], int] = {}
+    for i, (lane, depth) in enumerate(zip(line["lane"], line["depth"], strict=True)):
+        if depth:
+            parent = above[lane, depth - 1]
+            assert start[parent] <= start[i]
+            assert end[i] <= end[parent] + 1  # the clock's last microsecond
+        above[lane, depth] = i
+
+
+def test_every_arrow_leads_from_a_forward_operation_to_its_own_backward() -> None:
+    line = frame()
+    names = [line["names"][n] for n in line["name"]]
+    pairs = [(names[a], names[b]) for a, b in line["arrows"]]
+    assert all(line["start"][a] < line["start"][b] for a, b in line["arrows"])
+    products = [a for a, b in pairs if "AddmmBackward" in b]
+    assert products == ["aten::addmm"] * (3 * SPEC.steps)
+    activations = [a for a, b in pairs if "ReluBackward" in b]
+    assert len(activations) == 2 * SPEC.steps
+    assert set(activations) <= {"aten::relu", "aten::clamp_min"}
+
+
+def test_every_phase_ran_once_per_step_and_holds_its_operations() -> None:
+    line, found = frame(), told()
+    names = [line["names"][n] for n in line["name"]]
+    for phase in profile.PHASES:
+        assert names.count(f"phase: {phase}") == SPEC.steps
+        assert found["phases"][phase]["microseconds"] > 0
+    assert sum(p["operations"] for p in found["phases"].values()) == found["operations"]
+    assert sum(doctor.shares(found).values()) == pytest.approx(1)
+
+
+def test_layers_share_forward_and_backward() -> None:
+    modules = told()["modules"]
+    assert set(modules) == {"0 (Linear)", "1 (ReLU)", "2 (Linear)", "3 (ReLU)", "4 (Linear)"}
+    assert all(m["forward"] > 0 and m["backward"] > 0 for m in modules.values())
+    whole = sum(m["forward"] for m in modules.values())
+    assert whole <= told()["phases"]["forward"]["microseconds"] * 1.01
+    drawn: Any = figures.modules(modules, SPEC.steps).data
+    assert sum(drawn[0].x) == pytest.approx(whole / 1e3 / SPEC.steps)
+
+
+def test_operations_are_listed_with_their_shapes_the_costliest_first() -> None:
+    table = told()["table"]
+    assert [r["self"] for r in table] == sorted((r["self"] for r in table), reverse=True)
+    product = next(r for r in table if r["name"] == "aten::addmm" and "16×16" in r["shapes"])
+    assert product["calls"] == 2 * SPEC.steps
+    assert "4×16" in product["shapes"]
+
+
+def test_the_trace_is_chromes_json() -> None:
+    trace = json.loads(gzip.decompress(last().blobs["trace"]))
+    names = [e.get("name") for e in trace["traceEvents"]]
+    assert names.count("aten::addmm") == 3 * SPEC.steps
+
+
+def test_the_cost_of_profiling_is_told() -> None:
+    assert told()["under"] > 0
+    assert told()["plain"]["count"] >= 5
+
+
+def test_the_script_records_the_same_operations(tmp_path: Path) -> None:
+    spec = SPEC.replace(model="cnn", size=16, precision="bfloat16", channels_last=True, steps=1)
+    *_, snapshot = speed.train(spec)
+    reproduced(spec, tmp_path, wire.loads(snapshot.blobs["result"]))
+
+
+def test_eight_learners_profile_at_once_and_all_get_their_own() -> None:
+    client = runs.client()
+    asked = [
+        client.start("models.speed", SPEC.replace(seed=n, steps=1), owner=f"learner {n}")
+        for n in range(8)
+    ]
+    while any(client.status(run).state in ("queued", "running") for run in asked):
+        assert sum(client.status(run).state == "running" for run in asked) <= 1
+        time.sleep(0.02)  # what is measured needs the processor more than this question
+    states = [client.status(run) for run in asked]
+    assert [s.state for s in states] == ["done"] * 8, [s.detail for s in states]
+    found = [wire.loads(client.blob(run, "result") or b"{}") for run in asked]
+    assert len({f["loss"] for f in found}) == 8
+    assert len({f["operations"] for f in found}) == 1
+    assert len(client.history(asked[0])["frame"]["start"]) == found[0]["shown"]
+
+
+# ---- the doctor ----
+
+
+def healthy() -> dict[str, Any]:
+    """A profile in which nothing stands out."""
+    phases = {"data": 2, "forward": 30, "loss": 3, "backward": 60, "optimizer": 5}
+    rows = [{"name": "aten::relu", "calls": 10, "self": 1000.0, "shapes": ""}] * 4
+    return {
+        "phases": {n: {"microseconds": t * 100.0, "operations": 10} for n, t in phases.items()},
+        "steps": 1,
+        "table": rows,
+        "under": 1.1,
+        "plain": {"median": 1.0},
+    }
+
+
+def ailing(**changes: Any) -> list[str]:
+    return [
+        f["title"]
+        for f in doctor.findings(Spec(threads=min(64, machine.cores())), healthy() | changes)
+    ]
+
+
+def row(name: str, calls: int, self: float) -> dict[str, Any]:
+    return {"name": name, "calls": calls, "self": self, "shapes": "4×4"}
+
+
+def test_a_healthy_profile_has_no_findings() -> None:
+    assert ailing() == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "word"),
+    [
+        ({"phases": healthy()["phases"] | {"data": {"microseconds": 9000.0, "operations": 9}}}, "DataLoader workers"),
+        ({"phases": healthy()["phases"] | {"optimizer": {"microseconds": 9000.0, "operations": 9}}}, "fused=True"),
+        ({"phases": healthy()["phases"] | {"backward": {"microseconds": 15000.0, "operations": 9}}}, "backward"),
+        ({"table": [row("aten::add", 1000, 2000.0), row("aten::relu", 2, 1000.0)]}, "larger batch"),
+        ({"table": [row("aten::mm", 1, 5000.0), row("aten::relu", 100, 2000.0)]}, "bfloat16"),
+        ({"table": [row("aten::copy_", 50, 2000.0), row("aten::relu", 100, 2000.0)]}, "Copy less"),
+        ({"under": 2.0}, "shares"),
+    ],
+)  # fmt: skip
+def test_each_ailment_is_named(changes: dict[str, Any], word: str) -> None:
+    assert any(word in title for title in ailing(**changes))
+
+
+def test_idle_cores_are_named_only_where_operations_are_large(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(machine, "cores", lambda: 8)
+    large = healthy() | {"table": [row("aten::gelu", 10, 9000.0)]}
+    titles = [f["title"] for f in doctor.findings(Spec(threads=1), large)]
+    assert any("8 instead of 1" in t for t in titles)
+    assert not any("threads" in f["title"] for f in doctor.findings(Spec(threads=8), large))
+    assert not any("threads" in f["title"] for f in doctor.findings(Spec(threads=1), healthy()))
+
+
+def test_at_most_three_are_named_the_largest_first() -> None:
+    sick = healthy() | {
+        "table": [row("aten::copy_", 5000, 9000.0), row("aten::mm", 1, 20_000.0)],
+        "phases": {n: {"microseconds": 1000.0, "operations": 9} for n in profile.PHASES},
+        "under": 9.0,
+    }
+    found = doctor.findings(Spec(threads=min(64, machine.cores())), sick)
+    assert len(found) == 3
+    assert [f["gain"] for f in found] == sorted((f["gain"] for f in found), reverse=True)
+
+
+if NODE:  # tests/browser/test_speed.py holds the same laws on machines without Node
+
+    def test_the_timeline_draws_what_can_be_seen(tmp_path: Path) -> None:
+        shutil.copytree(ROOT / "components" / "views" / "timeline", tmp_path / "timeline")
+        shutil.copy(ROOT / "tests" / "js" / "timeline_laws.js", tmp_path)
+        (tmp_path / "package.json").write_text('{"type": "module"}')
+        (tmp_path / "main.js").write_text(
+            'import { broken } from "./timeline_laws.js";\n'
+            "const found = await broken((path) => import(`./${path}`));\n"
+            'console.log([...new Set(found)].slice(0, 20).join("\\n"));\n'
+            "process.exit(found.length ? 1 : 0);\n"
+        )
+        done = subprocess.run(
+            [NODE or "node", "main.js"], cwd=tmp_path, capture_output=True, text=True, timeout=60
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.accelerator
+def test_kernels_of_an_accelerator_have_their_own_line() -> None:
+    device = next(d for d in ("cuda", "xpu", "mps") if machine.has(d))
+    *_, snapshot = speed.train(SPEC.replace(device=device))
+    assert snapshot.frame is not None
+    assert any("stream" in lane for lane in snapshot.frame["lanes"])

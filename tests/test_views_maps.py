@@ -1,0 +1,112 @@
+"""What the maps view is sent, and its written-out sums against PyTorch, in Node."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from components.views import maps
+from models.cnn import look, looking
+from models.core import wire
+
+ROOT = Path(__file__).resolve().parents[1]
+NODE = shutil.which("node")
+
+LAYERS = {
+    "convolution": nn.Conv2d(3, 4, 3, padding=1),
+    "stride": nn.Conv2d(2, 3, (3, 2), stride=2, padding=(1, 0), bias=False),
+    "dilation": nn.Conv2d(1, 2, 2, dilation=2),
+    "groups": nn.Conv2d(4, 6, 3, groups=2, padding=2),
+    "depthwise": nn.Conv2d(3, 3, 1, groups=3),
+    "max": nn.MaxPool2d(2),
+    "padded max": nn.MaxPool2d(3, 2, padding=1),
+    "mean": nn.AvgPool2d(2),
+    "padded mean": nn.AvgPool2d(3, 1, padding=1),
+}
+
+
+def cases() -> list[dict[str, Any]]:
+    torch.manual_seed(0)
+    found = []
+    for name, layer in [*LAYERS.items(), ("linear", nn.Linear(12, 3))]:
+        channels = getattr(layer, "in_channels", 3)
+        x = torch.randn(12, 1, 1) if name == "linear" else torch.randn(channels, 5, 6)
+        with torch.no_grad():
+            y = layer(x.flatten()[None] if name == "linear" else x[None])[0]
+        told = look.multiplied(
+            nn.Sequential(layer), [look.Maps("0", "", y.reshape(len(y), -1, 1), "")]
+        )["0"]
+        op = {k: v.tolist() if hasattr(v, "tolist") else v for k, v in told.items()}
+        if "values" in op:
+            op["weightShape"] = list(told["values"].shape)
+            op["values"] = told["values"].flatten().tolist()
+        shape = list(y.shape) if y.ndim == 3 else [len(y), 1, 1]
+        found.append(
+            {"name": name, "op": op, "x": x.flatten().tolist(), "shape": list(x.shape),
+             "y": y.flatten().tolist(), "outShape": shape}
+        )  # fmt: skip
+    return found
+
+
+if NODE:
+
+    def test_written_out_sums_are_pytorchs_numbers(tmp_path: Path) -> None:
+        shutil.copytree(ROOT / "components" / "views" / "maps", tmp_path / "maps")
+        shutil.copy(ROOT / "tests" / "js" / "maps_laws.js", tmp_path)
+        (tmp_path / "package.json").write_text('{"type": "module"}')
+        (tmp_path / "cases.js").write_text(f"export default {json.dumps(cases())};")
+        (tmp_path / "main.js").write_text(
+            'import { broken } from "./maps_laws.js";\nimport cases from "./cases.js";\n'
+            "const found = await broken((path) => import(`./${path}`), cases);\n"
+            'console.log(found.slice(0, 20).join("\\n"));\n'
+            "process.exit(found.length ? 1 : 0);\n"
+        )
+        done = subprocess.run(
+            [NODE or "node", "main.js"], cwd=tmp_path, capture_output=True, text=True, timeout=60
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.fixture
+def sent(monkeypatch: pytest.MonkeyPatch) -> list[dict]:
+    found: list[dict] = []
+    monkeypatch.setattr(maps.mount, "view", lambda name, data, **how: found.append(dict(data)))
+    return found
+
+
+def drawn(spec: looking.Spec, **more: Any) -> None:
+    result = looking.run(spec)
+    maps.maps(key="k", alt="a", picture=result.x, found=result.maps, **more)
+
+
+def test_a_small_network_is_sent_with_every_number(sent) -> None:
+    drawn(looking.Spec())
+    result = looking.run(looking.Spec())
+    assert [one["name"] for one in sent[0]["layers"]] == [m.name for m in result.maps]
+    for one, true in zip(sent[0]["layers"], result.maps, strict=True):
+        assert torch.equal(torch.from_numpy(one["exact"]), true.values)
+    assert not sent[0]["asks"]
+
+
+def test_a_large_network_is_sent_as_thumbnails_and_the_opened_layer_in_full(sent) -> None:
+    drawn(looking.Spec(network="resnet18", image="china"), opened="layer1.0.conv1")
+    data = sent[0]
+    sizes = {one["name"]: one["tiles"].shape for one in data["layers"]}
+    assert sizes["conv1"] == (12, 28, 28)
+    assert sizes["layer1.0.conv1"] == (64, 56, 56)
+    assert data["asks"]
+    assert len(wire.dumps(data)) < 2_000_000
+
+
+def test_single_numbers_are_drawn_on_the_scale_of_their_layer(sent) -> None:
+    drawn(looking.Spec())
+    last = sent[0]["layers"][-1]
+    assert last["tiles"].min() == 0
+    assert last["tiles"].max() == 255
