@@ -26,6 +26,7 @@ from models.data import (
     profiling,
     workspace,
 )
+from models.data.tables import Column
 from models.datasets import large
 
 PREFIX = "tables"
@@ -163,12 +164,13 @@ def _card(data: str, known: csv_files.Profile) -> None:
             "kind": [c.kind for c in columns],
             "missing": [c.missing for c in columns],
             "different": [c.distinct for c in columns],
-            "lowest": [_number(c.low) for c in columns],
-            "mean": [_number(c.mean) for c in columns],
-            "highest": [_number(c.high) for c in columns],
+            "lowest": [_number(c, c.low) for c in columns],
+            "mean": [_number(c, c.mean) for c in columns],
+            "highest": [_number(c, c.high) for c in columns],
             "such as": [", ".join(c.examples[:3]) for c in columns],
         }
     )
+    kinds = {c.name: c.kind for c in columns}
     left, right = st.columns([3, 2], gap="large")
     with left:
         st.dataframe(
@@ -181,6 +183,7 @@ def _card(data: str, known: csv_files.Profile) -> None:
             if c.kind != "empty" and (c.is_number or c.distinct <= decoded.MAX_WORDS)
         ]
         if shown:
+            shown.sort(key=lambda name: kinds[name] == "id")  # names of rows say nothing together
             column = str(st.selectbox("Distribution of", shown, key="tables:column"))
             values = decoded.load(data.removeprefix("upload:"), csv_files.AUTO, [column])[column]
             figure(
@@ -192,8 +195,12 @@ def _card(data: str, known: csv_files.Profile) -> None:
             )
 
 
-def _number(value: float) -> str:
-    return "" if math.isnan(value) else f"{value:.4g}"
+def _number(about: Column, value: float) -> str:
+    if math.isnan(value):
+        return ""
+    if about.kind == "date":  # days since 1970
+        return str(pd.Timestamp("1970-01-01") + pd.Timedelta(days=round(value)))[:10]
+    return f"{value:.4g}"
 
 
 def _said(id: str) -> None:
