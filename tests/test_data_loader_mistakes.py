@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from models.data import loader_mistakes
@@ -23,8 +25,10 @@ def test_a_mistake_shows_and_its_cure_loads_everything(case: str) -> None:
 
 
 def test_a_shared_file_is_cured_by_opening_it_in_each_worker() -> None:
-    found = loader_mistakes.run(Spec(case="opens"))  # what the mistake does is a matter of chance
-    assert "400" in found.wrong
+    found = loader_mistakes.run(Spec(case="opens"))
+    # what workers that share one position in a file read is a matter of chance: other items, or no whole one
+    wrong = r"400 items arrived: \d+ more than once, \d+ of 400 never\.|.*error after \d+ items: .*"
+    assert re.fullmatch(wrong, found.wrong, re.IGNORECASE)
     assert found.right == "All 400 items arrived, each once."
 
 
