@@ -205,10 +205,10 @@ def test_a_diverging_run_gets_a_diagnosis_and_a_fix_that_works():
 @pytest.mark.parametrize(
     ("data", "offered"),
     [
-        ("iris", {"auto", "cross_entropy", "nll"}),
-        ("breast_cancer", {"auto", "cross_entropy", "nll", "bce_with_logits"}),
+        ("iris", {"auto", "cross_entropy", "multi_margin", "nll"}),
+        ("breast_cancer", {"auto", "cross_entropy", "multi_margin", "nll", "bce_with_logits"}),
         ("diabetes", {"auto", "mse", "l1", "huber"}),
-        ("xor", {"auto", "cross_entropy", "nll", "bce_with_logits"}),
+        ("xor", {"auto", "cross_entropy", "multi_margin", "nll", "bce_with_logits"}),
         ("reg_plane", {"auto", "mse", "l1", "huber"}),
     ],
 )
