@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import shutil
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +12,7 @@ from torch import nn
 from components.views import maps
 from models.cnn import look, looking
 from models.core import wire
-
-ROOT = Path(__file__).resolve().parents[1]
-NODE = shutil.which("node")
+from tests.node import NODE, broken
 
 LAYERS = {
     "convolution": nn.Conv2d(3, 4, 3, padding=1),
@@ -58,20 +53,7 @@ def cases() -> list[dict[str, Any]]:
 if NODE:
 
     def test_written_out_sums_are_pytorchs_numbers(tmp_path: Path) -> None:
-        shutil.copytree(ROOT / "components" / "views" / "maps", tmp_path / "maps")
-        shutil.copy(ROOT / "tests" / "js" / "maps_laws.js", tmp_path)
-        (tmp_path / "package.json").write_text('{"type": "module"}')
-        (tmp_path / "cases.js").write_text(f"export default {json.dumps(cases())};")
-        (tmp_path / "main.js").write_text(
-            'import { broken } from "./maps_laws.js";\nimport cases from "./cases.js";\n'
-            "const found = await broken((path) => import(`./${path}`), cases);\n"
-            'console.log(found.slice(0, 20).join("\\n"));\n'
-            "process.exit(found.length ? 1 : 0);\n"
-        )
-        done = subprocess.run(
-            [NODE or "node", "main.js"], cwd=tmp_path, capture_output=True, text=True, timeout=60
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
+        assert broken("maps_laws", "maps", tmp_path, cases()) == ""
 
 
 @pytest.fixture
