@@ -83,11 +83,9 @@ def test_a_drawing_becomes_the_picture(visit: Callable[..., Page]):
     page = visit("convolution?convolution-view=Picture")
     page.get_by_role("button", name="Draw").click()
     pad = page.get_by_role("application", name=re.compile("draw on"))
-    box = pad.bounding_box()
-    assert box is not None
-    page.mouse.move(box["x"] + 40, box["y"] + 40)
+    pad.hover(position={"x": 40, "y": 40})  # which waits until the popover has stopped moving
     page.mouse.down()
-    page.mouse.move(box["x"] + 150, box["y"] + 150, steps=5)
+    pad.hover(position={"x": 150, "y": 150})
     page.mouse.up()
     expect(page.get_by_role("combobox", name="Picture")).to_have_value("drawing.png")
     expect(page).to_have_url(re.compile("filters-image=upload"))
