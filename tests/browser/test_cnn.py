@@ -42,9 +42,10 @@ def test_a_digit_is_classified_while_it_is_drawn(visit: Callable[..., Page]):
     page.get_by_role("radio", name="Draw").click()
     harness.idle(page)
     pad = page.get_by_role("application", name=re.compile("Draw a digit"))
+    expect(page.get_by_text("The network says 3")).to_be_visible()
+    pad.hover()  # which waits until it stands still
     box = pad.bounding_box()
     assert box is not None
-    expect(page.get_by_text("The network says 3")).to_be_visible()
 
     def at(u: float, v: float) -> tuple[float, float]:
         return box["x"] + u * box["width"], box["y"] + v * box["height"]
