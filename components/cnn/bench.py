@@ -168,7 +168,7 @@ def truth(spec: looking.Spec) -> str:
     """What the digit is, where the picture is one of the set."""
     if spec.image != looking.DIGITS:
         return ""
-    return str(int(data.digits(8)[1][spec.row]))
+    return str(int(data.all_digits(8)[1][spec.row]))
 
 
 def take(file: bytes, name: str, **more: str) -> None:

@@ -58,6 +58,12 @@ def digits(size):
     return x, torch.from_numpy(labels).long()
 
 
+@lru_cache(maxsize=8)
+def all_digits(size: int) -> tuple[Tensor, Tensor]:
+    """`digits`, read once; shared between callers, never changed in place."""
+    return digits(size)
+
+
 def fitted(pictures, size):
     """uint8 pictures (N, C, H, W) as float32 in [0, 1] of size × size."""
     x = pictures.float() / 255
@@ -112,7 +118,7 @@ def pictures(name: str, size: int) -> tuple[Tensor, Tensor]:
         SpecError: they are not on this server, have to be downloaded and cannot be, or are too many at this size.
     """
     if name in _PART:
-        x, y = digits(size)
+        x, y = all_digits(size)
         low, high = _PART[name]
         kept = (y >= low) & (y <= high)
         return x[kept], y[kept] - low

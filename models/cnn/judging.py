@@ -92,5 +92,5 @@ def digit_row(used: looking.Bench, row: int) -> int | None:
     part = data.part_of_digits(spec.data) if spec else None
     if part is None or spec is None or spec.channels != 1:
         return None
-    y = data.digits(8)[1]
+    y = data.all_digits(8)[1]
     return int(((y >= part[0]) & (y <= part[1])).nonzero().flatten()[row])

@@ -144,7 +144,7 @@ def picture(spec: Spec, gray: bool) -> Tensor:
         SpecError: it is not on this server, or no picture.
     """
     if spec.image == DIGITS:
-        x = data.digits(8)[0][spec.row]
+        x = data.all_digits(8)[0][spec.row]
         return x if gray else x.expand(3, -1, -1)
     if spec.image in images.BUNDLED:
         return images.to_tensor(images.bundled(spec.image), gray, longest=512)
@@ -157,7 +157,7 @@ def prepared(spec: Spec, used: Bench, pixels: Tensor | None = None) -> Tensor:
     """The picture as the network sees it. Shape: (channels, size, size)."""
     gray = used.channels == 1
     if spec.image == DIGITS and gray and pixels is None:
-        return upright(data.digits(used.size)[0][spec.row], spec.invert)
+        return upright(data.all_digits(used.size)[0][spec.row], spec.invert)
     x = upright(picture(spec, gray) if pixels is None else pixels, spec.invert)
     if gray and spec.crop:
         return like_a_digit(x, used.size)
