@@ -15,6 +15,7 @@ projector = lesson.page(
     "Point at an output cell: which inputs made it, with which weights? Then slide a kernel over a picture.",
 )
 VIEWS = ("Cells", "Picture")
+CHANNELS = ("red", "green", "blue")
 SAID = {
     "signed": "grey for 0, darker below, lighter above",
     "range": "black for the lowest and white for the highest",
@@ -157,7 +158,7 @@ def show_picture() -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         channel = st.segmented_control(
             "Channel",
-            ("all", "red", "green", "blue"),
+            ("all", *CHANNELS),
             default="all",
             required=True,
             key="filters-channel",
@@ -179,14 +180,14 @@ def show_picture() -> None:
             layer = st.slider(
                 "After layer", 1, spec.layers, spec.layers, key="filters-layer", width=220
             )
-    before, after = result.before, result.after[layer - 1]
-    if channel != "all" and not spec.gray:
-        index = ("red", "green", "blue").index(channel)
-        before, after = before[index : index + 1], after[index : index + 1]
+    after = result.after[layer - 1]
+    only = CHANNELS.index(channel) if channel in CHANNELS and not spec.gray else None
+    if only is not None:
+        after = after[only : only + 1]
     low, high = float(after.min()), float(after.max())
     with lesson.stage():
         compare(
-            images.to_png(before),
+            _before(spec.image, spec.gray, spec.longest, only),
             images.to_png(images.SCALES[scale](after)),
             key="filters-compare",
             values=after,
@@ -238,6 +239,13 @@ def _pixels(image: str, gray: bool, longest: int):
     upload = image.removeprefix("upload:")
     data = workspace.get(upload).read_bytes()
     return filters.picture(spec, data, workspace.display_name(workspace.about(upload).name))
+
+
+@st.cache_data(max_entries=32, show_spinner=False)
+def _before(image: str, gray: bool, longest: int, only: int | None) -> bytes:
+    """The picture, or one channel of it, as PNG; it stays the same while the kernel changes."""
+    pixels = _pixels(image, gray, longest)
+    return images.to_png(pixels if only is None else pixels[only : only + 1])
 
 
 if view == "Cells":
