@@ -15,6 +15,7 @@ _HERE = "address:page"  # name of the page of the last run
 _NEW = "address:arriving"  # prefixes that still have to look at the address after a page switch
 _KEPT = "address:kept"  # per prefix: the bound values of its last run
 _NEXT = "address:next"  # parameters to be written before the next run's widgets
+_UNSEEN = "address:unseen"  # per key: the values before and after a `put` whose widget may not have been drawn yet
 _SHARED = ("hide", "run")  # parameters of no page's own, dropped when another page opens
 
 # What the script writes into the address (a run's id, a fix) replaces the entry it stands on, as moving a
@@ -50,6 +51,9 @@ def arrive(page: str) -> None:
     state = st.session_state
     for key, value in state.pop(_NEXT, {}).items():
         put(key, value)
+    for key, (old, new) in list(state.get(_UNSEEN, {}).items()):
+        if old != new and state.get(key) == old:
+            put(key, new)
     before = state.get(_HERE)
     if before == page:
         return
@@ -61,6 +65,11 @@ def arrive(page: str) -> None:
             st.query_params.pop(name, None)
     for name in _SHARED:
         state[f"address:{name}"] = st.query_params.get(name)
+
+
+def seen() -> None:
+    """The page has been drawn to its end, so the browser knows what was `put`; call once, last."""
+    st.session_state.pop(_UNSEEN, None)
 
 
 def restore(prefix: str) -> None:
@@ -88,8 +97,11 @@ def keep(prefix: str, values: Mapping[str, specs.Value]) -> None:
 def put(key: str, value: specs.Value | None) -> None:
     """Write one parameter, bound to a widget or not; None removes it. Call before the widget is drawn.
 
-    Used by buttons' callbacks: a doctor's fix, a new seed, settings taken over from another run.
+    Used by buttons' callbacks: a doctor's fix, a new seed, settings taken over from another run. A click that comes
+    before the widget is drawn again brings its old value along; `arrive` then writes the new one once more.
     """
+    unseen = st.session_state.setdefault(_UNSEEN, {})
+    unseen[key] = (unseen[key][0] if key in unseen else st.session_state.get(key), value)
     if value is not None:
         st.session_state[key] = value
     else:

@@ -95,8 +95,9 @@ def problem(title: str, message: str, detail: str = "") -> None:
 
 
 def footer() -> None:
-    """What computed the page: library versions, in small print."""
+    """What computed the page: library versions, in small print; call it last."""
     with st.container(key="lesson-foot"):
         st.caption(
             f"Every number on this page was computed just now by PyTorch {torch.__version__} on this machine."
         )
+    address.seen()

@@ -261,3 +261,26 @@ def test_a_message_is_shown_as_it_is_written() -> None:
     assert (
         controls.plain("The kernel reaches over 5 pixels.") == "The kernel reaches over 5 pixels."
     )
+
+
+def _interrupted() -> None:
+    import streamlit as st
+
+    from components import address
+
+    address.arrive("toy")
+    if st.button("fix", on_click=address.put, args=("toy-x", 5)):
+        st.stop()  # as a click does that comes before the page is drawn
+    st.number_input("x", 0, 9, 1, key="toy-x")
+    address.seen()
+
+
+def test_a_value_that_was_put_survives_a_click_on_a_page_not_yet_drawn_again() -> None:
+    at = AppTest.from_function(_interrupted).run()
+    at.number_input(key="toy-x").set_value(3).run()
+    at.button[0].click().run()
+    at.session_state["toy-x"] = 3  # which the browser still shows and sends with the click
+    at.run()
+    assert at.number_input(key="toy-x").value == 5
+    at.number_input(key="toy-x").set_value(3).run()
+    assert at.number_input(key="toy-x").value == 3  # now it is the learner's own wish

@@ -1,6 +1,12 @@
 """The Datasets page: opens on a finished set, uploads become sets, settings reach the pictures and the code."""
 
+import io
+import time
+import zipfile
+from pathlib import Path
+
 import pytest
+from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from tests.conftest import ROOT
@@ -30,3 +36,26 @@ def test_every_view_opens_without_an_error(view: str):
     at = opened(datasets__view=view)
     assert not at.exception
     assert not at.error
+
+
+def test_an_archive_of_the_servers_folder_is_taken_in_only_where_its_owner_named_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    at = opened()
+    assert not [b for b in at.button if b.key == "datasets:folder-take"]
+    with zipfile.ZipFile(tmp_path / "own.zip", "w") as archive:
+        for name in ("cat", "dog"):
+            for i in range(5):
+                out = io.BytesIO()
+                Image.new("RGB", (8, 8), (20 * i, 10, 200 if name == "cat" else 0)).save(out, "PNG")
+                archive.writestr(f"{name}/{i}.png", out.getvalue())
+    (tmp_path / "notes.txt").write_text("no archive")
+    monkeypatch.setenv("PLAYGROUND_FOLDER", str(tmp_path))
+    at = at.run()
+    assert at.selectbox(key="datasets:folder").options == ["own.zip"]
+    at.button(key="datasets:folder-take").click().run()
+    deadline = time.monotonic() + 60
+    while metric(at, "Pictures") != "10":
+        assert time.monotonic() < deadline, [e.value for e in at.error]
+        at.run()
+    assert metric(at, "Classes") == "2"
