@@ -295,10 +295,13 @@ def to_code(spec: Spec) -> str:
         "import torch\nfrom torch import nn\nfrom torch.nn import functional as F",
         model,
         _picture_code(spec, gray, size, wants_imagenet),
-        "outputs = {}  # of every layer that computes\n"
+        "outputs = {}  # of every layer that computes; name#2 is its second call\n\n\n"
+        "def keep(name, y):\n"
+        '    calls = sum(known.partition("#")[0] == name for known in outputs)\n'
+        '    outputs[f"{name}#{calls + 1}" if calls else name] = y[0].clone()\n\n\n'
         "for name, layer in model.named_modules():\n"
         "    if name and not list(layer.children()):\n"
-        "        layer.register_forward_hook(lambda m, x, y, name=name: outputs.update({name: y[0].clone()}))\n"
+        "        layer.register_forward_hook(lambda m, x, y, name=name: keep(name, y))\n"
         "with torch.no_grad():\n"
         "    probabilities = model.eval()(x[None])[0].softmax(0)",
         'print("predicted =", probabilities.argmax().item())\n'

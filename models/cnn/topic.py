@@ -128,6 +128,7 @@ class Pictures:
                     "name": m.name,
                     "kind": m.kind,
                     "source": m.source,
+                    "given": None if m.given is None else to_numpy(m.given),
                     "shape": list(m.values.shape),
                     "tiles": to_numpy(v),
                     "ranges": to_numpy(r.contiguous()),
