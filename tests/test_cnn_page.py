@@ -57,6 +57,40 @@ def test_weights_of_another_network_are_explained_and_the_page_stays():
     assert "Random weights" in texts(at)
 
 
+def test_the_pictures_a_channel_likes_and_the_activations_of_a_class_are_shown():
+    at = open_page()
+    at.session_state["cnn-look-tab"] = "Activations of a class"
+    at.run()
+    assert not at.exception
+    at.selectbox(key="look-class").select(7).run()
+    at.selectbox(key="look-class").select(4).run()
+    assert any("Mean activation of each channel of 3" in c.value for c in at.caption)
+    at.session_state["cnn-look-tab"] = "Strongest pictures"
+    at.run()
+    assert any("on each of 1797 pictures" in c.value for c in at.caption)
+    assert not at.exception
+
+
+def test_any_network_looks_at_any_set():
+    at = open_page(look__network="small ResNet", look__image="china")
+    at.session_state["cnn-look-tab"] = "Strongest pictures"
+    at.run()
+    at.selectbox(key="look-strong-set-photos").select("digits").run()
+    assert any("on each of 1797 pictures" in c.value for c in at.caption)
+    assert not at.exception
+
+
+def test_a_set_that_has_to_be_downloaded_says_so_and_starts_nothing(monkeypatch, tmp_path):
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    at = open_page(cnn__view="Build and train", cnn__data="MNIST")
+    assert any("press Download" in info.value for info in at.info)
+    assert at.button(key="cnn-data-download-MNIST").label == "Download MNIST (12 MB)"
+    assert "run" not in at.query_params
+    at.selectbox(key="cnn-data").select("digits").run()
+    assert "run" in at.query_params
+    assert not at.exception
+
+
 def test_a_layer_that_does_not_fit_is_shown_after_those_that_do():
     layers = "conv 8 3, relu, max_pool 2, linear"
     at = open_page(cnn__view="Build and train", cnn__network="own list", cnn__layers=layers)

@@ -22,6 +22,7 @@ def maps(
     key: str,
     alt: str,
     picture: Tensor | None = None,
+    input: Tensor | None = None,
     found: Sequence[look.Maps] = (),
     scale: str = "map",
     classes: Sequence[str] = (),
@@ -38,7 +39,7 @@ def maps(
     """Draw what every layer makes of a picture; a click on a layer opens it, a click on a map its single sums.
 
     Args:
-        picture: (1 or 3, H, W) in [0, 1], as the network saw it.
+        picture: (1 or 3, H, W) in [0, 1], as the network saw it; input: its numbers, where they are others.
         found: the layers' outputs; those too large to send are reduced, and say so.
         scale: what black and white stand for: the lowest and highest value of each "map", "layer" or the "network".
         probabilities: (classes,), drawn as bars at the end.
@@ -59,6 +60,7 @@ def maps(
         {
             "run": run,
             "picture": None if picture is None else to_numpy(picture).astype(np.float32),
+            "input": None if input is None else to_numpy(input).astype(np.float32),
             "layers": layers,
             "scale": scale,
             "classes": list(classes),

@@ -246,7 +246,7 @@ export default define({
     }
 
     const inputOf = (one) => {
-      if (one.source === "") return data.picture;
+      if (one.source === "") return data.input ?? data.picture;
       return one.source === null ? (one.given ?? null) : (layerOf(one.source)?.exact ?? null);
     };
 
