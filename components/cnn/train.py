@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from components import code_panel, controls, lesson, news, session, transport
-from components.cnn import inside, sets
+from components.cnn import evolution, inside, sets
 from components.controls import Panel
 from components.training import charts, doctor, files, model, steer, table
 from components.transport import Followed, Topic
@@ -115,23 +115,26 @@ def _tabs(
     spec: cnn.Spec,
     found: tuple[architecture.LayerInfo, ...],
 ) -> None:
-    names = ["Layers", "Augmentation", "Curves", "Runs", "Save and load", "Code"]
+    names = ["Layers", "Evolution", "Augmentation", "Curves", "Runs", "Save and load", "Code"]
     tabs = st.tabs(names, key=f"{topic.page}-tab", on_change="rerun", bind="query-params")
     if tabs[0].open:
         with tabs[0]:
             inside.layer_table(found)
     if tabs[1].open:
         with tabs[1]:
+            evolution.tab(topic, run, found)
+    if tabs[2].open:
+        with tabs[2]:
             preview(spec)
-    for tab, body in zip(tabs[2:4], (charts.curves_tab, table.tab), strict=True):
+    for tab, body in zip(tabs[3:5], (charts.curves_tab, table.tab), strict=True):
         if tab.open:
             with tab:
                 body(topic, run, spec)
-    if tabs[4].open:
-        with tabs[4]:
-            _files(topic, run)
-    if tabs[5].open and run.run:
+    if tabs[5].open:
         with tabs[5]:
+            _files(topic, run)
+    if tabs[6].open and run.run:
+        with tabs[6]:
             ran = model.as_it_ran(run)
             try:
                 code = cnn.to_code(ran)

@@ -38,6 +38,9 @@ export default define({
 
     const layerOf = (name) => layers.find((one) => one.name === name) ?? null;
     const title = (one) => (/^\d+$/.test(one.name) ? `${Number(one.name) + 1} ${one.kind}` : `${one.name} ${one.kind}`);
+    // the columns of a deep network are narrow: no kind, and no word that all its layers share
+    const brief = (one) => one.name.replace(/^(layer|features\.)/, "");
+    const briefSize = ({ shape: [n, h, w] }) => (h * w === 1 ? `${n}` : h === w ? `${n}×${h}²` : `${n}×${h}×${w}`);
     const size = (one) => one.shape.filter((n, k) => k === 0 || one.shape[1] * one.shape[2] > 1).join(" × ");
 
     function go(layer, map) {
@@ -172,15 +175,16 @@ export default define({
       };
       const first = place();
       text(g, theme, "picture", first.x, first.y, column, { bold: true });
-      text(g, theme, data.picture.shape.join(" × "), first.x, first.y + theme.small * 1.25, column, { color: theme.muted });
+      text(g, theme, column < theme.small * 6.5 ? briefSize(data.picture) : data.picture.shape.join(" × "), first.x, first.y + theme.small * 1.25, column, { color: theme.muted });
       const side = Math.min(column, high - head - 4);
       draw(g, pictureCanvas(), first.x, first.y + head, side, side);
       frame(g, theme, first.x, first.y + head, side, side, false);
       for (const one of drawn) {
         const { x, y } = place();
         const strong = pointed?.layer === one.name;
-        text(g, theme, title(one), x, y, column, { bold: true, color: strong ? theme.primary : theme.text });
-        text(g, theme, size(one), x, y + theme.small * 1.25, column, { color: theme.muted });
+        const narrow = column < theme.small * 6.5;
+        text(g, theme, narrow ? brief(one) : title(one), x, y, column, { bold: true, color: strong ? theme.primary : theme.text });
+        text(g, theme, narrow ? briefSize(one) : size(one), x, y + theme.small * 1.25, column, { color: theme.muted });
         const [n, h, w] = one.tiles.shape;
         const flat = h * w === 1;
         const room = high - head - theme.small * 0.6;
