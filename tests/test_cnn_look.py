@@ -71,6 +71,13 @@ def test_the_activations_of_a_class_are_the_mean_of_its_pictures(model):
     assert strength[3].isnan().all()  # a class without pictures
 
 
+def test_layers_are_named_as_the_view_names_them(model):
+    assert look.title(model, "0") == "1 Conv2d"
+    assert look.title(nn.Sequential(model), "0.3") == "0.3 Conv2d"
+    assert look.usual(model) == "4"
+    assert look.usual(nn.Sequential(nn.Flatten())) == "0"
+
+
 def test_looking_leaves_the_model_as_it_was(model):
     model.train()
     look.feature_maps(model, torch.rand(1, 8, 8))

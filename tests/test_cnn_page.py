@@ -64,7 +64,7 @@ def test_the_pictures_a_channel_likes_and_the_activations_of_a_class_are_shown()
     assert not at.exception
     at.selectbox(key="look-class").select(7).run()
     at.selectbox(key="look-class").select(4).run()
-    assert any("Mean activation of each channel of 3" in c.value for c in at.caption)
+    assert any("Mean activation of each channel of 5 ReLU" in c.value for c in at.caption)
     at.session_state["cnn-look-tab"] = "Strongest pictures"
     at.run()
     assert any("on each of 1797 pictures" in c.value for c in at.caption)

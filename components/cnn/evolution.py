@@ -32,9 +32,13 @@ def tab(
         )
         return
     key = f"{topic.page}-evolution"
-    names = list(dict.fromkeys(one.name for one in found))
+    kinds = {one.name: one.kind for one in found}
+
+    def title(name: str) -> str:
+        return f"{int(name) + 1 if name.isdecimal() else name} {kinds[name]}"
+
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        layer = st.selectbox("Layer", names, key=f"{key}-layer", width=220)
+        layer = st.selectbox("Layer", list(kinds), format_func=title, key=f"{key}-layer", width=220)
         source = st.segmented_control(
             "Picture", _PICTURES, default=_PICTURES[0], required=True, key=f"{key}-picture"
         )
@@ -48,11 +52,13 @@ def tab(
             help="What black and white stand for: the lowest and highest value of each map, of an epoch, or of all.",
         )
     st.fragment(_columns, run_every=2.0 if run.status.state == "running" else None)(
-        run, str(layer), source == _PICTURES[1], str(scale), key
+        run, str(layer), title(str(layer)), source == _PICTURES[1], str(scale), key
     )
 
 
-def _columns(run: Followed[cnn.Spec], layer: str, own: bool, scale: str, key: str) -> None:
+def _columns(
+    run: Followed[cnn.Spec], layer: str, name: str, own: bool, scale: str, key: str
+) -> None:
     try:
         picture = _picture(run.spec).numpy().tobytes() if own else b""
         told = transport.command(run, "evolve", layer=layer, picture=picture)
@@ -73,9 +79,9 @@ def _columns(run: Followed[cnn.Spec], layer: str, own: bool, scale: str, key: st
         picture=torch.from_numpy(np.array(told["picture"])),
         found=columns,
         scale=scale,
-        hint=f"Each column is what layer {layer} makes of the picture after so many epochs.",
+        hint=f"Each column is what {name} makes of the picture after so many epochs.",
         height=400,
-        alt=f"The maps of layer {layer} at {len(columns)} epochs from the start until now",
+        alt=f"The maps of {name} at {len(columns)} epochs from the start until now",
     )
     st.caption(
         _course(told, run.spec)

@@ -144,6 +144,13 @@ def layer_table(found: tuple[architecture.LayerInfo, ...]) -> None:
         table,
         hide_index=True,
         height="content" if len(found) < 16 else 420,
+        column_config={
+            "layer": st.column_config.TextColumn(width=300),
+            **{
+                name: st.column_config.NumberColumn(format="localized")
+                for name in ("parameters", "multiply-adds", "memory (bytes)")
+            },
+        },
         alt="Layers with output shape, parameters, multiply-adds, memory and receptive field",
     )
     if found and found[-1].error:
@@ -162,7 +169,13 @@ def _layers(spec: looking.Spec, used: looking.Bench) -> None:
 
 def _filters(spec: looking.Spec, used: looking.Bench) -> None:
     names = [n for n in look.layers(used.model) if _is_convolution(used, n)]
-    name = st.selectbox("Convolution", names, key=f"{bench.PREFIX}-filters")
+    name = st.selectbox(
+        "Convolution",
+        names,
+        format_func=lambda name: look.title(used.model, name),
+        key=f"{bench.PREFIX}-filters",
+        width=300,
+    )
     if name is None:
         st.caption("This network has no convolution.")
         return
@@ -199,7 +212,7 @@ def _strongest(spec: looking.Spec, used: looking.Bench) -> None:
         return
     name, found = chosen
     with st.spinner("Looking at the pictures"):
-        indices, values = look.most_activating(used.model, found.x, name, k=9)
+        indices, values = look.most_activating(used.model, found.x, name, k=8)
     channel = st.slider("Channel", 0, max(1, len(indices) - 1), 0, key=f"{bench.PREFIX}-channel")
     channel = min(channel, len(indices) - 1)
     tiles(
@@ -215,7 +228,7 @@ def _strongest(spec: looking.Spec, used: looking.Bench) -> None:
         alt=f"The pictures that channel {channel} of {name} answers strongest, the strongest first",
     )
     st.caption(
-        f"The largest value of channel {channel} on each of {len(found.x)} pictures; these nine have the highest."
+        f"The largest value of channel {channel} on each of {len(found.x)} pictures; these eight have the highest."
     )
 
 
@@ -239,7 +252,7 @@ def _of_a_class(spec: looking.Spec, used: looking.Bench) -> None:
     with st.spinner("Looking at the pictures"):
         mean = look.mean_maps(used.model, part.x)
         strength = look.channel_means(used.model, found.x, found.labels, len(found.classes), name)
-    which = found.classes[int(label or 0)]
+    which, layer = found.classes[int(label or 0)], look.title(used.model, name)
     maps(
         key=f"{bench.PREFIX}-class-maps",
         picture=part.shown.mean(0),
@@ -253,14 +266,14 @@ def _of_a_class(spec: looking.Spec, used: looking.Bench) -> None:
             strength.numpy(),
             rows=found.classes,
             columns=[str(i) for i in range(strength.shape[1])],
-            title=f"mean activation of each channel of {name}",
+            title=f"mean activation of each channel of {layer}",
         ),
         key=f"{bench.PREFIX}-class-heat",
         height=120 + 22 * min(20, len(found.classes)),
-        alt=f"Mean activation of each channel of {name} for each class",
+        alt=f"Mean activation of each channel of {layer} for each class",
     )
     st.caption(
-        f"Mean activation of each channel of {name}, by class. A channel with one bright row speaks for one class."
+        f"Mean activation of each channel of {layer}, by class. A channel with one bright row speaks for one class."
     )
 
 
@@ -271,7 +284,12 @@ def _layer_and_set(used: looking.Bench, key: str) -> tuple[str, several.Pictures
         usual = used.spec.data if used.spec is not None else "photos"
         data = sets.choose(usual, f"{bench.PREFIX}-{key}-set")
         name = st.selectbox(
-            "Layer", names, min(3, len(names) - 1), key=f"{bench.PREFIX}-{key}-layer", width=300
+            "Layer",
+            names,
+            names.index(look.usual(used.model)),
+            format_func=lambda name: look.title(used.model, name),
+            key=f"{bench.PREFIX}-{key}-layer",
+            width=300,
         )
     try:
         return str(name), several.pictures(used, data)

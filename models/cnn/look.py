@@ -44,6 +44,22 @@ def layers(model: nn.Module) -> list[str]:
     return [name for name, layer in model.named_modules() if name and not list(layer.children())]
 
 
+def title(model: nn.Module, name: str) -> str:
+    """A layer's name as learners read it, as the maps view writes it: "4 Conv2d" for "3", "layer1.0.conv1 Conv2d"."""
+    kind = type(model.get_submodule(name)).__name__
+    return f"{int(name) + 1 if name.isdecimal() else name} {kind}"
+
+
+def usual(model: nn.Module) -> str:
+    """The layer to begin with: the last ReLU, whose channels tell classes apart best, else the last convolution."""
+    names = layers(model)
+    for kind in (nn.ReLU, nn.Conv2d, nn.Module):
+        found = [name for name in names if isinstance(model.get_submodule(name), kind)]
+        if found:
+            return found[-1]
+    return ""
+
+
 @contextmanager
 def listening(model: nn.Module, names: Iterable[str]) -> Iterator[dict[str, Tensor]]:
     """Collects the outputs of the named layers while the model runs, detached copies, the last call's."""

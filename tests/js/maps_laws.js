@@ -1,7 +1,7 @@
 // Laws of the maps view's sums, against numbers that PyTorch computed (cases.js, written by the test).
 
 export async function broken(load, cases) {
-  const { contributions, grid, result, sent, worked } = await load("maps/sums.js");
+  const { contributions, grid, labelled, result, sent, worked } = await load("maps/sums.js");
   const failures = [];
   const array = (values, shape) => Object.assign(Float64Array.from(values), { shape });
   for (const one of cases.layers) {
@@ -34,6 +34,9 @@ export async function broken(load, cases) {
     const { columns, tile } = grid(count, 300, 200, 1.5, 4);
     const rows = Math.ceil(count / columns);
     if (columns * tile + (columns - 1) * 4 > 300.01 || (rows * tile) / 1.5 + (rows - 1) * 4 > 200.01) failures.push(`${count} tiles do not fit`);
+    const named = labelled(count, 300, 200, 1.5, 4, 15);
+    const lines = Math.ceil(count / named.columns);
+    if (named.columns * named.tile + (named.columns - 1) * 4 > 300.01 || lines * (named.tile / 1.5 + 15) + (lines - 1) * 4 > 200.01) failures.push(`${count} named tiles do not fit`);
     if (!(tile > 0)) failures.push(`${count} tiles have no size`);
   }
   return failures;

@@ -4,7 +4,7 @@ import { clip, fit } from "../shared/canvas.js";
 import { inkOn, number } from "../shared/scale.js";
 import { css } from "../shared/theme.js";
 import { define, make } from "../shared/view.js";
-import { contributions, grid, result, sent, worked } from "./sums.js";
+import { contributions, grid, labelled, result, sent, worked } from "./sums.js";
 
 const CSS = `
 .bar { padding-bottom: 0.5em; }
@@ -232,8 +232,8 @@ export default define({
       const [n, h, w] = one.tiles.shape;
       const label = theme.small * 1.5;
       const flat = h * w === 1;
-      const fitting = grid(n, width, height, flat ? 1.6 : w / (h + (label * h) / Math.max(40, height / 3)), 6);
-      const tw = Math.min(fitting.tile, flat ? theme.small * 6 : height);
+      const fitting = flat ? grid(n, width, height, 1.6, 6) : labelled(n, width, height, w / h, 6, label);
+      const tw = Math.max(4, Math.min(fitting.tile, flat ? theme.small * 6 : height));
       const th = flat ? tw / 1.6 - label : (tw * h) / w;
       for (let m = 0; m < n; m++) {
         const x = (m % fitting.columns) * (tw + 6);
@@ -287,21 +287,23 @@ export default define({
       else oneNumber(g, left, top, found.cell, found.value);
     }
 
+    /** Of many channels those that count most. */
+    const foremost = (parts) => (parts.length > SHOWN * 2 ? parts.toSorted((a, b) => Math.abs(b.sum) - Math.abs(a.sum)).slice(0, SHOWN * 2) : parts);
+
     function windows(g, x, y, width, height, { op, parts: all }) {
       const { theme } = ctx;
       const conv = op === "conv";
-      // of many channels those that count most
-      const parts = all.length > SHOWN * 2 ? all.toSorted((a, b) => Math.abs(b.sum) - Math.abs(a.sum)).slice(0, SHOWN * 2) : all;
+      const parts = foremost(all);
       const { rows: kh, columns: kw } = parts[0];
       const unitW = (conv ? 2 * kw + 1.2 : kw) + 2.2;
-      const unitH = kh + 1.1;
-      const fitting = grid(parts.length, width, height, unitW / unitH, 0);
-      const s = Math.min(fitting.tile / unitW, theme.small * 3.2);
+      const label = theme.small * 1.6;
+      const fitting = labelled(parts.length, width, height, unitW / kh, 0, label);
+      const s = Math.max(1, Math.min(fitting.tile / unitW, theme.small * 3.2));
       const limitX = Math.max(...parts.flatMap((part) => part.x.map((v) => Math.abs(v ?? 0))), 1e-9);
       const limitW = conv ? Math.max(...parts.flatMap((part) => part.w.map(Math.abs)), 1e-9) : 1;
       parts.forEach((part, k) => {
         const px = x + (k % fitting.columns) * s * unitW;
-        const py = y + Math.floor(k / fitting.columns) * s * unitH;
+        const py = y + Math.floor(k / fitting.columns) * (s * kh + label);
         text(g, theme, `${conv ? "input" : "map"} ${part.channel}${conv ? ` → ${number(part.sum, 3)}` : ""}`, px, py - 2, s * (unitW - 0.3), { color: theme.muted });
         matrix(g, px, py + theme.small * 1.2, s, part.rows, part.columns, part.x, limitX);
         if (!conv) return;
@@ -420,7 +422,7 @@ export default define({
         const more = parts[0].x.length - few.length;
         return `${place} = ${from.op === "max" ? "the largest" : "the mean"} of ${few.join(", ")}${more ? `, … (${more} more)` : ""} = ${number(result(from))}; ${computed}.`;
       }
-      const many = parts.slice(0, SHOWN).map((part) => around(part.sum, 4));
+      const many = foremost(parts).slice(0, SHOWN).map((part) => around(part.sum, 4));
       const rest = parts.length - many.length;
       return `${place} = ${many.join(" + ")}${rest ? ` + … (${rest} more)` : ""} + bias ${around(from.bias, 4)} = ${number(result(from))}; ${computed}. ${parts.length * parts[0].x.length} multiplications.`;
     }

@@ -116,3 +116,16 @@ export function grid(count, width, height, ratio, gap) {
   }
   return best;
 }
+
+/** The same for tiles that each have a line of text of height `label` above them. */
+export function labelled(count, width, height, ratio, gap, label) {
+  let best = { columns: 1, tile: 0 };
+  for (let columns = 1; columns <= count; columns++) {
+    const rows = Math.ceil(count / columns);
+    const across = (width - gap * (columns - 1)) / columns;
+    const down = ((height - gap * (rows - 1)) / rows - label) * ratio;
+    const tile = Math.min(across, down);
+    if (tile > best.tile) best = { columns, tile };
+  }
+  return best;
+}
