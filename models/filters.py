@@ -51,7 +51,9 @@ class Spec(core.Spec):
     wavelength: float = knob(
         4.0, "Distance between Gabor waves, in pixels.", minimum=1.0, maximum=20.0, step=0.5
     )
-    weights: str = knob("", "A typed kernel: numbers by comma, rows by semicolon.", max_chars=4000)
+    weights: str = knob(
+        "", "A typed kernel: numbers by comma, rows by semicolon.", max_chars=12_000
+    )
     flip: bool = knob(
         False,
         "True convolution turns the kernel by 180°; PyTorch's conv2d (cross-correlation) does not.",

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from components import code_panel, controls, image_picker, lesson
+from components import code_panel, controls, image_picker, lesson, number_grid
 from components.views.compare import compare
 from components.views.convolution import convolution as cells
 from models import convolution, filters
@@ -142,6 +142,7 @@ def show_picture() -> None:
             panel.draw("theta", "wavelength")
         if values["kernel"] == "random":
             panel.draw("seed")
+        _kernel_grid(panel.spec)
         if values["kernel"] == "typed":
             panel.draw("weights")
         panel.draw(
@@ -222,6 +223,30 @@ def show_picture() -> None:
             prefix="filters",
             params={"convolution-view": "Picture"},
         )
+
+
+def _kernel_grid(spec: filters.Spec) -> None:
+    """The kernel's numbers, whichever they are, to type over: then it is a typed one."""
+    rows = filters.make_kernel(spec).tolist()
+
+    def take(made: number_grid.Rows) -> None:
+        controls.put("filters", kernel="typed", weights=number_grid.text(made))
+
+    number_grid.number_grid("filters-kernel", rows, take)
+    if spec.kernel != "typed":
+        st.caption("Type into a cell to make your own.")
+        return
+    with st.container(horizontal=True):
+        for label, axis in (("rows", 0), ("columns", 1)):
+            size = (len(rows), len(rows[0]))
+            key = f"filters-{label}:{size}"
+
+            def resize(axis: int = axis, key: str = key, size: tuple[int, int] = size) -> None:
+                wanted = int(st.session_state[key])
+                height, width = (wanted, size[1]) if axis == 0 else (size[0], wanted)
+                take(number_grid.resized(rows, height, width))
+
+            st.number_input(label, 1, 31, size[axis], key=key, on_change=resize)
 
 
 def _name(image: str) -> str:
