@@ -6,6 +6,8 @@ from pathlib import Path
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
+from models.cnn import judging, looking
+
 ROOT = Path(__file__).resolve().parents[1]
 
 
@@ -115,11 +117,26 @@ def test_the_shipped_network_is_judged_and_the_test_pictures_wait():
     assert float({m.label: m.value for m in at.metric}["rows"]) == 360
 
 
-def test_a_mistake_leads_to_its_maps():
+def test_a_mistake_shows_its_maps_and_where_the_network_looked_and_leads_on():
     at = open_page(cnn__view="Evaluate")
-    at.button(key="cnn-worst-0-Look inside").click().run()
+    report = judging.report(looking.bench(looking.Spec()), "val")
+    at.session_state["cnn:closer-worst"] = int(judging.worst(report)[0])
+    at.run()
+    at.button(key="cnn-worst-Look inside").click().run()
     assert not at.exception
     assert "**wrong**" in texts(at)
+
+
+def test_k_of_top_k_is_the_learners():
+    at = open_page(cnn__view="Evaluate")
+    shares = []
+    for k in (1, 2, 10):
+        at.number_input(key="cnn-k").set_value(k).run()
+        shares.append(float({m.label: m.value for m in at.metric}[f"top-{k}"]))
+    assert shares[0] == float({m.label: m.value for m in at.metric}["accuracy"])
+    assert shares == sorted(shares)
+    assert shares[-1] == 1
+    assert not at.exception
 
 
 def test_explanations_stand_side_by_side_with_their_check():

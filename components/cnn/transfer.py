@@ -194,7 +194,8 @@ def _take(run: str) -> None:
     file = session.client().blob(run, "transferred.safetensors")
     if not file:
         st.session_state[f"{PREFIX}:error"] = SpecError(
-            "The comparison has not come to its last network yet; or it began from a network whose settings nobody knows."
+            "The comparison has not come to its last network yet, or that has more than "
+            f"{transfer.KEPT_BYTES >> 20} MB (VGG16): too much to hand over."
         )
         return
     bench.take(file, "transferred.safetensors", network=looking.OWN)
