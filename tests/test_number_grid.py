@@ -40,7 +40,7 @@ def test_numbers_from_elsewhere_replace_what_was_typed_and_typing_keeps_its_tabl
         rows = st.session_state.get("rows", [[1.0, 2.0]])
         number_grid.number_grid("g", rows, lambda made: st.session_state.update(rows=made))
 
-    at = AppTest.from_function(script).run()
+    at = AppTest.from_function(script, default_timeout=60).run()
     mind = at.session_state["g:grid"]
     at.session_state["rows"] = mind.made = [[1.0, 7.0]]  # as after typing
     at.run()
