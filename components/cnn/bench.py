@@ -28,7 +28,7 @@ def network(panel: Panel[looking.Spec], topic: Topic) -> None:
     """The network, the file it may come from, and the way to take over the page's own run."""
     panel.draw("network")
     chosen = str(panel.values["network"])
-    if error := st.session_state.pop(f"{PREFIX}:error", None):
+    if error := session.told(f"{PREFIX}:error"):
         controls.explain(error)
     run = st.query_params.get("run") or st.session_state.get(f"{topic.page}:last")
     if run:
@@ -171,6 +171,7 @@ def take(file: bytes, name: str, **more: str) -> None:
         address.put(f"{PREFIX}-{field}", value)
 
 
+@session.whole
 def _take_file() -> None:
     file = st.session_state.get(f"{PREFIX}-file")
     if file is None:
@@ -188,6 +189,7 @@ def _take_file() -> None:
         st.session_state[f"{PREFIX}:error"] = error
 
 
+@session.whole
 def _take_run(topic: Topic, run: str) -> None:
     client, me = session.client(), session.owner()
     try:

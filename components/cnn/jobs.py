@@ -36,6 +36,7 @@ def offer(
     )
 
 
+@session.whole
 def start(key: str, module: str, spec: Spec) -> None:
     """Start a job under this key; for callbacks."""
     try:

@@ -105,6 +105,7 @@ def own_set(key: str) -> None:
     if error := jobs.failed(job):
         controls.explain(error)
 
+    @session.whole
     def take() -> None:
         file = st.session_state.get(f"{key}-zip")
         if file is None:

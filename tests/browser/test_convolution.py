@@ -68,9 +68,9 @@ def test_an_own_photograph_and_a_tiny_picture_are_convolved(visit: Callable[...,
         expect(page.get_by_text(f"Values run from {low} to {high}")).to_be_visible()
     grid = page.locator(".st-key-filters-kernel-grid-0 .dvn-scroller")
     grid.dblclick(position={"x": 30, "y": 53})  # the first number
-    page.keyboard.press("Control+a")
-    page.keyboard.type("-7.5")
-    page.keyboard.press("Enter")
+    cell = page.locator("input.gdg-input")
+    cell.fill("-7.5")
+    cell.press("Enter")
     kernel = page.get_by_role("textbox", name="weights")
     expect(kernel).to_have_value("-7.5,0,1;-2,0,2;-1,0,1")
     expect(page.get_by_role("combobox", name="kernel")).to_have_value("typed")
