@@ -6,6 +6,7 @@ from components import code_panel, controls, image_picker, lesson, number_grid
 from components.views.compare import compare
 from components.views.convolution import convolution as cells
 from models import convolution, filters
+from models.core import device
 from models.core.spec import SpecError
 from models.data import images, workspace
 
@@ -75,8 +76,14 @@ def show_cells() -> None:
     with lesson.details():
         _cost(result)
         if spec.op == "conv":
-            with st.expander("The same as one matrix multiplication (unfold)"):
-                _unfold(spec, result)
+            unfold = st.expander(
+                "The same as one matrix multiplication (unfold)",
+                key="convolution-unfold",
+                on_change="rerun",
+            )
+            if unfold.open:
+                with unfold:
+                    _unfold(spec, result)
         st.markdown("##### Code")
         code_panel.show(convolution.to_code(spec), name="convolution", spec=spec)
 
@@ -185,7 +192,7 @@ def show_picture() -> None:
     only = CHANNELS.index(channel) if channel in CHANNELS and not spec.gray else None
     if only is not None:
         after = after[only : only + 1]
-    low, high = float(after.min()), float(after.max())
+    low, high = (float(v) for v in after.aminmax())
     with lesson.stage():
         compare(
             _before(spec.image, spec.gray, spec.longest, only),
@@ -273,8 +280,9 @@ def _before(image: str, gray: bool, longest: int, only: int | None) -> bytes:
     return images.to_png(pixels if only is None else pixels[only : only + 1])
 
 
-if view == "Cells":
-    show_cells()
-else:
-    show_picture()
+with device.one_thread():
+    if view == "Cells":
+        show_cells()
+    else:
+        show_picture()
 lesson.footer()

@@ -80,3 +80,13 @@ def test_typing_into_the_kernels_grid_makes_it_a_typed_one_of_any_size():
     at.number_input(key="filters-rows:(3, 3)").set_value(1).run()
     assert at.text_input(key="filters-weights").value == "2,3,0"
     assert not at.exception
+
+
+def test_the_matrix_product_is_made_when_it_is_asked_for():
+    at = open_page()
+    assert "unfold" not in texts(at)
+    at.session_state["convolution-unfold"] = True
+    at.run()
+    assert "Largest difference from the layer's own output: **0**" in texts(at)
+    assert at.dataframe
+    assert not at.exception

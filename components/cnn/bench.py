@@ -14,6 +14,7 @@ from components.controls import Panel
 from components.transport import Topic
 from components.views.drawpad import drawpad
 from models.cnn import architecture, data, looking, pretrained
+from models.core import device
 from models.core.runs import RunError
 from models.core.spec import SpecError
 from models.data import workspace
@@ -133,7 +134,8 @@ def look(spec: looking.Spec) -> tuple[looking.Bench, looking.Result] | None:
         used = looking.bench(spec)
         if used.size > _LARGE:
             return used, _kept(spec)
-        return used, looking.run(spec, pixels=_pixels(spec.image, used.channels == 1))
+        with device.one_thread():
+            return used, looking.run(spec, pixels=_pixels(spec.image, used.channels == 1))
     except SpecError as error:
         controls.explain(error)
         return None

@@ -39,7 +39,7 @@ export default define({
     const layerOf = (name) => layers.find((one) => one.name === name) ?? null;
     const title = (one) => (/^\d+$/.test(one.name) ? `${Number(one.name) + 1} ${one.kind}` : `${one.name} ${one.kind}`);
     // the columns of a deep network are narrow: no kind, and no word that all its layers share
-    const brief = (one) => one.name.replace(/^(layer|features\.)/, "");
+    const brief = (one) => (/^\d+$/.test(one.name) ? title(one) : one.name.replace(/^(layer|features\.)/, ""));
     const briefSize = ({ shape: [n, h, w] }) => (h * w === 1 ? `${n}` : h === w ? `${n}×${h}²` : `${n}×${h}×${w}`);
     const size = (one) => one.shape.filter((n, k) => k === 0 || one.shape[1] * one.shape[2] > 1).join(" × ");
 
