@@ -14,7 +14,6 @@ from components.controls import Panel
 from components.transport import Topic
 from components.views.drawpad import drawpad
 from models.cnn import architecture, data, looking, pretrained
-from models.core import device
 from models.core.runs import RunError
 from models.core.spec import SpecError
 from models.data import workspace
@@ -134,8 +133,7 @@ def look(spec: looking.Spec) -> tuple[looking.Bench, looking.Result] | None:
         used = looking.bench(spec)
         if used.size > _LARGE:
             return used, _kept(spec)
-        with device.one_thread():
-            return used, looking.run(spec, pixels=_pixels(spec.image, used.channels == 1))
+        return used, looking.run(spec, pixels=_pixels(spec.image, used.channels == 1))
     except SpecError as error:
         controls.explain(error)
         return None

@@ -15,6 +15,7 @@ from components.views.figure import figure
 from components.views.maps import maps
 from components.views.tiles import Tile, tiles
 from models.cnn import architecture, look, looking, several
+from models.core import device
 from models.core.spec import SpecError
 from models.data import images
 
@@ -60,6 +61,7 @@ def show(topic: Topic) -> None:
 
 
 @st.fragment
+@device.one_thread()
 def _stage(topic: Topic, spec: looking.Spec, scale: str) -> None:
     """All feature maps; what is opened of a large network is asked for by itself, without the rest of the page."""
     seen = bench.look(spec)
