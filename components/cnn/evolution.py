@@ -9,7 +9,7 @@ import streamlit as st
 import torch
 from torch import nn
 
-from components import controls, lesson, transport
+from components import address, controls, lesson, transport
 from components.cnn import bench
 from components.transport import Followed, Topic
 from components.views.maps import maps
@@ -51,7 +51,7 @@ def tab(
             key=f"{key}-scale",
             help="What black and white stand for: the lowest and highest value of each map, of an epoch, or of all.",
         )
-    st.fragment(_columns, run_every=2.0 if run.status.state == "running" else None)(
+    address.every(2.0 if run.status.state == "running" else None)(_columns)(
         run, str(layer), title(str(layer)), source == _PICTURES[1], str(scale), key
     )
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import streamlit as st
 
-from components import news, session
+from components import address, news, session
 from models.core.runs import RunError
 from models.core.spec import Spec, SpecError
 
@@ -58,7 +58,7 @@ def failed(key: str) -> SpecError | None:
     return st.session_state.get(f"{key}:failed")
 
 
-@st.fragment(run_every=0.5)
+@address.every(0.5)
 def watch(key: str, doing: str, done: Done) -> None:
     """How far the job is; when it ends, `done` hears of it and the whole page is drawn again."""
     run = st.session_state.get(f"{key}:job")
