@@ -46,7 +46,7 @@ def show_cells() -> None:
         panel.draw("values" if values["pattern"] == "typed" else "seed")
         st.markdown("**Window**")
         if adaptive:
-            panel.draw("output_size")
+            panel.draw("output_size", "output_width")
         else:
             panel.draw("kernel_size", "stride")
             panel.draw("padding")
@@ -58,7 +58,7 @@ def show_cells() -> None:
         if op == "conv":
             panel.draw("padding_mode", "flip")
         if op == "conv_transpose":
-            panel.draw("output_padding")
+            panel.draw("output_padding", "output_padding_width")
         if op == "avg_pool":
             panel.draw("count_include_pad")
         if learns:

@@ -10,6 +10,7 @@ from torch import nn
 from models.cnn import judging, looking, network, pretrain, transfer
 from models.core.spec import SpecError
 from models.data import workspace
+from tests import image_cases
 
 BASE = pretrain.load(transfer.PART)
 
@@ -74,6 +75,15 @@ def test_the_comparison_tells_every_number_and_keeps_the_network():
     own = looking.spec_of(file)
     assert own.data == spec.target
     pretrain.with_weights(own, file)
+
+
+def test_the_shipped_network_is_transferred_to_own_pictures():
+    own = image_cases.kept(
+        {f"{name}/{i}.png": image_cases.noise(100 * k + i) for k, name in enumerate("ab") for i in range(8)}
+    )  # fmt: skip
+    *_, last = transfer.train(transfer.Spec(target=own, sizes="1, 2", epochs=1))
+    used = looking.spec_of(last.blobs["transferred.safetensors"])
+    assert (used.data, used.channels, used.outputs) == (own, 1, 2)
 
 
 def test_a_network_of_torchvision_is_transferred_and_judged_in_its_own_scale():

@@ -12,8 +12,8 @@ from components.transport import Followed, Topic
 from components.views.curves import LOSS, METRIC, curves
 from components.views.maps import maps
 from models import cnn
-from models.cnn import architecture, augment, data, network, programs
-from models.core.seeding import generator
+from models.cnn import architecture, augment, data, look, network, programs
+from models.core.seeding import generator, seeded
 from models.core.spec import SpecError
 
 
@@ -32,8 +32,7 @@ def show(topic: Topic[cnn.Spec], projector: bool) -> None:
         return
     found, fits = described(spec)
     if not fits:  # what comes before the misfit is still shown
-        st.markdown("##### The layers, up to the one that does not fit")
-        inside.layer_table(found)
+        _until_the_misfit(topic, spec, found)
         return
     device = steer.device(topic.page)
     run = transport.follow(topic, spec, device=device)
@@ -57,6 +56,35 @@ def described(spec: cnn.Spec) -> tuple[tuple[architecture.LayerInfo, ...], bool]
         controls.explain(error)
         return (), False
     return found, not found[-1].error
+
+
+def _until_the_misfit(
+    topic: Topic[cnn.Spec], spec: cnn.Spec, found: tuple[architecture.LayerInfo, ...]
+) -> None:
+    """What the layers that fit make of a picture, the misfit in its place, and their table."""
+    if not found:
+        return
+    st.markdown("##### The layers, up to the one that does not fit")
+    try:
+        picture = data.prepare(spec).x_val[0]
+        with seeded(spec.seed):
+            fitting = network.of_calls(network.calls(spec)[: len(found) - 1])
+        seen = look.feature_maps(fitting, picture)
+    except SpecError as error:
+        controls.explain(error)
+        seen, picture = (), None
+    if picture is not None:
+        with lesson.stage():
+            maps(
+                key=f"{topic.page}-misfit-maps",
+                picture=picture,
+                found=seen,
+                weights=look.multiplied(fitting, seen),
+                misfit=(f"{len(found)} {found[-1].kind}", found[-1].error),
+                height=330,
+                alt=f"What each layer makes of a picture, up to layer {len(found)}, which does not fit",
+            )
+    inside.layer_table(found)
 
 
 @st.cache_data(max_entries=64, show_spinner=False)

@@ -76,6 +76,20 @@ def test_own_pictures_of_any_size_show_their_maps(visit: Callable[..., Page]):
     expect(page.get_by_text("not on this server")).to_have_count(0)
 
 
+def test_a_layer_that_does_not_fit_is_drawn_where_it_happens(visit: Callable[..., Page]):
+    page = visit(
+        "cnn?cnn-view=Build+and+train&cnn-network=own+list&cnn-layers=conv+8+3%2C+relu%2C+max_pool+2%2C+linear"
+    )
+    view = page.get_by_role("application", name=re.compile("up to layer 4, which does not fit"))
+    expect(view).to_be_visible()
+    view.focus()
+    for _ in range(9):
+        page.keyboard.press("ArrowRight")
+    page.keyboard.press("Enter")
+    expect(page.locator("[data-level]")).to_have_attribute("data-layer", "2")  # the last that fits
+    expect(page.get_by_text("Layer 4 (Linear")).to_be_visible()
+
+
 def test_a_number_of_a_large_network_is_worked_out_on_request(visit: Callable[..., Page]):
     page = visit("cnn?look-network=mobilenet_v3_small&look-image=china")
     view = page.get_by_role("application", name=re.compile("every layer makes"))

@@ -33,6 +33,7 @@ def maps(
     single: Mapping[str, Any] | None = None,
     on_cell: Callable[[dict[str, Any]], None] | None = None,
     hint: str = "",
+    misfit: tuple[str, str] | None = None,
     run: str | None = None,
     height: int = 430,
 ) -> None:
@@ -47,6 +48,7 @@ def maps(
         opened: the layer of a large network that is sent in full; `on_open` is told its name.
         single: how the pointed-at number of a large network comes about, see `look.single`; `on_cell` is told which
             number that is: {"layer", "map", "cell"}. Small networks are multiplied in the browser.
+        misfit: name of the layer that cannot take what comes, and why; drawn in its place.
         hint: what a column is, where it is not what a layer makes of the picture.
         run: instead of all that, a run whose frames carry the maps (models.cnn.topic.Pictures).
     """
@@ -71,6 +73,7 @@ def maps(
             "asks": not small,
             "single": None if small else single,
             "hint": hint,
+            "misfit": list(misfit) if misfit else None,
         },
         key=key,
         height=height,

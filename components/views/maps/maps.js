@@ -161,7 +161,7 @@ export default define({
       const bars = data.probabilities ? Math.min(width * 0.2, theme.small * 14) : 0;
       const gap = theme.small * 0.7;
       const drawn = layers.filter((one) => one.shape[1] * one.shape[2] > 1 || one.kind !== "Flatten");
-      const cols = drawn.length + 1;
+      const cols = drawn.length + (data.misfit ? 2 : 1);
       // deep networks wrap into rows
       const rows = Math.max(1, Math.ceil((cols * theme.small * 4.6) / (width - bars)));
       const perRow = Math.ceil(cols / rows);
@@ -203,7 +203,28 @@ export default define({
         if (strong) frame(g, theme, x - 3, y - 1, column + 5, high - 2, true);
         hits.push({ x: x - 2, y, w: column + 4, h: high - 2, layer: one.name, map: null });
       }
+      if (data.misfit) {
+        const { x, y } = place();
+        const [name, why] = data.misfit;
+        text(g, theme, name, x, y, column, { bold: true, color: theme.negative });
+        text(g, theme, "does not fit", x, y + theme.small * 1.25, column, { color: theme.negative });
+        frame(g, { ...theme, primary: theme.negative }, x, y + head, column, high - head - theme.small, true);
+        wrapped(g, theme, why, x + theme.small * 0.5, y + head + theme.small * 0.5, column - theme.small, high - head - theme.small * 2);
+      }
       if (data.probabilities) classes(g, theme, width - bars + gap, 0, bars - gap, height);
+    }
+
+    /** Words in lines of this width, as many as fit. */
+    function wrapped(g, theme, words, x, y, width, height) {
+      g.font = theme.font(theme.small);
+      const lines = [""];
+      for (const word of words.split(" ")) {
+        const longer = lines.at(-1) ? `${lines.at(-1)} ${word}` : word;
+        if (g.measureText(longer).width <= width) lines[lines.length - 1] = longer;
+        else lines.push(word);
+      }
+      const line = theme.small * 1.35;
+      lines.slice(0, Math.floor(height / line)).forEach((one, k) => text(g, theme, one, x, y + k * line, width));
     }
 
     function classes(g, theme, x, y, w, h) {
