@@ -153,7 +153,15 @@ def show_picture() -> None:
         if values["kernel"] == "typed":
             panel.draw("weights")
         panel.draw(
-            "layers", "relu", "gray", "flip", "stride", "dilation", "padding_mode", "longest"
+            "layers",
+            "then",
+            "relu",
+            "gray",
+            "flip",
+            "stride",
+            "dilation",
+            "padding_mode",
+            "longest",
         )
     panel.complain()
     spec = panel.spec
@@ -183,10 +191,11 @@ def show_picture() -> None:
             help="How numbers become brightness: signed puts 0 at grey; range spreads lowest to highest; "
             "clip cuts below 0 and above 1.",
         )
-        layer = spec.layers
-        if spec.layers > 1:
+        sequence = filters.sequence(spec)
+        layer = count = len(sequence)
+        if count > 1:
             layer = st.slider(
-                "After layer", 1, spec.layers, spec.layers, key="filters-layer", width=220
+                "After layer", 1, count, count, key=f"filters-layer-{count}", width=220
             )
     after = result.after[layer - 1]
     only = CHANNELS.index(channel) if channel in CHANNELS and not spec.gray else None
@@ -203,16 +212,19 @@ def show_picture() -> None:
             height=440,
             alt=f"The picture before and after {spec.kernel}; values {low:.3g} to {high:.3g}.",
         )
-    field = result.receptive_field[layer - 1]
+    rows, columns = result.receptive_field[layer - 1]
     st.markdown(
         f"Values run from **{low:.3g}** to **{high:.3g}**, shown as {SAID[scale]}. "
-        f"One pixel of layer {layer} sees **{field} × {field}** pixels of the input."
+        f"One pixel of layer {layer} sees **{rows} × {columns}** pixels of the input."
     )
     with lesson.details():
-        if spec.layers > 1:
+        if count > 1:
             st.markdown(
                 "Receptive field per layer: "
-                + " → ".join(f"{f} × {f}" for f in result.receptive_field)
+                + " → ".join(
+                    f"{one.kernel} **{h} × {w}**"
+                    for one, (h, w) in zip(sequence, result.receptive_field, strict=True)
+                )
             )
         st.markdown(
             f"The kernel, {' × '.join(map(str, result.kernel.shape))}"
