@@ -14,6 +14,7 @@ from streamlit.components import v2
 from streamlit.errors import StreamlitAPIException
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
+from components import session
 from models.core import spec as specs
 
 P = ParamSpec("P")
@@ -197,7 +198,7 @@ def follow(key: str, default: specs.Value) -> Callable[[], None]:
         value = st.session_state.get(key)
         _write(key, None if value == default else value)
 
-    return write
+    return session.whole(write)
 
 
 def tidy_defaults(values: Mapping[str, specs.Value]) -> None:

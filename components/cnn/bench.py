@@ -86,7 +86,7 @@ def picture(panel: Panel[looking.Spec]) -> None:
         required=True,
         format_func=_SAYS.__getitem__,
         key=f"{PREFIX}-source",
-        on_change=_turned,
+        on_change=session.whole(_turned),
         width="stretch",
     )
     if source == "digit":
