@@ -38,6 +38,17 @@ def test_every_view_opens_without_an_error(view: str):
     assert not at.error
 
 
+def test_steps_of_a_tables_columns_reach_the_batch_and_the_code_and_nonsense_is_explained():
+    at = opened(datasets__view="Table", columns__steps="mass: median, log\nkind: embedding 3")
+    assert not at.error
+    assert (metric(at, "Numbers"), metric(at, "A network sees")) == ("8 × 1", "8 × 4")
+    assert any("'mass': [Median(), Log()]" in code.value for code in at.code)
+    at.text_area(key="columns-steps").set_value("mass: standardise").run()
+    assert "left with 1 missing value" in at.error[0].value
+    at.text_area(key="columns-steps").set_value("mass: what").run()
+    assert any("is no step" in e.value for e in (*at.error, *at.warning, *at.info))
+
+
 def test_an_archive_of_the_servers_folder_is_taken_in_only_where_its_owner_named_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):

@@ -10,6 +10,7 @@ import pandas as pd
 import streamlit as st
 
 from components import address, controls, demo, lesson, news, session
+from components.datasets import columns
 from components.datasets.pictures import plain
 from components.datasets.taking import Intake
 from components.figures import datasets as figures
@@ -45,23 +46,27 @@ def page() -> None:
         or st.query_params.get(f"{PREFIX}-data")
         or example.DATA
     )
-    with lesson.controls():
-        _source(data)
-        panel = controls.panel(
-            large.Spec, "large", data=large.MADE if data == example.DATA else data
-        )
-        st.markdown("**Reading in pieces**")
-        panel.draw("chunk", "ranks", "num_workers")
     id = data.removeprefix("upload:")
+    with lesson.controls() as side:
+        _source(data)
     try:
         known = _profile(id)
     except SpecError as error:
         lesson.problem("This table cannot be shown", str(error), error.detail)
         return
+    with side:
+        panel = controls.panel(
+            large.Spec, "large", data=large.MADE if data == example.DATA else data
+        )
+        ways = columns.settings(data, known)
+        st.markdown("**Reading in pieces**")
+        panel.draw("chunk", "ranks", "num_workers")
     if known is not None:
         with lesson.stage():
             _card(data, known)
     with lesson.details():
+        if known is not None:
+            columns.show(ways, known, data)
         if data != example.DATA:
             _said(id)
             INTAKE.manage(data, workspace.file_name(INTAKE.name(data)), "text/csv")
@@ -146,12 +151,12 @@ def _wait(run: str) -> None:
 
 
 def _card(data: str, known: csv_files.Profile) -> None:
-    columns = known.columns
-    rows = max((c.rows for c in columns), default=0)
+    held = known.columns
+    rows = max((c.rows for c in held), default=0)
     with st.container(horizontal=True, vertical_alignment="center"):
         st.metric("Rows", f"{rows:,}")
-        st.metric("Columns", len(columns))
-        st.metric("Missing cells", f"{sum(c.missing for c in columns):,}")
+        st.metric("Columns", len(held))
+        st.metric("Missing cells", f"{sum(c.missing for c in held):,}")
         st.page_link(
             PAGES / "training.py",
             label="**Train on this table**",
@@ -160,17 +165,17 @@ def _card(data: str, known: csv_files.Profile) -> None:
         )
     table = pd.DataFrame(
         {
-            "column": [c.name for c in columns],
-            "kind": [c.kind for c in columns],
-            "missing": [c.missing for c in columns],
-            "different": [c.distinct for c in columns],
-            "lowest": [_number(c, c.low) for c in columns],
-            "mean": [_number(c, c.mean) for c in columns],
-            "highest": [_number(c, c.high) for c in columns],
-            "such as": [", ".join(c.examples[:3]) for c in columns],
+            "column": [c.name for c in held],
+            "kind": [c.kind for c in held],
+            "missing": [c.missing for c in held],
+            "different": [c.distinct for c in held],
+            "lowest": [_number(c, c.low) for c in held],
+            "mean": [_number(c, c.mean) for c in held],
+            "highest": [_number(c, c.high) for c in held],
+            "such as": [", ".join(c.examples[:3]) for c in held],
         }
     )
-    kinds = {c.name: c.kind for c in columns}
+    kinds = {c.name: c.kind for c in held}
     left, right = st.columns([3, 2], gap="large")
     with left:
         st.dataframe(
@@ -179,7 +184,7 @@ def _card(data: str, known: csv_files.Profile) -> None:
     with right:
         shown = [
             c.name
-            for c in columns
+            for c in held
             if c.kind != "empty" and (c.is_number or c.distinct <= decoded.MAX_WORDS)
         ]
         if shown:
