@@ -15,14 +15,17 @@ from components.datasets.pictures import plain
 from components.datasets.taking import Intake
 from components.figures import datasets as figures
 from components.views.figure import figure
+from components.views.upload import upload
 from models.core import runs
 from models.core.spec import SpecError
 from models.data import (
+    archives,
     convert_tables,
     csv_files,
     decoded,
     example,
     image_sets,
+    ingest,
     ingest_texts,
     profiling,
     workspace,
@@ -31,7 +34,8 @@ from models.data.tables import Column
 from models.datasets import large
 
 PREFIX = "tables"
-PLAIN = ("csv", "tsv", "txt")
+PLAIN = convert_tables.PLAIN
+ARCHIVES = ("zip", "tar", "gz", "tgz", "bz2", "xz")
 INTAKE = Intake(PREFIX, "models.data.convert_tables", "Taking in a table")
 PAGES = Path(__file__).resolve().parents[2] / "pages"
 _SMALL = 2_000_000  # bytes that are read within the page's script
@@ -96,27 +100,46 @@ def _source(data: str) -> None:
     INTAKE.news()
     with st.expander("Your own table", icon=":material/upload_file:"):
         st.file_uploader(
-            "CSV, TSV, Parquet, JSON lines, .npy or .npz",
-            type=[*PLAIN, *(e[1:] for e in convert_tables.ENDINGS)],
+            "CSV, TSV, Parquet, JSON lines, .npy, .npz, or a zip or tar of them",
+            type=[*(e[1:] for e in (*PLAIN, *convert_tables.ENDINGS)), *ARCHIVES],
+            accept_multiple_files=True,
             key="tables:file",
             on_change=_take,
-            help="Other formats than CSV become one, row group by row group. It stays on this server.",
+            help="Other formats than CSV become one, row group by row group. Several tables are taken in each; tables with "
+            "the same first line also together. It stays on this server.",
+        )
+        st.caption("Larger than 500 MB? Send it straight to the server's disk:")
+        upload(
+            key="tables-large",
+            label="Send a large table",
+            accept=",".join((*PLAIN, *convert_tables.ENDINGS, *(f".{e}" for e in ARCHIVES))),
+            most=workspace.MAX_FILE,
+            on_done=_taken,
         )
 
 
 @session.whole
 def _take() -> None:
-    file = st.session_state.get("tables:file")
-    if file is None:
-        return
+    files = st.session_state.get("tables:file") or []
     try:
-        id = workspace.put(file, file.name, session.owner())
-        if file.name.lower().endswith(PLAIN):
-            address.put(f"{PREFIX}-data", f"upload:{id}")
-        else:
-            INTAKE.begin(convert_tables.Spec(f"upload:{id}"))
+        if len(files) > 1 and all(f.size <= archives.MAX_MEMBER for f in files):
+            name = f"{len(files)} tables.zip"
+            with ingest.packed((f.name, f) for f in files) as path:
+                _taken(workspace.put(path, name, session.owner()), name)
+            return
+        for file in files:
+            _taken(workspace.put(file, file.name, session.owner()), file.name)
     except SpecError as error:
         INTAKE.fail(error)
+
+
+@session.whole
+def _taken(id: str, name: str) -> None:
+    """A kept file: a CSV is a table already, anything else becomes one in a worker."""
+    if name.lower().endswith(PLAIN):
+        address.put(f"{PREFIX}-data", f"upload:{id}")
+    else:
+        INTAKE.begin(convert_tables.Spec(f"upload:{id}"))
 
 
 def _profile(id: str) -> csv_files.Profile | None:

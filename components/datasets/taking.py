@@ -18,7 +18,8 @@ class Intake:
 
     Attributes:
         prefix: of its page's parameters; `<prefix>-data` names the set.
-        module: the topic that takes uploads in; its last frame holds {"dataset", "name"}.
+        module: the topic that takes uploads in; its last frame holds {"dataset", "name"}, and perhaps "also": further
+            sets of the same upload as (id, name).
         doing: what the progress bar says.
         cleared: settings that concern only the set before.
     """
@@ -35,7 +36,7 @@ class Intake:
         except runs.RunError as error:
             self.fail(SpecError(str(error)))
             return
-        st.session_state[f"{self.prefix}:intake"] = run
+        st.session_state[f"{self.prefix}:intake"] = (*self._under_way(), run)
 
     def fail(self, error: SpecError) -> None:
         """Have the next run of the page say it."""
@@ -45,8 +46,14 @@ class Intake:
         """How far it is, or why it failed; draw it where the set is chosen."""
         if error := session.told(f"{self.prefix}:intake-error"):
             controls.explain(error)
-        if run := st.session_state.get(f"{self.prefix}:intake"):
-            self._progress(run)
+        if waiting := self._under_way():
+            self._progress(waiting[0])
+            if len(waiting) > 1:
+                st.caption(f"{len(waiting) - 1} more to come.")
+
+    def _under_way(self) -> tuple[str, ...]:
+        """The runs that take uploads in, the first one first."""
+        return st.session_state.get(f"{self.prefix}:intake", ())
 
     def name(self, data: str) -> str:
         """The uploader's word for a set, also when it is gone."""
@@ -91,18 +98,23 @@ class Intake:
             share = min(1.0, max(0.0, status.epoch))
             st.progress(share, f"{self.doing}: {status.step} done ({share:.0%})")
             return
-        if st.session_state.get(f"{self.prefix}:intake") is None:
+        if run not in self._under_way():
             return
         if status.state == "done":
             frame = client.history(run)["frame"]
             spec, dataset = client.spec(run), str(frame["dataset"])
             original = str(getattr(spec, "data", "")).removeprefix("upload:")
-            workspace.claim(dataset, str(frame["name"]), me)
-            if original != dataset:
+            also = [(str(id), str(name)) for id, name in frame.get("also", ())]
+            for id, name in ((dataset, str(frame["name"])), *also):
+                workspace.claim(id, name, me)
+            if original not in (dataset, *(id for id, _ in also)):
                 workspace.forget(original, me)  # everything good of it is in the clean file
             settings = {"data": f"upload:{dataset}", **dict.fromkeys(self.cleared, "")}
             address.put_next({f"{self.prefix}-{name}": value for name, value in settings.items()})
         else:
             self.fail(SpecError(status.message, "data", status.detail))
-        st.session_state.pop(f"{self.prefix}:intake", None)  # last: a run cut short before begins again
+        left = tuple(r for r in self._under_way() if r != run)
+        st.session_state[f"{self.prefix}:intake"] = (
+            left  # last: a run cut short before begins again
+        )
         st.rerun()

@@ -16,11 +16,11 @@ from components.views.curves import LOSS, METRIC, curves
 from components.views.figure import figure
 from models.core import runs
 from models.core.spec import SpecError
-from models.data import ingest_texts, text_steps, workspace
+from models.data import ingest, ingest_texts, text_steps, workspace
 from models.datasets import text
 from models.datasets.text import DOCS, Spec
 
-ENDINGS = ["txt", "jsonl", "json", "ndjson", "csv", "tsv"]
+ENDINGS = ["txt", "jsonl", "json", "ndjson", "csv", "tsv", "zip", "tar", "gz", "tgz", "bz2", "xz"]
 PREFIX = "texts"
 INTAKE = Intake(PREFIX, "models.data.ingest_texts", "Taking in texts")
 
@@ -91,8 +91,9 @@ def _source(panel: controls.Panel[Spec]) -> None:
         )
         right.text_input("Label field", key="texts:label", placeholder="found out")
         st.file_uploader(
-            "Text (a line each), JSON lines, or a table",
+            "Text (a line each), JSON lines, a table, several of them, or a zip of class folders",
             type=ENDINGS,
+            accept_multiple_files=True,
             key="texts:file",
             on_change=_take,
             help='Such as lines of {"text": "…", "label": "…"}. It stays on this server.',
@@ -101,12 +102,16 @@ def _source(panel: controls.Panel[Spec]) -> None:
 
 @session.whole
 def _take() -> None:
-    file = st.session_state.get("texts:file")
-    if file is None:
+    files = st.session_state.get("texts:file") or []
+    if not files:
         return
     fields = {n: str(st.session_state.get(f"texts:{n}") or "").strip() for n in ("text", "label")}
     try:
-        id = workspace.put(file, file.name, session.owner())
+        if len(files) == 1:
+            id = workspace.put(files[0], files[0].name, session.owner())
+        else:
+            with ingest.packed((f.name, f) for f in files) as path:
+                id = workspace.put(path, f"{len(files)} files.zip", session.owner())
         INTAKE.begin(ingest_texts.Spec(f"upload:{id}", **fields))
     except SpecError as error:
         INTAKE.fail(error)
