@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 import streamlit as st
+from torch import Tensor
 
 from components import address, code_panel, controls, demo, lesson, news, session
 from components.datasets.pictures import plain
@@ -153,29 +154,56 @@ def _stages(spec: Spec, made: text.Parts) -> None:
 
 
 def _batch(spec: Spec, made: text.Parts) -> None:
+    """The first batch padded, its mask, and the same packed, each as a picture and as its first numbers."""
     ids, mask, _ = next(iter(text.loader(spec, made)))
     packed = text.packed(ids, mask)
     wasted = text_steps.waste([mask])
-    st.markdown("##### The first batch, padded")
+    st.markdown("##### The first batch: padded, masked, packed")
     words = [[made.tokenizer.id_to_token(int(i)) or "" for i in row] for row in ids]
-    figure(
-        figures.padded(words, mask.numpy()),
-        key="texts-batch",
-        height=min(460, 120 + 20 * len(ids)),
-        alt=f"A batch of {len(ids)} texts, each filled up to {ids.shape[1]} tokens; {wasted:.0%} of the cells are padding.",
-        modebar=False,
+    order = [int(i) for i in packed.sorted_indices]  # type: ignore[union-attr]  # not enforce_sorted
+    height = min(340, 110 + 14 * len(ids))
+    parts = (
+        (
+            "pad",
+            figures.padded(words, mask.numpy()),
+            f"`ids {tuple(ids.shape)}` filled up with 0, the number of [PAD]: **{wasted:.0%} is padding**.",
+            f"ids[0] = {_numbers(ids[0])}\nids[{order[-1]}] = {_numbers(ids[order[-1]])}  # the shortest",
+            f"A batch of {len(ids)} texts, each filled up to {ids.shape[1]} tokens; {wasted:.0%} of the cells are padding.",
+        ),
+        (
+            "mask",
+            figures.mask(mask.numpy()),
+            f"`mask {tuple(mask.shape)}` is True at the {int(mask.sum()):,} tokens, so that attention and means leave "
+            "padding out.",
+            f"mask[0] = {_numbers(mask[0].int())}\nmask[{order[-1]}] = {_numbers(mask[order[-1]].int())}",
+            f"True at {int(mask.sum())} of {mask.numel()} cells.",
+        ),
+        (
+            "pack",
+            figures.packed([words[i] for i in order], order, packed.batch_sizes.tolist()),
+            f"`data ({len(packed.data):,},)` place by place, the longest text first: a recurrent layer takes "
+            "`batch_sizes[t]` texts at place t, and no padding.",
+            f"data = {_numbers(packed.data)}\nbatch_sizes = {_numbers(packed.batch_sizes)}",
+            f"The {len(packed.data)} tokens alone, the texts in order of their length.",
+        ),
     )
-    st.markdown(
-        f"`ids {tuple(ids.shape)}`, of which **{wasted:.0%} is padding**; the mask is True at the other "
-        f"{int(mask.sum()):,} cells. Packed for a recurrent layer it is `data ({len(packed.data)},)` with "
-        f"`batch_sizes` {', '.join(map(str, packed.batch_sizes.tolist()[:12]))} …"
-    )
+    for column, (name, picture, said, code, alt) in zip(st.columns(3), parts, strict=True):
+        with column:
+            st.markdown(f"**{name}**: {said}")
+            figure(picture, key=f"texts-{name}", height=height, alt=alt, modebar=False)
+            st.code(code, language="python", wrap_lines=True)
     for by_length in (False, True):
         batches = text.loader(spec.replace(by_length=by_length), made)
         whole = text_steps.waste([m for _, m, _ in batches])
         st.markdown(
             f"- Batches {'of like length' if by_length else 'in random order'}: {whole:.0%} of an epoch's cells are padding."
         )
+
+
+def _numbers(values: Tensor, most: int = 24) -> str:
+    """A row of whole numbers, cut where it gets long."""
+    shown = ", ".join(map(str, values[:most].tolist()))
+    return f"[{shown}{', …' if len(values) > most else ''}]"
 
 
 def _classifier(spec: Spec, made: text.Parts) -> None:

@@ -117,11 +117,43 @@ def throughput(rows: Sequence[Mapping[str, Any]], knob: str) -> go.Figure:
 
 def padded(words: Sequence[Sequence[str]], mask: Any) -> go.Figure:
     """A batch of texts as cells: a token or padding; the tokens by pointing."""
+    fig = _cells(np.asarray(mask, dtype=np.float32), words, "text %{y}, place %{x}: %{text}")
+    fig.update_yaxes(title="text in the batch")
+    return fig
+
+
+def mask(values: Any) -> go.Figure:
+    """True and False of each cell, by pointing."""
+    cells = np.asarray(values, dtype=np.float32)
+    words = [["True" if v else "False" for v in row] for row in cells]
+    fig = _cells(cells, words, "text %{y}, place %{x}: %{text}")
+    fig.update_yaxes(title="text in the batch")
+    return fig
+
+
+def packed(words: Sequence[Sequence[str]], texts: Sequence[int], sizes: Sequence[int]) -> go.Figure:
+    """A packed batch: the texts from the longest to the shortest, and only cells that hold a token.
+
+    Args:
+        words: of each text in that order. texts: their rows in the batch. sizes: texts that are still there at each place.
+    """
+    cells = np.array([[float(row < size) for size in sizes] for row in range(len(words))])
+    labels = [
+        [f"text {text}: {word}" for word in row[: len(sizes)]]
+        for text, row in zip(texts, words, strict=True)
+    ]
+    fig = _cells(np.where(cells > 0, cells, np.nan), labels, "place %{x}, %{text}")
+    fig.update_yaxes(title="longest to shortest")
+    return fig
+
+
+def _cells(values: np.ndarray, words: Sequence[Sequence[str]], hover: str) -> go.Figure:
     fig = go.Figure()
     fig.add_heatmap(
-        z=np.asarray(mask, dtype=np.float32),
+        z=values,
         text=[list(row) for row in words],
-        hovertemplate="text %{y}, place %{x}: %{text}<extra></extra>",
+        hovertemplate=f"{hover}<extra></extra>",
+        hoverongaps=False,
         autocolorscale=False,
         colorscale=[[0, "rgba(128,128,128,0.18)"], [1, theme.CATEGORICAL[0]]],
         zmin=0,
@@ -131,7 +163,7 @@ def padded(words: Sequence[Sequence[str]], mask: Any) -> go.Figure:
         ygap=1,
     )
     fig.update_xaxes(title="place in the text", showgrid=False)
-    fig.update_yaxes(title="text in the batch", autorange="reversed", showgrid=False)
+    fig.update_yaxes(autorange="reversed", showgrid=False)
     return fig
 
 
