@@ -31,6 +31,21 @@ def test_every_way_computes_the_means_of_the_whole_table_also_with_gaps(tmp_path
         pd.testing.assert_series_equal(found, expected, check_dtype=False, rtol=1e-5)
 
 
+def test_a_table_of_another_separator_encoding_and_decimal_is_read_as_it_is(tmp_path: Path) -> None:
+    rows = "".join(f"Zürich;{i},25;{2 * i};2024-01-{1 + i % 28:02}\n" for i in range(3000))
+    id = workspace.put(f"Ort;Größe;Zahl;Tag\n{rows}".encode("cp1252"), "t.csv")
+    large.prepare(Spec(data=f"upload:{id}", chunk=1000), tmp_path)
+    for way in large.WAYS.values():
+        found = way(tmp_path, 1000)
+        assert found.to_dict() == pytest.approx({"Größe": 1499.75, "Zahl": 2999.0})
+
+
+def test_a_table_without_a_header_is_read_as_it_is(tmp_path: Path) -> None:
+    large.prepare(Spec(data=kept("".join(f"{i},{i / 2}\n" for i in range(2000)))), tmp_path)
+    for way in large.WAYS.values():
+        assert list(way(tmp_path, 1000)) == pytest.approx([999.5, 499.75])
+
+
 @pytest.mark.parametrize("workers", [0, 2])
 @pytest.mark.parametrize("ranks", [1, 3])
 def test_every_row_is_read_by_exactly_one_worker_of_one_rank(
