@@ -26,7 +26,9 @@ def rows(spec: Spec) -> list[Any]:
 @pytest.mark.parametrize("workers", [0, 2])
 @pytest.mark.parametrize("form", FORMATS)
 def test_the_recording_is_the_samplers_order_whatever_the_format(form: str, workers: int) -> None:
-    spec = Spec(format=form, num_workers=workers, shown=9, batch_size=20, side=32)
+    spec = Spec(
+        format=form, num_workers=workers, shown=9, batch_size=20, side=32, model="none", transforms="ToFloat"
+    )  # fmt: skip
     found = rows(spec)
     made = datasets.parts(loading.datasets_part(spec))
     places: Any = list(range(len(made.train)))

@@ -10,7 +10,7 @@ import pandas as pd
 import streamlit as st
 
 from components import address, controls, demo, lesson, news, session
-from components.datasets import columns
+from components.datasets import columns, streaming
 from components.datasets.pictures import plain
 from components.datasets.taking import Intake
 from components.figures import datasets as figures
@@ -73,7 +73,10 @@ def page() -> None:
             columns.show(ways, known, data)
         if data != example.DATA:
             _said(id)
-            INTAKE.manage(data, workspace.file_name(INTAKE.name(data)), "text/csv")
+            whole = _parquet(id)
+            INTAKE.manage(data, workspace.file_name(INTAKE.name(data)), "text/csv", with_it=whole)
+            if whole:
+                streaming.show(f"upload:{whole}")
         _large(panel.spec)
 
 
@@ -230,6 +233,15 @@ def _number(about: Column, value: float) -> str:
     if about.kind == "date":  # days since 1970
         return str(pd.Timestamp("1970-01-01") + pd.Timedelta(days=round(value)))[:10]
     return f"{value:.4g}"
+
+
+def _parquet(id: str) -> str:
+    """The Parquet file that this table is the beginning of, "" where there is none (any more)."""
+    whole = str((convert_tables.report(id) or {}).get("parquet") or "")
+    try:
+        return whole if whole and workspace.about(whole) else ""
+    except SpecError:
+        return ""
 
 
 def _said(id: str) -> None:

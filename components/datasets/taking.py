@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 
 import streamlit as st
@@ -18,8 +19,8 @@ class Intake:
 
     Attributes:
         prefix: of its page's parameters; `<prefix>-data` names the set.
-        module: the topic that takes uploads in; its last frame holds {"dataset", "name"}, and perhaps "also": further
-            sets of the same upload as (id, name).
+        module: the topic that takes uploads in; its last frame holds {"dataset", "name"}, and perhaps "also", further
+            sets of the same upload as (id, name), and "keep" where the upload itself stays.
         doing: what the progress bar says.
         cleared: settings that concern only the set before.
     """
@@ -62,8 +63,8 @@ class Intake:
         except SpecError:
             return "not on this server"
 
-    def manage(self, data: str, file: str, mime: str, own: bool = True) -> None:
-        """Download or delete an own set."""
+    def manage(self, data: str, file: str, mime: str, own: bool = True, with_it: str = "") -> None:
+        """Download or delete an own set, and the upload `with_it` that it was made of."""
         id = data.removeprefix("upload:")
         with st.container(horizontal=True):
             st.download_button(
@@ -82,12 +83,14 @@ class Intake:
                     icon=":material/delete:",
                     key=f"{self.prefix}-delete",
                     on_click=self._delete,
-                    args=(id,),
+                    args=(id, with_it),
                     help="Take this set out of your list; nobody else's is touched.",
                 )
 
-    def _delete(self, id: str) -> None:
-        workspace.forget(id, session.owner())
+    def _delete(self, *ids: str) -> None:
+        for id in filter(None, ids):
+            with contextlib.suppress(SpecError):  # gone already
+                workspace.forget(id, session.owner())
         address.put(f"{self.prefix}-data", None)
 
     @st.fragment(run_every=0.5)
@@ -107,7 +110,7 @@ class Intake:
             also = [(str(id), str(name)) for id, name in frame.get("also", ())]
             for id, name in ((dataset, str(frame["name"])), *also):
                 workspace.claim(id, name, me)
-            if original not in (dataset, *(id for id, _ in also)):
+            if original not in (dataset, *(id for id, _ in also)) and not frame.get("keep"):
                 workspace.forget(original, me)  # everything good of it is in the clean file
             settings = {"data": f"upload:{dataset}", **dict.fromkeys(self.cleared, "")}
             address.put_next({f"{self.prefix}-{name}": value for name, value in settings.items()})

@@ -68,9 +68,9 @@ class Source:
 
 
 def train(spec: Spec, *, device: str = "cpu", control: Control | None = None) -> Iterator[Snapshot]:
-    """Writes each table as a CSV; a row tells how far it is, the last frame holds {"dataset", "name", "also", "report"}.
+    """Writes each table as a CSV; a row tells how far it is, the last frame holds {"dataset", "name", "also", "keep", "report"}.
 
-    `also` are further tables of the same upload, (id, name) each; `dataset` is the first.
+    `also` are further tables of the same upload, (id, name) each; `dataset` is the first; `keep`: what was uploaded stays.
 
     Raises:
         SpecError: the upload is no table of these formats, or nothing of it fits into one.
@@ -118,9 +118,18 @@ def train(spec: Spec, *, device: str = "cpu", control: Control | None = None) ->
         "left_out_count": len(left_out),
         "notes": notes,
     }
+    with path.open("rb") as file:
+        parquet = file.read(4) == b"PAR1"  # it stays: all of it can be trained on, piece by piece
+    report["parquet"] = id if parquet else ""
     for table, _ in made:
         workspace.write_json(workspace.folder(table) / "converted.json", report)
-    frame = {"dataset": made[0][0], "name": made[0][1], "also": made[1:], "report": report}
+    frame = {
+        "dataset": made[0][0],
+        "name": made[0][1],
+        "also": made[1:],
+        "keep": parquet,
+        "report": report,
+    }
     yield Snapshot(max(1, rows), 1.0, frame=frame, final=True)
 
 
