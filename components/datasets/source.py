@@ -14,6 +14,7 @@ from components.views.upload import upload
 from models import datasets
 from models.core.spec import SpecError
 from models.data import image_sets, ingest, workspace
+from models.data import relabel as relabel_
 from models.data.image_sets import PHOTOS
 
 ENDINGS = ["zip", "tar", "gz", "tgz", "bz2", "xz", "npy", "npz"]
@@ -21,6 +22,7 @@ PICTURES = ["png", "jpg", "jpeg", "webp", "gif", "bmp", "tif", "tiff", "ppm"]
 FOLDER = "PLAYGROUND_FOLDER"  # names a folder of this machine whose archives may be taken
 
 INTAKE = Intake("datasets", "models.data.ingest", "Taking in pictures", cleared=("rename",))
+RELABEL = Intake("datasets", "models.data.relabel", "Writing the new classes", cleared=("rename",))
 _FILE = "datasets-file"
 
 
@@ -70,6 +72,12 @@ def pick(panel: Panel[datasets.Spec]) -> None:
 def begin(id: str) -> None:
     """Have an uploaded archive taken in by a worker."""
     INTAKE.begin(ingest.Spec(f"upload:{id}"))
+
+
+@session.whole
+def relabel(spec: datasets.Spec) -> None:
+    """Have a set written with its new classes; it takes the place of the old one on the page."""
+    RELABEL.begin(relabel_.Spec(spec.data, spec.rename))
 
 
 def manage(spec: datasets.Spec) -> None:

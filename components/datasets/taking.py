@@ -117,7 +117,6 @@ class Intake:
         else:
             self.fail(SpecError(status.message, "data", status.detail))
         left = tuple(r for r in self._under_way() if r != run)
-        st.session_state[f"{self.prefix}:intake"] = (
-            left  # last: a run cut short before begins again
-        )
+        # last: a run cut short before begins again
+        st.session_state[f"{self.prefix}:intake"] = left
         st.rerun()

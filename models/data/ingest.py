@@ -128,6 +128,22 @@ def pack(files: Iterable[tuple[str, bytes]], label: str = "") -> bytes:
     return out.getvalue()
 
 
+def folders(classes: Iterable[str]) -> dict[str, str]:
+    """For every class the folder that every system can make, each its own."""
+    return _distinct({name: _folder(name) for name in classes})
+
+
+def free_name(folder: str, file: str, used: set[str]) -> str:
+    """A path in a clean zip that is not taken yet; `used` remembers it."""
+    stem, suffix = os.path.splitext(file)
+    stem = _folder(stem)
+    name, again = f"{folder}/{stem}{suffix}", 2
+    while name.lower() in used:
+        name, again = f"{folder}/{stem} ({again}){suffix}", again + 1
+    used.add(name.lower())
+    return name
+
+
 @contextmanager
 def packed(files: Iterable[tuple[str, BinaryIO]]) -> Iterator[Path]:
     """Files as they are in one zip on the disk, each under its own name; gone at the end of the `with`."""
@@ -245,8 +261,7 @@ class _Taker:
 
     def __init__(self, plan: _Plan | array_pictures.Plan) -> None:
         self.plan = plan
-        names = sorted(set(plan.classes.values()) | plan.empty_folders)
-        self.folders = _distinct({name: _folder(name) for name in names})
+        self.folders = folders(sorted(set(plan.classes.values()) | plan.empty_folders))
         self.names: list[str] = []  # in the clean zip
         self.pictures: list[_Picture] = []  # without their bytes
         self.refused = list(plan.refused)
@@ -292,11 +307,8 @@ class _Taker:
             )
             return
         folder = self.folders[self.plan.classes[member.place]]
-        stem = _folder(os.path.splitext(member.parts[-1])[0])
-        name, again = f"{folder}/{stem}{picture.suffix}", 2
-        while name.lower() in self._used:
-            name, again = f"{folder}/{stem} ({again}){picture.suffix}", again + 1
-        self._used.add(name.lower())
+        stem = os.path.splitext(member.parts[-1])[0]
+        name = free_name(folder, stem + picture.suffix, self._used)
         archive.writestr(zipfile.ZipInfo(name), picture.data)
         self.names.append(name)
         self.pictures.append(dataclasses.replace(picture, data=b""))
