@@ -45,11 +45,13 @@ def page() -> None:
     """The whole view: the table's card as the picture, larger-than-memory reading below."""
     if not st.query_params.get(f"{PREFIX}-data"):
         workspace.put(example.CONTENT, example.NAME)  # at hand on every server
+    address.restore(PREFIX)
     data = str(
         st.session_state.get(f"{PREFIX}-data")
         or st.query_params.get(f"{PREFIX}-data")
         or example.DATA
     )
+    address.keep(PREFIX, {f"{PREFIX}-data": data} if data != example.DATA else {})
     id = data.removeprefix("upload:")
     with lesson.controls() as side:
         _source(data)
