@@ -12,6 +12,7 @@ import streamlit as st
 from torch import Tensor
 
 from components import code_panel, controls, demo, lesson, news, session
+from components.datasets.pictures import plain
 from components.figures import datasets as figures
 from components.views.figure import figure
 from models.core import device, runs
@@ -171,7 +172,7 @@ def _stages(column: str, after: list[Stage]) -> None:
                 alt=f"How often column {column} has which values {when} its steps.",
                 modebar=False,
             )
-            st.caption(f"{when}: {stage.word}")
+            st.caption(f"{when}: {plain(stage.word)}")
 
 
 def _batch(result: Mapping[str, Any]) -> None:

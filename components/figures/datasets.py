@@ -15,13 +15,18 @@ _PARTS = (("train", ""), ("val", "/"), ("test", "x"))  # different in pattern to
 MOST_CLASSES = 30
 
 
+def as_is(text: str) -> str:
+    """A learner's word for a picture: Plotly would take <b> or <a href=…> in it for its own."""
+    return text.replace("&", "&amp;").replace("<", "&lt;")
+
+
 def balance(classes: Sequence[ClassCount]) -> go.Figure:
     """Pictures of each class, by part of the split; the most common ones when there are many classes."""
     shown = sorted(classes, key=lambda c: -c.all)[:MOST_CLASSES]
     fig = go.Figure()
     for number, (part, pattern) in enumerate(_PARTS):
         fig.add_bar(
-            y=[c.name for c in shown],
+            y=[as_is(c.name) for c in shown],
             x=[getattr(c, part) for c in shown],
             name=part,
             orientation="h",
@@ -151,7 +156,7 @@ def _cells(values: np.ndarray, words: Sequence[Sequence[str]], hover: str) -> go
     fig = go.Figure()
     fig.add_heatmap(
         z=values,
-        text=[list(row) for row in words],
+        text=[[as_is(word) for word in row] for row in words],
         hovertemplate=f"{hover}<extra></extra>",
         hoverongaps=False,
         autocolorscale=False,
@@ -182,7 +187,9 @@ def distribution(values: Any) -> go.Figure:
     fig = go.Figure()
     if str(values.dtype) == "category":
         counts = values.value_counts().head(20)
-        fig.add_bar(y=[str(word)[:30] for word in counts.index], x=counts.tolist(), orientation="h")
+        fig.add_bar(
+            y=[as_is(str(word)[:30]) for word in counts.index], x=counts.tolist(), orientation="h"
+        )
         fig.update_yaxes(autorange="reversed", type="category")
         fig.update_xaxes(title="rows")
     else:
