@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pandas as pd
@@ -63,7 +66,22 @@ def test_a_run_measures_every_way_and_ends_with_the_shards() -> None:
     rows = [row for snapshot in first for row in snapshot.rows]
     assert [row["way"] for row in rows] == list(large.WAYS)
     assert all(row["mean"] == pytest.approx(1.0) and row["seconds"] > 0 for row in rows)
-    assert len((last.frame or {})["shards"]) == 3
+    frame = last.frame or {}
+    assert len(frame["shards"]) == 3
+    assert frame["prepared"] > 0
+    assert frame["shared"] > 0
+
+
+def test_memory_of_children_counts_and_what_was_held_before_does_not() -> None:
+    held = b"\1" * 80_000_000
+    with large.Watch() as alone:
+        time.sleep(0.05)
+    with large.Watch() as child:
+        code = "x = b'\\1' * 60_000_000; import time; time.sleep(0.3)"
+        subprocess.run([sys.executable, "-c", code], check=True)
+    assert alone.megabytes < 40 < 55 < child.megabytes < 140
+    assert len(held) == 80_000_000
+    assert child.seconds > 0.3
 
 
 def test_a_table_without_numbers_is_said() -> None:

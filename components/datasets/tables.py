@@ -296,8 +296,8 @@ def _ways(run: str) -> None:
         st.dataframe(table, hide_index=True, alt="Time and memory of each way of reading")
         if known.frame:
             st.caption(
-                f"Making the Parquet and .npy copies took {known.frame['prepared']:.2f} s, once: that is a cache after the "
-                "expensive step."
+                f"Making the Parquet and .npy copies took {known.frame['prepared']:.2f} s and "
+                f"{known.frame['prepared_megabytes']:.0f} MB, once: that is a cache after the expensive step."
             )
         way = str(st.selectbox("The code of", list(large.WAYS), key="tables:way"))
         st.code(large.source(way), language="python", wrap_lines=True)
@@ -312,5 +312,6 @@ def _ways(run: str) -> None:
                 alt="Which rank and worker read which row group",
             )
             st.caption(
-                "Each row group is read exactly once; a rank needs as many groups as the others, or it waits."
+                f"Read in {known.frame['shared']:.2f} s, starting the workers included, with "
+                f"{known.frame['shared_megabytes']:.0f} MB of their own. Each row group is read exactly once; a rank needs as many groups as the others, or it waits."
             )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import multiprocessing
 import os
@@ -120,9 +121,8 @@ def train(spec: Spec, *, device: str = "cpu", control: Control | None = None) ->
     control = control or Control()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        began = time.perf_counter()
-        prepare(spec, folder)
-        prepared = time.perf_counter() - began
+        with Watch() as making:
+            prepare(spec, folder)
         for number, way in enumerate(WAYS, 1):
             control.gate()
             found = measured(way, folder, spec.chunk)
@@ -130,8 +130,15 @@ def train(spec: Spec, *, device: str = "cpu", control: Control | None = None) ->
                 raise SpecError(f"{way} failed on this table.", "data", found)
             row = {"step": number, "epoch": number, "way": way, **found}
             yield Snapshot(number, number / (len(WAYS) + 1), rows=(row,))
-        shards = sharded(folder / "table.parquet", spec.ranks, spec.num_workers)
-    frame = {"shards": shards, "prepared": prepared}
+        with Watch() as sharing:
+            shards = sharded(folder / "table.parquet", spec.ranks, spec.num_workers)
+    frame = {
+        "shards": shards,
+        "prepared": making.seconds,
+        "prepared_megabytes": making.megabytes,
+        "shared": sharing.seconds,
+        "shared_megabytes": sharing.megabytes,
+    }
     yield Snapshot(len(WAYS) + 1, 1.0, frame=frame, final=True)
 
 
@@ -207,33 +214,54 @@ def measured(way: str, folder: Path, chunk: int) -> dict[str, Any] | str:
         child.join()
 
 
+class Watch:
+    """The seconds of a `with` block, and the most memory that this process and its children took beyond its beginning.
+
+    Of a child only what is its own counts; pages that it shares with its parent are there already.
+    """
+
+    def __enter__(self) -> Watch:
+        import psutil
+
+        self._me = psutil.Process()
+        self._before = self._most = self._me.memory_info().rss
+        self._done = threading.Event()
+        self._watcher = threading.Thread(target=self._watch)
+        self._watcher.start()
+        self._began = time.perf_counter()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.seconds = time.perf_counter() - self._began
+        self._done.set()
+        self._watcher.join()
+
+    @property
+    def megabytes(self) -> float:
+        return max(0, self._most - self._before) / 1e6
+
+    def _watch(self) -> None:
+        import psutil
+
+        while not self._done.wait(0.002):
+            held = self._me.memory_info().rss
+            for child in self._me.children(recursive=True):
+                with contextlib.suppress(psutil.Error):  # it has just ended
+                    held += child.memory_full_info().uss
+            self._most = max(self._most, held)
+
+
 def _measure(pipe: Connection, way: str, folder: Path, chunk: int) -> None:
-    import psutil
-
-    me = psutil.Process()
-    before = me.memory_info().rss
-    peak, done = before, threading.Event()
-
-    def watch() -> None:
-        nonlocal peak
-        while not done.wait(0.002):
-            peak = max(peak, me.memory_info().rss)
-
-    watcher = threading.Thread(target=watch)
-    watcher.start()
-    began = time.perf_counter()
     try:
-        mean = WAYS[way](folder, chunk)
-        seconds = time.perf_counter() - began
+        with Watch() as watch:
+            mean = WAYS[way](folder, chunk)
         found: Any = {
-            "seconds": seconds,
-            "megabytes": max(0, peak - before) / 1e6,
+            "seconds": watch.seconds,
+            "megabytes": watch.megabytes,
             "mean": float(mean.iloc[0]),
         }
     except Exception as error:  # whatever it is, the page says it
         found = f"{type(error).__name__}: {error}"
-    done.set()
-    watcher.join()
     pipe.send(found)
 
 
