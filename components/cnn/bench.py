@@ -77,7 +77,7 @@ def download(name: str) -> None:
     _progress(key, run)
 
 
-@st.fragment(run_every=0.5)
+@address.every(0.5)
 def _progress(key: str, run: str) -> None:
     status = session.client().status(run, session.owner())
     if status.state in ("running", "queued"):
@@ -103,7 +103,7 @@ def picture(panel: Panel[looking.Spec]) -> None:
         required=True,
         format_func=_SAYS.__getitem__,
         key=f"{PREFIX}-source",
-        on_change=_turned,
+        on_change=session.whole(_turned),
         width="stretch",
     )
     if source == "digit":

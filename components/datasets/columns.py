@@ -11,7 +11,7 @@ import pandas as pd
 import streamlit as st
 from torch import Tensor
 
-from components import code_panel, controls, demo, lesson, news, session
+from components import address, code_panel, controls, demo, lesson, news, session
 from components.datasets.pictures import plain
 from components.figures import datasets as figures
 from components.views.figure import figure
@@ -123,7 +123,7 @@ def _result(spec: Spec) -> dict[str, Any]:
     return {f.name: getattr(found, f.name) for f in dataclasses.fields(found)}
 
 
-@st.fragment(run_every=0.7)
+@address.every(0.7)
 def _wait(run: str) -> None:
     frame = news.of(run).frame
     status = session.client().status(run)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import streamlit as st
 
-from components import code_panel, controls, lesson, news, session
+from components import address, code_panel, controls, lesson, news, session
 from components.views.curves import LOSS, curves
 from models.core import runs
 from models.core.spec import SpecError
@@ -90,7 +90,7 @@ def _training(spec: Spec, known: Preview) -> None:
         _told(kept[1], known)
 
 
-@st.fragment(run_every=1.0)
+@address.every(1.0)
 def _told(run: str, known: Preview) -> None:
     found = news.of(run)
     status = session.client().status(run, session.owner())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
+from contextlib import suppress
 from dataclasses import dataclass
 
 import streamlit as st
@@ -89,11 +89,11 @@ class Intake:
 
     def _delete(self, *ids: str) -> None:
         for id in filter(None, ids):
-            with contextlib.suppress(SpecError):  # gone already
+            with suppress(SpecError):  # gone already
                 workspace.forget(id, session.owner())
         address.put(f"{self.prefix}-data", None)
 
-    @st.fragment(run_every=0.5)
+    @address.every(0.5)
     def _progress(self, run: str) -> None:
         client, me = session.client(), session.owner()
         status = client.status(run, me)
@@ -111,7 +111,8 @@ class Intake:
             for id, name in ((dataset, str(frame["name"])), *also):
                 workspace.claim(id, name, me)
             if original not in (dataset, *(id for id, _ in also)) and not frame.get("keep"):
-                workspace.forget(original, me)  # everything good of it is in the clean file
+                with suppress(SpecError):  # gone: an earlier run was cut short after this
+                    workspace.forget(original, me)  # everything good of it is in the clean file
             settings = {"data": f"upload:{dataset}", **dict.fromkeys(self.cleared, "")}
             address.put_next({f"{self.prefix}-{name}": value for name, value in settings.items()})
         else:
