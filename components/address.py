@@ -144,8 +144,10 @@ def _again(key: str, p: _Put) -> None:
     st.session_state[_PUT][key].drawn = p.drawn  # no more time than before
 
 
-def restore(prefix: str) -> None:
+def restore(prefix: str, among: str = "") -> None:
     """Bring back what this page's settings were, when Back or the menu opened it at a bare address.
+
+    `among`: the address is bare when it says nothing of this prefix; for a setting that is one of many.
 
     Streamlit empties the address on a page switch, and on Back it reads every missing parameter as
     "default", even over a value in the session; so the values go in by one more run of the script.
@@ -155,7 +157,7 @@ def restore(prefix: str) -> None:
         return
     state[_NEW].add(prefix)
     kept = state.get(_KEPT, {}).get(prefix, {})
-    if kept and not any(name.startswith(f"{prefix}-") for name in st.query_params):
+    if kept and not any(name.startswith(f"{among or prefix}-") for name in st.query_params):
         for key, value in kept.items():
             put(key, value)
         st.rerun()
