@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import functools
 import itertools
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,12 +12,19 @@ import torch
 
 from components.figures import speed as figures
 from models import speed
-from models.core import export, wire
-from models.core.control import Snapshot
 from models.core.spec import SpecError
-from models.speed import Spec, benchmark, footprint, machine, memory, roofline, subject
-
-QUICK = Spec(width=16, depth=1, batch_size=4, seconds=0.1)
+from models.speed import (
+    Spec,
+    benchmark,
+    flops,
+    footprint,
+    machine,
+    memory,
+    roofline,
+    subject,
+    timing,
+)
+from tests.speed_cases import MEMORY, MIXED, QUICK, reproduced, told
 
 
 @pytest.fixture(autouse=True)
@@ -28,22 +33,6 @@ def _same_threads() -> Iterator[None]:
     before = torch.get_num_threads()
     yield
     torch.set_num_threads(before)
-
-
-@functools.cache
-def told(spec: Spec) -> dict[str, Any]:
-    *_, last = speed.train(spec)
-    assert last.final
-    return wire.loads(last.blobs["result"])
-
-
-def reproduced(spec: Spec, folder: Path, found: dict[str, Any]) -> None:
-    """The law of exports, for a measurement that was made already."""
-    shown = speed.numbers(Snapshot(1, 1.0, blobs={"result": wire.dumps(found)}))
-    printed = export.numbers(export.run(speed.to_code(spec), folder))
-    assert printed.keys() == shown.keys()
-    for name, value in shown.items():
-        assert printed[name] == pytest.approx(value, rel=1e-6), name
 
 
 def test_a_benchmark_tells_every_time_with_its_noise() -> None:
@@ -85,21 +74,16 @@ def test_every_value_of_a_sweep_is_a_valid_setting(sweep: str) -> None:
     assert len({getattr(spec, sweep) for spec in changed}) == len(changed) >= 2
 
 
-def test_the_clock_does_not_change_what_is_printed(tmp_path: Path) -> None:
-    image = {"model": "cnn", "size": 16, "optimizer": "Adam", "channels_last": True}
-    spec = QUICK.replace(
-        **image, precision="bfloat16", rival="channels_last", sweep="channels_last"
-    )
-    found = told(spec)
-    assert [p["value"] for p in found["sweep"]] == [False, True]
-    reproduced(spec, tmp_path, found)
+def test_the_clock_does_not_change_what_is_printed() -> None:
+    assert [p["value"] for p in told(MIXED)["sweep"]] == [False, True]
+    reproduced(MIXED)
 
 
-def test_what_a_step_costs_is_counted_predicted_and_measured(tmp_path: Path) -> None:
-    spec = QUICK.replace(part="memory", model="cnn", size=16, depth=3, optimizer="Adam")
-    found = told(spec)
+def test_what_a_step_costs_is_counted_predicted_and_measured() -> None:
+    found = told(MEMORY)
     assert found["predicted"]["peak"] == found["traces"]["plain"]["peak"]
-    assert found["flops"] == told(spec.replace(part="benchmark"))["flops"]["full step"]
+    step = timing.calls(MEMORY, subject.make(MEMORY))["full step"]
+    assert found["flops"] == flops.count(step).flops
     peaks = {name: one["peak"] for name, one in found["traces"].items()}
     assert peaks["checkpointed"] < peaks["plain"]
     assert peaks["accumulated"] < peaks["plain"]
@@ -108,7 +92,7 @@ def test_what_a_step_costs_is_counted_predicted_and_measured(tmp_path: Path) -> 
     assert max(sum(column) for column in zip(*(t.y for t in drawn), strict=True)) == (
         pytest.approx(peaks["plain"] / 1e6)
     )
-    reproduced(spec, tmp_path, found)
+    reproduced(MEMORY)
 
 
 def test_a_long_course_keeps_its_fullest_moment() -> None:
@@ -131,14 +115,14 @@ def test_ceilings_are_above_what_a_small_model_reaches() -> None:
     assert top.at(top.ridge / 10) == pytest.approx(top.flops / 10)
     assert top.at(top.ridge * 10) == top.flops
     x = torch.randn(8, 8)
-    reached = 2 * 8**3 / min(benchmark.measure({"mm": (lambda: x @ x, 1)}, 0.05)["mm"])
+    reached = 2 * 8**3 / min(timing.measure({"mm": (lambda: x @ x, 1)}, 0.05)["mm"])
     assert reached < top.flops
 
 
 def test_measuring_takes_turns_and_counts_every_call() -> None:
     order: list[str] = []
     fast = {name: (lambda name=name: order.append(name), 1) for name in ("a", "b")}
-    times = benchmark.measure(fast, 0.05)
+    times = timing.measure(fast, 0.05)
     assert {name: len(t) for name, t in times.items()} == {"a": 25, "b": 25}
     changes = sum(one != two for one, two in itertools.pairwise(order))
     assert changes >= 2 * 25 - 1
@@ -153,7 +137,7 @@ def test_a_slow_call_is_measured_five_times_at_least_and_not_much_longer() -> No
             pass
         seen.append(0.01)
 
-    times = benchmark.measure({"slow": (slow, 1)}, 0.05)["slow"]
+    times = timing.measure({"slow": (slow, 1)}, 0.05)["slow"]
     assert 5 <= len(times) <= 6
     assert min(times) >= 0.01
     assert len(seen) < 20

@@ -63,7 +63,7 @@ def test_another_setting_asks_for_a_click_then_shows_its_own_measurement() -> No
 
 
 def test_two_measurements_are_compared_and_exported() -> None:
-    at = finished(open_page(**{"speed-depth": "2", "speed-seconds": "0.1", "speed-rival": "same"}))
+    at = finished(open_page(**{"speed-depth": "2", "speed-seconds": "0.02", "speed-rival": "same"}))
     for depth in (2, 4):
         at.slider(key="speed-depth").set_value(depth).run()
         at.button(key="speed-measure").click().run()
@@ -81,9 +81,9 @@ def test_two_measurements_are_compared_and_exported() -> None:
 
 
 def test_a_link_to_a_run_shows_that_very_measurement() -> None:
-    spec = Spec(depth=5, seconds=0.1)
+    spec = Spec(depth=5, seconds=0.02)
     run = runs.client().start(measure.MODULE, spec, owner="a teacher")
-    at = finished(open_page(**{"speed-depth": "5", "speed-seconds": "0.1", "run": run}))
+    at = finished(open_page(**{"speed-depth": "5", "speed-seconds": "0.02", "run": run}))
     told = wire.loads(runs.client().blob(run, "result") or b"{}")
     assert verdict.duration(told["samples"]["full step"]["median"]) in texts(at)
 
@@ -176,7 +176,7 @@ def test_the_network_trained_last_becomes_the_subject() -> None:
 def test_measurements_of_one_server_wait_for_each_other() -> None:
     client = runs.client()
     asked = [
-        client.start(measure.MODULE, Spec(seed=n, seconds=0.1), owner=f"learner {n}")
+        client.start(measure.MODULE, Spec(seed=n, seconds=0.02), owner=f"learner {n}")
         for n in range(3)
     ]
     seen = [client.status(run) for run in asked]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,12 +10,9 @@ import torch
 from torch.nn import functional as F
 
 from components.figures import speed as figures
-from models import speed
-from models.core import wire
 from models.speed import Spec, machine, precision
-from tests.test_speed import reproduced
+from tests.speed_cases import PRECISION, reproduced, told
 
-SPEC = Spec(part="precision", width=16, depth=1, batch_size=8, train_steps=5, seconds=0.1)
 X, W, IMAGE = torch.randn(4, 8), torch.randn(8, 8), torch.randn(2, 3, 8, 8)
 KERNEL = torch.randn(4, 3, 3, 3)
 
@@ -86,9 +82,8 @@ def test_the_scaler_halves_at_infinity_and_doubles_after_three_good_steps() -> N
     assert {row[2] for row in rows} == {True, False}
 
 
-def test_every_precision_is_trained_from_the_same_weights_and_judged(tmp_path: Path) -> None:
-    *_, last = speed.train(SPEC)
-    found = wire.loads(last.blobs["result"])
+def test_every_precision_is_trained_from_the_same_weights_and_judged() -> None:
+    found = told(PRECISION)
     rows = found["rows"]
     assert rows["float32"]["gradient error"] == 0
     assert 0 < rows["bfloat16 autocast"]["gradient error"] < 0.2
@@ -102,7 +97,7 @@ def test_every_precision_is_trained_from_the_same_weights_and_judged(tmp_path: P
     drawn: Any = figures.scaler(found["scaler"]).data
     assert len(drawn[1].x) + len(drawn[2].x) == len(found["scaler"])
     assert len(figures.losses({"a": [1.0], "b": [2.0]}).to_dict()["data"]) == 2
-    reproduced(SPEC, tmp_path, found)
+    reproduced(PRECISION)
 
 
 @pytest.mark.accelerator

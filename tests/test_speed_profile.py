@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import gzip
 import json
 import shutil
@@ -19,30 +18,22 @@ import torch
 from components.figures import speed as figures
 from models import speed
 from models.core import runs, wire
-from models.core.control import Snapshot
 from models.speed import Spec, doctor, machine, profile
-from tests.test_speed import reproduced
+from tests import speed_cases
 
 ROOT = Path(__file__).resolve().parents[1]
 NODE = shutil.which("node")
 SPEC = Spec(part="profile", width=16, depth=2, batch_size=4, steps=2)
 
 
-@functools.cache
-def last() -> Snapshot:
-    threads = torch.get_num_threads()
-    *_, snapshot = speed.train(SPEC)
-    torch.set_num_threads(threads)
-    return snapshot
-
-
 def told() -> dict[str, Any]:
-    return wire.loads(last().blobs["result"])
+    return speed_cases.told(SPEC)
 
 
 def frame() -> dict[str, Any]:
-    assert last().frame is not None
-    return dict(last().frame or {})
+    found = speed_cases.last(SPEC).frame
+    assert found is not None
+    return dict(found)
 
 
 @pytest.fixture(autouse=True)
@@ -107,7 +98,7 @@ def test_operations_are_listed_with_their_shapes_the_costliest_first() -> None:
 
 
 def test_the_trace_is_chromes_json() -> None:
-    trace = json.loads(gzip.decompress(last().blobs["trace"]))
+    trace = json.loads(gzip.decompress(speed_cases.last(SPEC).blobs["trace"]))
     names = [e.get("name") for e in trace["traceEvents"]]
     assert names.count("aten::addmm") == 3 * SPEC.steps
 
@@ -117,10 +108,8 @@ def test_the_cost_of_profiling_is_told() -> None:
     assert told()["plain"]["count"] >= 5
 
 
-def test_the_script_records_the_same_operations(tmp_path: Path) -> None:
-    spec = SPEC.replace(model="cnn", size=16, precision="bfloat16", channels_last=True, steps=1)
-    *_, snapshot = speed.train(spec)
-    reproduced(spec, tmp_path, wire.loads(snapshot.blobs["result"]))
+def test_the_script_records_the_same_operations() -> None:
+    speed_cases.reproduced(speed_cases.PROFILE)
 
 
 def test_eight_learners_profile_at_once_and_all_get_their_own() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -318,6 +319,48 @@ def levers(rows: Mapping[str, Mapping[str, Any]]) -> go.Figure:
         categoryorder="array",
         categoryarray=[r["title"] for r in shown.values()],
     )
+    return fig
+
+
+def equal_time(losses: Mapping[str, Sequence[float | None]]) -> go.Figure:
+    """Where each schedule ended: every repeat a mark, the median a diamond; what diverged is left out and said."""
+    fig = go.Figure()
+    names, middles, shown = [], [], []
+    for number, (name, ends) in enumerate(losses.items()):
+        finite = sorted(v for v in ends if v is not None and v > 0)
+        lost = len(ends) - len(finite)
+        title = f"{name} ({lost} diverged)" if lost else name
+        fig.add_scatter(
+            x=finite,
+            y=[title] * len(finite),
+            mode="markers",
+            marker={
+                "symbol": "line-ns-open",
+                "size": 16,
+                "color": theme.categorical(number + (number > 2)),
+            },
+            showlegend=False,
+            hovertemplate="one repeat: loss %{x:.4g}<extra></extra>",
+        )
+        names.append(title)
+        middles.append(statistics.median(finite) if finite else None)
+        shown += finite
+    fig.add_scatter(
+        x=middles,
+        y=names,
+        mode="markers+text",
+        text=[f"{m:.3g}" if m is not None else "" for m in middles],
+        textposition="top center",
+        marker={"symbol": "diamond", "size": 11, "color": "#777777"},
+        name="median",
+        hovertemplate="median %{x:.4g}<extra></extra>",
+    )
+    fig.update_xaxes(
+        type="log",
+        title="loss after the same time (logarithmic)",
+        tickvals=_stops(min(shown, default=0.1), max(shown, default=1.0)),
+    )
+    fig.update_yaxes(autorange="reversed", categoryorder="array", categoryarray=names)
     return fig
 
 

@@ -6,6 +6,7 @@ import streamlit as st
 
 from components import lesson
 from components.figures import speed as figures
+from components.speed import measure
 from components.speed.measure import Found
 from components.views.figure import figure
 from models.speed import verdict
@@ -25,6 +26,7 @@ def draw(found: Found) -> None:
         else f"The first call took **{verdict.duration(firsts[0])}**, and no number of calls pays that back here."
     )
     st.markdown(f"**{told['verdict']['text']}** {end}")
+    measure.busy(told)
     with lesson.stage():
         left, right = st.columns(2, gap="medium")
         with left:
