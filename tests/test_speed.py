@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import itertools
+import os
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -12,12 +15,14 @@ import torch
 
 from components.figures import speed as figures
 from models import speed
+from models.core import runs, wire
 from models.core.spec import SpecError
 from models.speed import (
     Spec,
     benchmark,
     flops,
     footprint,
+    limits,
     machine,
     memory,
     roofline,
@@ -153,10 +158,81 @@ def test_figures_show_every_run_and_the_ceilings() -> None:
     assert max(roof.data[0].y) == pytest.approx(found["ceilings"]["flops"] / 1e9)
 
 
-def test_the_share_of_others_is_a_share() -> None:
+def test_the_share_of_others_is_seen_and_the_own_is_not() -> None:
+    burning = [sys.executable, "-c", "import time; end = time.time() + 0.4\nwhile time.time() < end: pass"]  # fmt: skip
     with machine.Busy() as busy:
-        sum(range(300_000))
-    assert 0 <= busy.share <= 1
+        subprocess.run(burning, check=True)
+    assert 0.1 / machine.cores() < busy.share <= 1
+    begun = time.process_time()
+    with machine.Busy() as mine:
+        while time.process_time() < begun + 0.2:
+            sum(range(1000))
+    wall, used, own = (b - a for a, b in zip(mine._start, mine._end, strict=True))
+    assert own == pytest.approx(0.2, abs=0.05)
+    assert mine.share <= max(0.0, used - own) / (wall * (os.cpu_count() or 1)) + 1e-9
+
+
+# ---- memory that runs out ----
+
+
+def test_memory_that_runs_out_has_its_own_sentence_with_the_estimate(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def too_much(spec: Spec) -> Iterator[Any]:
+        yield from ()
+        torch.empty(2**60, dtype=torch.uint8)  # an exabyte, refused by the real allocator
+
+    monkeypatch.setattr(benchmark, "train", too_much)
+    with pytest.raises(
+        SpecError, match=r"ran out .* estimated at .*B, .*Make batch_size"
+    ) as caught:
+        list(speed.train(QUICK))
+    assert "allocate" in caught.value.detail
+
+
+def test_another_error_is_not_taken_for_missing_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(spec: Spec) -> Iterator[Any]:
+        yield from ()
+        raise RuntimeError("shapes do not match")
+
+    monkeypatch.setattr(benchmark, "train", broken)
+    with pytest.raises(RuntimeError, match="shapes do not match"):
+        list(speed.train(QUICK))
+
+
+def test_a_worker_that_takes_too_much_ends_alone_and_the_next_one_runs() -> None:
+    client = runs.Client(
+        runs.Limits(memory_mb=600), preload=("torch", "torch._dynamo", "models.speed")
+    )
+    try:
+        large = QUICK.replace(model="cnn", width=64, size=128, batch_size=64, depth=3)
+        hungry = client.start("models.speed", large, owner="one")
+        modest = client.start("models.speed", QUICK, owner="two")
+        while client.status(modest).state in ("queued", "running"):
+            time.sleep(0.02)
+        assert client.status(hungry).state == "failed"
+        assert "the most a run may hold here is 600 MB" in client.status(hungry).message
+        assert client.status(modest).state == "done"
+        assert wire.loads(client.blob(modest, "result") or b"{}")["loss"] > 0
+    finally:
+        client.close()
+
+
+def test_a_sweep_leaves_out_what_does_not_fit_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    spec = QUICK.replace(sweep="width", rival="same")
+    most = limits.estimate(spec.replace(width=256))
+    monkeypatch.setattr(limits, "available", lambda device: most)
+    points = {value: benchmark._sweep_point(changed) for value, changed in benchmark.sweep(spec)}
+    assert [value for value, p in points.items() if "why_not" in p] == [512]
+    assert "needs about" in points[512]["why_not"]
+
+
+def test_what_a_and_b_hold_together_is_what_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    spec = QUICK.replace(width=256)
+    monkeypatch.setattr(limits, "available", lambda device: limits.estimate(spec))
+    with pytest.raises(SpecError, match="2 models in turns, with a batch of 4 and of 8"):
+        next(speed.train(spec))
+    assert next(speed.train(spec.replace(part="memory"))).rows
 
 
 @pytest.mark.accelerator

@@ -136,3 +136,9 @@ def test_models_that_live_together_add_up() -> None:
     limits.check((one, two), together)
     with pytest.raises(SpecError, match="2 models in turns"):
         limits.check((one, two), together - 1)
+
+
+def test_the_own_cnn_begins_as_the_cnn_pages_smallest() -> None:
+    from models.cnn import architecture
+
+    assert Spec().picture_layers == architecture.KNOWN["tiny"].replace("\n", ", ")

@@ -8,7 +8,6 @@ import streamlit as st
 
 from components import address, controls, session
 from components.controls import Panel
-from models.cnn import spec as cnn
 from models.core import runs
 from models.core.spec import knobs
 from models.speed import PARTS, Spec, machine
@@ -89,11 +88,12 @@ def _last_run(panel: Panel[Spec]) -> None:
 def _take(run: str) -> None:
     try:
         spec: Any = session.client().spec(run)
+        status = session.client().status(run)
         layers = (session.client().history(run).get("scene") or {}).get("layers") or []
     except runs.RunError:
         return
     batch_size = min(spec.batch_size, 4096)
-    if isinstance(spec, cnn.Spec):
+    if status.module == "models.cnn":
         sizes = knobs(Spec)["size"].choices
         size = min(sizes, key=lambda size: abs(int(size) - spec.image_size))
         changes = {"size": size, "batch_size": batch_size}

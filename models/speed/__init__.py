@@ -73,15 +73,20 @@ _MODULES: dict[str, ModuleType] = {
     "levers": levers,
 }
 
-# a setting of one part has an effect there only
-VARIATIONS: dict[str, Spec] = {
-    "layers": Spec(model="own", layers="16 relu"),
-    "features": Spec(model="own", features=5),
-    "picture_layers": Spec(model="own_cnn", picture_layers="conv 4 3, relu, flatten, linear"),
-    "channels": Spec(model="own_cnn", channels=1),
-    "steps": Spec(part="profile", steps=4),
-    "train_steps": Spec(part="precision", train_steps=9),
-    "program": Spec(part="compile", program="print"),
-    "size": Spec(model="cnn", size=64),
-    "channels_last": Spec(model="cnn", channels_last=True),
-}
+
+def __getattr__(name: str) -> dict[str, Spec]:
+    """VARIATIONS, made when asked for: checking a layer list imports PyTorch's compiler, for which no page should wait."""
+    if name != "VARIATIONS":
+        raise AttributeError(name)
+    # a setting of one part, or of one subject, has an effect there only
+    return {
+        "layers": Spec(model="own", layers="16 relu"),
+        "features": Spec(model="own", features=5),
+        "picture_layers": Spec(model="own_cnn", picture_layers="conv 4 3, relu, flatten, linear"),
+        "channels": Spec(model="own_cnn", channels=1),
+        "steps": Spec(part="profile", steps=4),
+        "train_steps": Spec(part="precision", train_steps=9),
+        "program": Spec(part="compile", program="print"),
+        "size": Spec(model="cnn", size=64),
+        "channels_last": Spec(model="cnn", channels_last=True),
+    }

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from models.cnn import architecture
 from models.core.spec import Spec as BaseSpec
 from models.core.spec import SpecError, Value, knob
 from models.speed import subject
@@ -59,7 +58,7 @@ class Spec(BaseSpec):
         2, "Own network: columns of the table that it reads.", minimum=1, maximum=4096
     )
     picture_layers: str = knob(
-        architecture.KNOWN["tiny"].replace("\n", ", "),
+        "conv 8 3 padding=1, relu, max_pool 2, conv 16 3 padding=1, relu, max_pool 2, flatten, linear",
         "Own CNN: layers as on the CNN page, one per comma.",
         max_chars=2000,
     )

@@ -10,7 +10,6 @@ from typing import Any
 import torch
 from torch import nn
 
-from models.cnn import architecture
 from models.core import export, seeding
 from models.core.calls import Call
 from models.training import network
@@ -55,31 +54,29 @@ class Subject:
         needs: the settings that shape it.
         least: the smallest `size` that it takes.
         batch: shape of one batch, from the spec.
-        make: the function that makes it from `arguments` of the spec; None: an own layer list.
-        layers: its layer list as constructor calls.
-        parts: classes that `make` needs beside it.
+        functions: what a script needs to make it; the last one does so, from `arguments` of the spec.
+        layers: where there are none: its layer list as constructor calls.
     """
 
     title: str
     needs: tuple[str, ...]
     least: int
     batch: Callable[[Any], tuple[int, ...]]
-    make: Callable[..., nn.Module] | None
+    functions: Callable[[], tuple[Callable[..., Any], ...]]
     arguments: Callable[[Any], tuple[Any, ...]] = lambda spec: ()
     layers: Callable[[Any], tuple[Call, ...]] = lambda spec: ()
-    parts: tuple[type, ...] = ()
 
     def build(self, spec: Any) -> nn.Module:
         """The model on the CPU (or the device of the context), weights from the default generator."""
-        if self.make is None:
+        if not (functions := self.functions()):
             return network.build(self.layers(spec), "default")
-        return self.make(*self.arguments(spec))
+        return functions[-1](*self.arguments(spec))
 
     def code(self, spec: Any) -> str:
         """What `build` does, as source text."""
-        if self.make is None:
+        if not (functions := self.functions()):
             return f"nn.Sequential({', '.join(call.code() for call in self.layers(spec))})"
-        return f"{self.make.__name__}({', '.join(map(repr, self.arguments(spec)))})"
+        return f"{functions[-1].__name__}({', '.join(map(repr, self.arguments(spec)))})"
 
 
 @dataclass(frozen=True)
@@ -137,10 +134,9 @@ def autocast(spec: Any) -> torch.dtype | None:
 def cells(spec: Any) -> list[str]:
     """The script's first cells: imports, the functions that make `model`, `x` and `y`, and their call."""
     about = SUBJECTS[spec.model]
-    functions = (*about.parts, about.make) if about.make else ()
     return [
         f"import torch\nfrom torch import nn\n\ntorch.set_num_threads({spec.threads})",
-        export.source(*functions, prepare),
+        export.source(*about.functions(), prepare),
         setup(spec),
     ]
 
@@ -180,8 +176,21 @@ def _own(spec: Any) -> tuple[Call, ...]:
     return network.modules(network.parse(spec.layers), spec.features, CLASSES)
 
 
+def _architecture() -> Any:
+    """The CNN page's networks; with them comes torchvision, for which other subjects need not wait."""
+    from models.cnn import architecture
+
+    return architecture
+
+
+def _residual() -> tuple[Callable[..., Any], ...]:
+    return _architecture().Residual, _architecture().small_resnet
+
+
 def _pictures(spec: Any) -> tuple[Call, ...]:
-    return architecture.parse(spec.picture_layers, spec.channels, (spec.size, spec.size), CLASSES)
+    return _architecture().parse(
+        spec.picture_layers, spec.channels, (spec.size, spec.size), CLASSES
+    )
 
 
 @functools.lru_cache(maxsize=64)
@@ -191,6 +200,7 @@ def misfit(layers: str, channels: int, size: int) -> str:
     Raises:
         SpecError: a line of it cannot be read.
     """
+    architecture = _architecture()
     calls = architecture.parse(layers, channels, (size, size), CLASSES)
     found = architecture.describe(
         nn.Sequential(*[call.build() for call in calls]), (channels, size, size)
@@ -212,7 +222,7 @@ def _image(spec: Any) -> tuple[int, ...]:
 
 
 def _known(title: str, name: str) -> Subject:
-    return Subject(title, ("size",), 32, _image, known, lambda spec: (name,))
+    return Subject(title, ("size",), 32, _image, lambda: (known,), lambda spec: (name,))
 
 
 SUBJECTS: dict[str, Subject] = {
@@ -221,16 +231,18 @@ SUBJECTS: dict[str, Subject] = {
         ("width", "depth"),
         1,
         lambda s: (s.batch_size, s.width),
-        mlp,
+        lambda: (mlp,),
         lambda s: (s.width, s.depth),
     ),
-    "cnn": Subject("CNN", ("width", "depth", "size"), 1, _image, cnn, lambda s: (s.width, s.depth)),
+    "cnn": Subject(
+        "CNN", ("width", "depth", "size"), 1, _image, lambda: (cnn,), lambda s: (s.width, s.depth)
+    ),
     "attention": Subject(
         "Attention blocks",
         ("width", "depth", "size"),
         1,
         lambda s: (s.batch_size, s.size, s.width),
-        attention,
+        lambda: (attention,),
         lambda s: (s.width, s.depth, s.size),
     ),
     "small_resnet": Subject(
@@ -238,9 +250,8 @@ SUBJECTS: dict[str, Subject] = {
         ("channels", "size"),
         1,
         _coloured,
-        architecture.small_resnet,
+        _residual,
         lambda s: (s.channels, CLASSES),
-        parts=(architecture.Residual,),
     ),
     "resnet18": _known("ResNet-18", "resnet18"),
     "resnet50": _known("ResNet-50", "resnet50"),
@@ -252,7 +263,7 @@ SUBJECTS: dict[str, Subject] = {
         ("layers", "features"),
         1,
         lambda s: (s.batch_size, s.features),
-        None,
+        lambda: (),
         layers=_own,
     ),
     "own_cnn": Subject(
@@ -260,7 +271,7 @@ SUBJECTS: dict[str, Subject] = {
         ("picture_layers", "channels", "size"),
         1,
         _coloured,
-        None,
+        lambda: (),
         layers=_pictures,
     ),
 }
