@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Mapping
 from urllib.parse import urlencode
 
@@ -15,7 +16,9 @@ _HERE = "address:page"  # name of the page of the last run
 _NEW = "address:arriving"  # prefixes that still have to look at the address after a page switch
 _KEPT = "address:kept"  # per prefix: the bound values of its last run
 _NEXT = "address:next"  # parameters to be written before the next run's widgets
-_UNSEEN = "address:unseen"  # per key: the values before and after a `put` whose widget may not have been drawn yet
+_UNSEEN = "address:unseen"  # per key: the values before and after a `put` that the browser may not show yet
+_LATE = "address:late"  # keys that `put_next` wrote: nobody pressed anything for them
+_ON_ITS_WAY = 2.0  # seconds in which a drawn page has reached the browser, and what it sent before has come in
 _SHARED = ("hide", "run")  # parameters of no page's own, dropped when another page opens
 
 # What the script writes into the address (a run's id, a fix) replaces the entry it stands on, as moving a
@@ -49,11 +52,20 @@ def arrive(page: str) -> None:
     Parameters that the address only dragged along from the last page are removed: its own, and `_SHARED`.
     """
     state = st.session_state
-    for key, value in state.pop(_NEXT, {}).items():
+    for key, value in list(state.get(_NEXT, {}).items()):
         put(key, value)
+        state.setdefault(_LATE, {})[key] = None
+    state.pop(_NEXT, None)  # last: a run cut short before writes them again
+    now = time.monotonic()
+    for key, drawn in list(state.get(_LATE, {}).items()):
+        if drawn is not None and now > drawn + _ON_ITS_WAY:
+            state[_LATE].pop(key)
+            state.get(_UNSEEN, {}).pop(key, None)
     for key, (old, new) in list(state.get(_UNSEEN, {}).items()):
         if old != new and state.get(key) == old:
             put(key, new)
+        elif state.get(key) not in (old, new, None):
+            state[_UNSEEN].pop(key)  # a value of the learner's own
     before = state.get(_HERE)
     if before == page:
         return
@@ -68,8 +80,18 @@ def arrive(page: str) -> None:
 
 
 def seen() -> None:
-    """The page has been drawn to its end, so the browser knows what was `put`; call once, last."""
-    st.session_state.pop(_UNSEEN, None)
+    """The page has been drawn to its end, so the browser soon shows what was `put`; call once, last.
+
+    What a button wrote is settled now. What came by itself (an upload that was taken in) may still be met by a
+    click, or by a picture's own message, that the browser sent before it heard of it.
+    """
+    state = st.session_state
+    late, unseen = state.get(_LATE, {}), state.get(_UNSEEN, {})
+    for key in list(unseen):
+        if key not in late:
+            unseen.pop(key)
+        elif late[key] is None:
+            late[key] = time.monotonic()
 
 
 def restore(prefix: str) -> None:

@@ -152,6 +152,7 @@ def _title(data: str) -> str:
 def _uploader(panel: Panel) -> None:
     key = f"{panel.prefix}-upload"
 
+    @session.whole
     def take() -> None:
         file = st.session_state[key]
         if file is None:

@@ -39,7 +39,7 @@ def pick(key: str, current: str, first: str = "china") -> None:
         key=key,
         on_change=address.follow(key, first),  # the words shown are not the values
     )
-    if error := st.session_state.pop(f"{key}:error", None):
+    if error := session.told(f"{key}:error"):
         controls.explain(error)
     st.file_uploader(
         "Your own picture",
@@ -58,6 +58,7 @@ def pick(key: str, current: str, first: str = "china") -> None:
             drawpad(key=f"{key}-draw", on_draw=lambda data: drawn(key, data), live=False)
 
 
+@session.whole
 def _take(key: str, source: str) -> None:
     """What was uploaded or taken with the camera; runs before the page is drawn."""
     file = st.session_state.get(source)

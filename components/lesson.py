@@ -9,7 +9,7 @@ import streamlit as st
 import torch
 from streamlit.delta_generator import DeltaGenerator
 
-from components import address
+from components import address, session
 
 # Projector mode shows what a classroom needs: the picture and its transport. Controls are hidden, not
 # left out: a bound widget that is not drawn would lose its value from the address.
@@ -42,6 +42,7 @@ def page(name: str, title: str, lead: str = "") -> bool:
         lead: one line under the title: what there is to see and to do.
     """
     address.arrive(name)
+    session.drawing()
     key = f"{name}-projector"
     address.restore(f"{name}-projector")
     st.html(_CSS)
@@ -101,3 +102,4 @@ def footer() -> None:
             f"Every number on this page was computed just now by PyTorch {torch.__version__} on this machine."
         )
     address.seen()
+    session.drawn()

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from components import code_panel, controls, lesson
+from components import code_panel, controls, lesson, session
 from components.speed import (
     accelerator,
     benchmark,
@@ -43,7 +43,7 @@ shown = measure.run(spec)
 with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
     subject.part()
     measure.button(spec, shown)
-if refused := st.session_state.pop("speed:refused", ""):
+if refused := session.told("speed:refused"):
     st.info(refused)
 found = measure.found(spec, shown)
 if found is not None:

@@ -284,3 +284,48 @@ def test_a_value_that_was_put_survives_a_click_on_a_page_not_yet_drawn_again() -
     assert at.number_input(key="toy-x").value == 5
     at.number_input(key="toy-x").set_value(3).run()
     assert at.number_input(key="toy-x").value == 3  # now it is the learner's own wish
+
+
+def _late() -> None:
+    import streamlit as st
+
+    from components import address
+
+    address.arrive("toy")
+    st.number_input("x", 0, 9, 1, key="toy-x")
+    if st.session_state.pop("done", False):  # a worker has taken an upload in
+        address.put_next({"toy-x": 5})
+        st.rerun()
+    if st.session_state.pop("cut", False):
+        st.rerun()
+    address.seen()
+
+
+@pytest.mark.parametrize("cut", [False, True])
+def test_a_value_that_came_by_itself_survives_a_click_that_was_on_its_way(
+    cut: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at = AppTest.from_function(_late).run()
+    at.number_input(key="toy-x").set_value(3).run()
+    at.session_state["done"], at.session_state["cut"] = True, cut
+    at.run()
+    assert at.number_input(key="toy-x").value == 5
+    at.session_state["toy-x"] = 3  # what the browser showed when the click was made
+    at.run()
+    assert at.number_input(key="toy-x").value == 5
+    at.number_input(key="toy-x").set_value(7).run()
+    assert at.number_input(key="toy-x").value == 7  # no value it had: the learner's own wish
+    at.number_input(key="toy-x").set_value(3).run()
+    assert at.number_input(key="toy-x").value == 3
+
+
+def test_after_a_moment_the_value_before_is_a_wish_as_any_other(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(address, "_ON_ITS_WAY", -1.0)
+    at = AppTest.from_function(_late).run()
+    at.number_input(key="toy-x").set_value(3).run()
+    at.session_state["done"] = True
+    at.run()
+    at.number_input(key="toy-x").set_value(3).run()
+    assert at.number_input(key="toy-x").value == 3

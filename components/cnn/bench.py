@@ -23,7 +23,7 @@ def network(panel: Panel[looking.Spec], topic: Topic) -> None:
     """The network, the file it may come from, and the way to take over the page's own run."""
     panel.draw("network")
     chosen = str(panel.values["network"])
-    if error := st.session_state.pop(f"{PREFIX}:error", None):
+    if error := session.told(f"{PREFIX}:error"):
         controls.explain(error)
     run = st.query_params.get("run") or st.session_state.get(f"{topic.page}:last")
     if run:
@@ -84,13 +84,13 @@ def _progress(key: str, run: str) -> None:
         rows = news.of(run).rows
         st.progress(min(1.0, float(rows[-1]["epoch"])) if rows else 0.0, "Downloading the weights")
         return
-    st.session_state.pop(key, None)
     frame = news.of(run).frame
     if status.state == "done" and frame:
         address.put_next({f"{PREFIX}-weights": f"upload:{frame['weights']}"})
         workspace.claim(frame["weights"], "weights.pth", session.owner())
     else:
         st.session_state[f"{PREFIX}:error"] = SpecError(status.message, detail=status.detail)
+    st.session_state.pop(key, None)  # last: a run cut short before begins again
     st.rerun()
 
 
@@ -179,6 +179,7 @@ def take(file: bytes, name: str, **more: str) -> None:
         address.put(f"{PREFIX}-{field}", value)
 
 
+@session.whole
 def _take_file() -> None:
     file = st.session_state.get(f"{PREFIX}-file")
     if file is None:
@@ -196,6 +197,7 @@ def _take_file() -> None:
         st.session_state[f"{PREFIX}:error"] = error
 
 
+@session.whole
 def _take_run(topic: Topic, run: str) -> None:
     client, me = session.client(), session.owner()
     try:

@@ -104,12 +104,13 @@ def pictures(panel: Panel[Any], name: str = "data") -> None:
 def own_set(key: str) -> None:
     """An uploader for a zip of class folders; a worker checks every picture, then the set is chosen."""
     job = f"{key}:ingest"
-    if error := st.session_state.pop(f"{key}:error", None):
+    if error := session.told(f"{key}:error"):
         controls.explain(error)
     if job in st.session_state:
         _taking_in(key, job)
         return
 
+    @session.whole
     def take() -> None:
         file = st.session_state.get(f"{key}-zip")
         if file is None:
@@ -144,7 +145,6 @@ def _taking_in(key: str, job: str) -> None:
     if status.state in ("queued", "running"):
         st.progress(min(1.0, max(0.0, status.epoch)), f"Taking in pictures: {status.step} done")
         return
-    del st.session_state[job]
     frame = news.of(run).frame
     if status.state == "done" and frame:
         kept = str(frame["dataset"])
@@ -152,6 +152,7 @@ def _taking_in(key: str, job: str) -> None:
         address.put_next({key: f"upload:{kept}"})
     else:
         st.session_state[f"{key}:error"] = SpecError(status.message, "data", status.detail)
+    st.session_state.pop(job, None)  # last: a run cut short before begins again
     st.rerun()
 
 

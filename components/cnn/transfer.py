@@ -62,7 +62,7 @@ def show(topic: Topic) -> None:
                 args=(run,),
                 help="Then Look inside, Evaluate and Explain show it.",
             )
-        if error := st.session_state.pop(f"{PREFIX}:error", None):
+        if error := session.told(f"{PREFIX}:error"):
             controls.explain(error)
         st.markdown("##### Code")
         try:
@@ -86,6 +86,7 @@ def _weights(panel: controls.Panel[transfer.Spec]) -> None:
         return
     key = f"{PREFIX}-file"
 
+    @session.whole
     def take() -> None:
         file = st.session_state.get(key)
         if file is None:
@@ -188,6 +189,7 @@ def _charts(run: str, moving: bool) -> None:
         )
 
 
+@session.whole
 def _take(run: str) -> None:
     file = session.client().blob(run, "transferred.safetensors")
     if not file:

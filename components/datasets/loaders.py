@@ -140,7 +140,7 @@ def compare(spec: loading.Spec) -> None:
         st.caption(
             f"{wanted.repeats} repeats of {wanted.pictures} pictures each, in a worker of its own; whiskers hold the middle half."
         )
-    if text := st.session_state.pop("datasets:throughput-error", None):
+    if text := session.told("datasets:throughput-error"):
         lesson.problem("The measurement could not start", text)
     if kept:
         if kept[0] != wanted:

@@ -81,6 +81,7 @@ def manage(spec: datasets.Spec) -> None:
     )
 
 
+@session.whole
 def _take() -> None:
     """Archives go in as they are, single pictures together in one; runs before the page is drawn."""
     files = st.session_state.get(_FILE) or []
@@ -112,6 +113,7 @@ def _folder() -> None:
         return
     chosen = st.selectbox("From the server's folder", found, key="datasets:folder")
 
+    @session.whole
     def take() -> None:
         try:
             begin(workspace.put(Path(named) / chosen, chosen, session.owner()))

@@ -99,6 +99,7 @@ def _source(data: str) -> None:
         )
 
 
+@session.whole
 def _take() -> None:
     file = st.session_state.get("tables:file")
     if file is None:

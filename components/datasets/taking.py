@@ -43,7 +43,7 @@ class Intake:
 
     def news(self) -> None:
         """How far it is, or why it failed; draw it where the set is chosen."""
-        if error := st.session_state.pop(f"{self.prefix}:intake-error", None):
+        if error := session.told(f"{self.prefix}:intake-error"):
             controls.explain(error)
         if run := st.session_state.get(f"{self.prefix}:intake"):
             self._progress(run)
@@ -91,7 +91,7 @@ class Intake:
             share = min(1.0, max(0.0, status.epoch))
             st.progress(share, f"{self.doing}: {status.step} done ({share:.0%})")
             return
-        if st.session_state.pop(f"{self.prefix}:intake", None) is None:
+        if st.session_state.get(f"{self.prefix}:intake") is None:
             return
         if status.state == "done":
             frame = client.history(run)["frame"]
@@ -104,4 +104,5 @@ class Intake:
             address.put_next({f"{self.prefix}-{name}": value for name, value in settings.items()})
         else:
             self.fail(SpecError(status.message, "data", status.detail))
+        st.session_state.pop(f"{self.prefix}:intake", None)  # last: a run cut short before begins again
         st.rerun()

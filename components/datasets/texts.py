@@ -99,6 +99,7 @@ def _source(panel: controls.Panel[Spec]) -> None:
         )
 
 
+@session.whole
 def _take() -> None:
     file = st.session_state.get("texts:file")
     if file is None:

@@ -167,7 +167,7 @@ def _shelf(made: controls.Panel[Spec], example: str) -> None:
         help="One tensor per line. A line may use the names above it: b = a.T shares a's memory. "
         "A comment may name the dims: a = torch.rand(2, 3, 4)  # channel, row, column",
     )
-    if error := st.session_state.pop("tensors:complaint", None):
+    if error := session.told("tensors:complaint"):
         controls.explain(error)
     if made.error is not None and made.error.field in ("shelf", "params", "op"):
         controls.explain(made.error)  # these fields have widgets of this page's own
@@ -279,6 +279,7 @@ def _add_line(text: str, line: str) -> None:
     )
 
 
+@session.whole
 def _add_file(text: str) -> None:
     file = st.session_state.get("tensors:file")
     if file is not None:
@@ -288,13 +289,15 @@ def _add_file(text: str) -> None:
             st.session_state["tensors:complaint"] = error
 
 
+@session.whole
 def _add_upload(text: str) -> None:
-    chosen = st.session_state.pop("tensors:before", None)
+    chosen = st.session_state.get("tensors:before")
     if chosen:
         try:
             _take(chosen, text)
         except SpecError as error:
             st.session_state["tensors:complaint"] = error
+        st.session_state["tensors:before"] = None  # the same file can be chosen again
 
 
 def _take(id: str, text: str) -> None:

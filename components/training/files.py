@@ -74,6 +74,7 @@ def load(topic: Topic[Any], spec_type: type[RunSpec]) -> None:
     """An uploader for a checkpoint; training stands where it was saved."""
     key = f"{topic.page}-load"
 
+    @session.whole
     def take() -> None:
         file = st.session_state[key]
         st.session_state[f"{key}-error"] = None
