@@ -19,7 +19,7 @@ def times(
     fig = go.Figure()
     names = list(runs)
     for number, name in enumerate(names):
-        color = theme.categorical(number + (number > 2))  # the fourth is hard to see on a dark page
+        color = _color(number)
         one = samples[name]
         fig.add_bar(
             y=[name],
@@ -121,7 +121,7 @@ def memory(trace: Mapping[str, Any]) -> go.Figure:
             name=name,
             stackgroup="all",
             mode="lines",
-            line={"width": 1, "color": theme.categorical(number), "shape": "hv"},
+            line={"width": 1, "color": _color(number), "shape": "hv"},
             text=trace["operations"],
             hovertemplate="after %{text}: %{y:.4g} MB of " + name + "<extra></extra>",
         )
@@ -287,7 +287,7 @@ def levers(rows: Mapping[str, Mapping[str, Any]]) -> go.Figure:
     shown = {n: r for n, r in rows.items() if "verdict" in r}
     looks = {
         "faster": ("triangle-right", 2),
-        "same": ("circle-open", 9),
+        "same": ("circle-open", None),
         "slower": ("triangle-left", 1),
     }
     fig = go.Figure()
@@ -298,7 +298,11 @@ def levers(rows: Mapping[str, Mapping[str, Any]]) -> go.Figure:
             y=[r["title"] for r in mine],
             name={"faster": "faster", "same": "not distinguishable", "slower": "slower"}[kind],
             mode="markers",
-            marker={"symbol": symbol, "size": 14, "color": theme.categorical(number)},
+            marker={
+                "symbol": symbol,
+                "size": 14,
+                "color": "#888888" if number is None else theme.categorical(number),
+            },
             error_x={
                 "type": "data",
                 "symmetric": False,
@@ -334,11 +338,7 @@ def equal_time(losses: Mapping[str, Sequence[float | None]]) -> go.Figure:
             x=finite,
             y=[title] * len(finite),
             mode="markers",
-            marker={
-                "symbol": "line-ns-open",
-                "size": 16,
-                "color": theme.categorical(number + (number > 2)),
-            },
+            marker={"symbol": "line-ns-open", "size": 16, "color": _color(number)},
             showlegend=False,
             hovertemplate="one repeat: loss %{x:.4g}<extra></extra>",
         )
@@ -362,6 +362,14 @@ def equal_time(losses: Mapping[str, Sequence[float | None]]) -> go.Figure:
     )
     fig.update_yaxes(autorange="reversed", categoryorder="array", categoryarray=names)
     return fig
+
+
+def _color(number: int) -> str:
+    """The colours that are seen on a light and on a dark page."""
+    return theme.categorical(_SEEN[number % len(_SEEN)])
+
+
+_SEEN = (0, 1, 2, 4, 7, 9)
 
 
 def _powers(low: float, high: float) -> list[float]:

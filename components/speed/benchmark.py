@@ -120,7 +120,7 @@ def _sweep(spec: Spec, points: list[Mapping[str, Any]]) -> None:
         return
     figure(
         figures.sweep(points, name),
-        key="speed-sweep",
+        key="speed-swept",
         height=300,
         alt=f"Samples per second over {name}, with the middle half of the runs as bars.",
     )

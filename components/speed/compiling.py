@@ -59,15 +59,33 @@ def more(found: Found) -> None:
         st.markdown(
             f"**First calls of the compiled model:** {listed}. Its loss differs from eager's by {told['difference']:.2g}."
         )
-    count = told["graphs"]
-    st.markdown(f"##### {count} graph{'s' * (count != 1)}, {len(told['breaks'])} graph breaks")
+    count, broken = told["graphs"], len(told["breaks"])
+    st.markdown(
+        f"##### {count} graph{'s' * (count != 1)}, {broken} graph break{'s' * (broken != 1)}"
+    )
     if not told["breaks"]:
         st.markdown("The whole forward pass is one graph: nothing makes the compiler stop.")
     for reason, line in told["breaks"]:
         where = _number(told["source"], line)
-        st.markdown(f"- {f'**Line {where}**: ' if where else ''}`{line}`: {reason}")
+        st.markdown(
+            f"- {f'**Line {where}**: ' if where else ''}`{line}` – {_explained(reason)} Dynamo says: {reason}"
+        )
     if told["source"]:
         st.code(told["source"], language="python", line_numbers=True)
+
+
+def _explained(reason: str) -> str:
+    """Dynamo's reason in a learner's words; "" for one not known here."""
+    return next((text for sign, text in _REASONS.items() if sign in reason), "")
+
+
+# what Dynamo's first line holds → what it means
+_REASONS = {
+    "generic_jump": "Python's `if` needs a number now, so the graph so far has to run before the way is known.",
+    "ata-dependent": "Python needs a number now, so the graph so far has to run before it goes on.",
+    "item": "`.item()` hands a number to Python, which the compiler cannot follow.",
+    "print": "`print` is no tensor operation: it has to happen between two graphs.",
+}
 
 
 def _number(source: str, line: str) -> int | None:

@@ -50,11 +50,11 @@ def more(found: Found) -> None:
             [
                 {
                     "lever": r["title"],
-                    "what it does": r["about"],
                     "without": verdict.duration(r["without"]["median"]),
                     "with": verdict.duration(r["with"]["median"]),
-                    "verdict": r["verdict"]["text"],
+                    "verdict": _short(r["verdict"]),
                     "changes the result by": _change(r["difference"]),
+                    "what it does": r["about"],
                 }
                 for r in told["levers"].values()
                 if "verdict" in r
@@ -66,6 +66,16 @@ def more(found: Found) -> None:
         if "why_not" in row:
             st.markdown(f"- **{row['title']}** was not tried: {row['why_not']}")
     _schedules(told)
+
+
+def _short(ruling: Mapping[str, Any]) -> str:
+    """A verdict for a narrow column."""
+    if ruling["kind"] == "same":
+        return f"not distinguishable ({ruling['low']:.2g} to {ruling['high']:.2g}×)"
+    low, high, ratio = ruling["low"], ruling["high"], ruling["ratio"]
+    if ruling["kind"] == "slower":
+        low, high, ratio = 1 / high, 1 / low, 1 / ratio
+    return f"{ratio:.3g}× {ruling['kind']} ({low:.3g} to {high:.3g})"
 
 
 def _change(share: float | None) -> str:

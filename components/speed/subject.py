@@ -30,7 +30,8 @@ def part() -> None:
     st.segmented_control(
         "What is asked about the model",
         tuple(PARTS),
-        default="benchmark",
+        # not the default: what a link asked for is lost when the run that told the browser is cut short
+        default=st.session_state.get(key, "benchmark"),
         required=True,
         format_func=PARTS.__getitem__,
         key=key,
