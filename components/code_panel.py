@@ -71,7 +71,9 @@ def show(
     with st.container(horizontal=True, vertical_alignment="bottom"):
         st.download_button(
             "Script .py",
-            code,
+            lambda: (
+                code
+            ),  # when asked for: a file of its own would be gone by the time a busy browser looks for it
             f"{name}.py",
             "text/x-python",
             key=f"{name}-py",

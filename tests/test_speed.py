@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,7 +16,7 @@ import torch
 
 from components.figures import speed as figures
 from models import speed
-from models.core import runs, wire
+from models.core import export, runs, wire
 from models.core.spec import SpecError
 from models.speed import (
     Spec,
@@ -29,7 +30,7 @@ from models.speed import (
     subject,
     timing,
 )
-from tests.speed_cases import MEMORY, MIXED, QUICK, reproduced, told
+from tests.speed_cases import MEMORY, MIXED, QUICK, last, reproduced, told
 
 
 @pytest.fixture(autouse=True)
@@ -247,5 +248,29 @@ def test_an_accelerator_is_measured_with_its_own_ceiling() -> None:
 @pytest.mark.accelerator
 def test_a_gpus_allocator_tells_its_peak() -> None:
     if machine.has("cuda"):
-        found = told(Spec(part="memory", device="cuda"))
+        spec = Spec(part="memory", device="cuda")
+        found = told(spec)
         assert found["allocator"]["peak allocated"] >= found["traces"]["plain"]["peak"]
+        assert found["predicted"]["by_category"] == found["traces"]["plain"]["by_category"]
+        assert (
+            last(spec).blobs["snapshot"].startswith(b"\x80")
+        )  # a pickle, for PyTorch's memory viewer
+
+
+@pytest.mark.accelerator
+def test_what_does_not_fit_into_a_gpu_is_refused_with_its_estimate() -> None:
+    if machine.has("cuda"):
+        beyond = Spec(model="attention", width=2048, depth=12, size=224, batch_size=4096)
+        with pytest.raises(SpecError, match="needs about"):
+            next(speed.train(beyond.replace(device="cuda")))
+
+
+@pytest.mark.accelerator
+@pytest.mark.parametrize("part", speed.PARTS)
+def test_every_part_of_the_page_and_its_script_run_on_an_accelerator(
+    part: str, tmp_path: Path
+) -> None:
+    device = next(d for d in ("cuda", "mps", "xpu") if machine.has(d))
+    spec = QUICK.replace(part=part, device=device)
+    shown = speed.numbers(last(spec))
+    assert shown.keys() == export.numbers(export.run(speed.to_code(spec), tmp_path)).keys()

@@ -30,6 +30,12 @@ def folder(owner: str, run: str) -> Path:
     return workspace.home() / "measurements" / workspace.hashed(owner) / run
 
 
+def made_ago(path: Path, seconds: float) -> None:
+    """Let a kept measurement be as old as this."""
+    then = time.time() - seconds
+    os.utime(path / "about.json", (then, then))
+
+
 def keep(run: str, owner: str = "me", created: float = 1.0, **told: Any) -> None:
     kept.keep(owner, run, created, SPEC, TOLD | told)
 
@@ -86,7 +92,7 @@ def test_one_learner_keeps_the_newest_so_many(monkeypatch: pytest.MonkeyPatch) -
     keep("run-of-another", owner="you")
     for n in range(5):
         keep(f"run-number-{n}", created=n)
-        os.utime(folder("me", f"run-number-{n}") / "about.json", (time.time() - 100 + n,) * 2)
+        made_ago(folder("me", f"run-number-{n}"), 100 - n)
     kept.prune()
     assert [one.run[-1] for one in kept.listing("me")] == ["2", "3", "4"]
     assert len(kept.listing("you")) == 1
@@ -95,7 +101,7 @@ def test_one_learner_keeps_the_newest_so_many(monkeypatch: pytest.MonkeyPatch) -
 def test_what_is_too_old_goes_and_what_is_a_little_younger_stays() -> None:
     for run, age in (("run-too-old", kept.MAX_AGE + 60), ("run-younger", kept.MAX_AGE - 60)):
         keep(run)
-        os.utime(folder("me", run) / "about.json", (time.time() - age,) * 2)
+        made_ago(folder("me", run), age)
     kept.prune()
     assert [one.run for one in kept.listing("me")] == ["run-younger"]
 
@@ -103,7 +109,7 @@ def test_what_is_too_old_goes_and_what_is_a_little_younger_stays() -> None:
 def test_beyond_the_quota_the_oldest_of_all_go(monkeypatch: pytest.MonkeyPatch) -> None:
     for age, owner in ((30, "you"), (20, "me"), (10, "you")):
         keep(f"run-aged-{age}", owner=owner)
-        os.utime(folder(owner, f"run-aged-{age}") / "about.json", (time.time() - age,) * 2)
+        made_ago(folder(owner, f"run-aged-{age}"), age)
     size = sum(p.stat().st_size for p in folder("me", "run-aged-20").iterdir())
     monkeypatch.setattr(kept, "QUOTA", 2 * size)
     kept.prune()

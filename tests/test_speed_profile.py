@@ -9,14 +9,15 @@ import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from torch._C._autograd import DeviceType
 
 from components.figures import speed as figures
-from models import speed
 from models.core import runs, wire
 from models.speed import Spec, doctor, machine, profile
 from tests import speed_cases
@@ -216,9 +217,48 @@ if NODE:  # tests/browser/test_speed.py holds the same laws on machines without 
         assert done.returncode == 0, done.stdout + done.stderr
 
 
+class _Event:
+    """As much of a profiler's event as the sums read."""
+
+    def __init__(
+        self, name: str, start: float, end: float, kind: Any = DeviceType.CPU, **more: Any
+    ) -> None:
+        self.name, self.device_type = name, kind
+        self.time_range = SimpleNamespace(start=start, end=end)
+        self.id, self.cpu_parent, self.sequence_nr = id(self), more.get("parent"), -1
+        self.self_cpu_time_total = self.cpu_time_total = end - start
+        self.self_device_time_total = self.device_time_total = more.get("device", 0.0)
+
+
+def test_on_a_gpu_the_longer_of_issuing_and_computing_counts() -> None:
+    layer = _Event("module: 0 (Linear)", 0, 10)
+    events = [
+        _Event("phase: forward", 0, 20),
+        _Event(
+            "phase: forward", 5, 95, DeviceType.CUDA
+        ),  # the same range, as the GPU went through it
+        _Event("phase: loss", 20, 50),
+        _Event("phase: loss", 95, 100, DeviceType.CUDA),
+        layer,
+        _Event("aten::addmm", 1, 9, parent=layer, device=80.0),
+        _Event("sgemm", 10, 90, DeviceType.CUDA),
+    ]
+    phases = profile.by_phase(events)
+    assert phases["forward"] == {"microseconds": 90, "operations": 1}
+    assert phases["loss"]["microseconds"] == 30
+    assert profile.by_module(events)["0 (Linear)"]["forward"] == pytest.approx(80 + 10)
+
+
 @pytest.mark.accelerator
-def test_kernels_of_an_accelerator_have_their_own_line() -> None:
-    device = next(d for d in ("cuda", "xpu", "mps") if machine.has(d))
-    *_, snapshot = speed.train(SPEC.replace(device=device))
-    assert snapshot.frame is not None
-    assert any("stream" in lane for lane in snapshot.frame["lanes"])
+def test_kernels_of_an_accelerator_have_their_own_line_and_time() -> None:
+    device = next((d for d in ("cuda", "xpu") if machine.has(d)), None)
+    if device:  # mps tells its kernels to nobody
+        snapshot = speed_cases.last(SPEC.replace(device=device))
+        assert snapshot.frame is not None
+        lanes = snapshot.frame["lanes"]
+        assert any("stream" in lane for lane in lanes)
+        kernels = snapshot.frame["kind"] == profile.KINDS.index("kernel on the device")
+        assert {lanes[n].split()[0] for n in snapshot.frame["lane"][kernels]} == {"stream"}
+        found = speed_cases.told(SPEC.replace(device=device))
+        assert sum(row["device"] for row in found["table"]) > 0
+        assert all(m["forward"] > 0 for m in found["modules"].values())

@@ -77,7 +77,7 @@ def test_the_timeline_keeps_its_laws_in_the_browser(page: Page, server: harness.
 def test_the_page_is_used_on_while_it_measures_and_the_measurement_is_stopped(
     visit: Callable[..., Page],
 ) -> None:
-    page = visit("speed?speed-seconds=2.0&speed-sweep=batch_size&speed-depth=6&speed-width=256")
+    page = visit("speed?speed-part=levers&speed-seconds=2.0&speed-depth=6&speed-width=256")
     page.get_by_role("button", name="Measure", exact=True).click()
     stop = page.get_by_role("button", name="Stop")
     expect(stop).to_be_visible()
@@ -91,7 +91,7 @@ def test_the_page_is_used_on_while_it_measures_and_the_measurement_is_stopped(
     ).to_be_visible()  # of these settings
     page.keyboard.press("ArrowLeft")
     expect(code).to_contain_text("mlp(256, 6)")
-    stop.click()  # the first measurement still ran
+    stop.click()  # the first measurement still runs: it takes more than a minute
     expect(page.get_by_text("This measurement has no result")).to_be_visible()
     expect(page.get_by_role("button", name="Measure again")).to_be_enabled()
 
