@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+import functools
 import time
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import ParamSpec
 from urllib.parse import urlencode
 
 import streamlit as st
 from streamlit.components import v2
 from streamlit.errors import StreamlitAPIException
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from models.core import spec as specs
 
+P = ParamSpec("P")
 _HERE = "address:page"  # name of the page of the last run
 _NEW = "address:arriving"  # prefixes that still have to look at the address after a page switch
 _KEPT = "address:kept"  # per prefix: the bound values of its last run
 _NEXT = "address:next"  # parameters to be written before the next run's widgets
-_UNSEEN = "address:unseen"  # per key: the values before and after a `put` that the browser may not show yet
-_LATE = "address:late"  # keys that `put_next` wrote: nobody pressed anything for them
-_ON_ITS_WAY = 2.0  # seconds in which a drawn page has reached the browser, and what it sent before has come in
+_PUT = "address:put"  # per key a `_Put`, as long as the browser may not show it
+_ON_ITS_WAY = 3.0  # seconds in which a drawn page has reached the browser, and what it sent before has come in
 _SHARED = ("hide", "run")  # parameters of no page's own, dropped when another page opens
 
 # What the script writes into the address (a run's id, a fix) replaces the entry it stands on, as moving a
@@ -41,6 +45,27 @@ export default function () {
 )
 
 
+@dataclass
+class _Put:
+    """A value that the script gave a widget. Every message of the browser carries the values of all widgets, as
+    they stood when it was sent, so for a moment old ones come in that nobody chose.
+
+    Attributes:
+        after: the value; before: those it took the place of.
+        late: nobody pressed a button for it: it came when something was ready.
+        drawn: when the page with it was complete, by time.monotonic; None before.
+    """
+
+    after: specs.Value | None
+    before: tuple[object, ...]
+    late: bool = False
+    drawn: float | None = None
+
+    @property
+    def recent(self) -> bool:
+        return self.drawn is None or time.monotonic() < self.drawn + _ON_ITS_WAY
+
+
 def tidy() -> None:
     """One history entry per page visited; call once per page."""
     _TIDY(key="tidy", height=1)
@@ -54,18 +79,16 @@ def arrive(page: str) -> None:
     state = st.session_state
     for key, value in list(state.get(_NEXT, {}).items()):
         put(key, value)
-        state.setdefault(_LATE, {})[key] = None
+        state[_PUT][key].late = True
     state.pop(_NEXT, None)  # last: a run cut short before writes them again
-    now = time.monotonic()
-    for key, drawn in list(state.get(_LATE, {}).items()):
-        if drawn is not None and now > drawn + _ON_ITS_WAY:
-            state[_LATE].pop(key)
-            state.get(_UNSEEN, {}).pop(key, None)
-    for key, (old, new) in list(state.get(_UNSEEN, {}).items()):
-        if old != new and state.get(key) == old:
-            put(key, new)
-        elif state.get(key) not in (old, new, None):
-            state[_UNSEEN].pop(key)  # a value of the learner's own
+    if state.get(_HERE) != page:
+        state[_PUT] = {k: p for k, p in state.get(_PUT, {}).items() if p.drawn is None}
+    for key, p in list(state.get(_PUT, {}).items()):
+        value = state.get(key)
+        if value in p.before and (p.drawn is None or (p.late and p.recent)):
+            _again(key, p)
+        elif value not in (p.after, None):
+            state[_PUT].pop(key)  # the learner's own wish
     before = state.get(_HERE)
     if before == page:
         return
@@ -80,18 +103,44 @@ def arrive(page: str) -> None:
 
 
 def seen() -> None:
-    """The page has been drawn to its end, so the browser soon shows what was `put`; call once, last.
+    """The page has been drawn to its end, so the browser soon shows what was `put`; call once, last."""
+    for p in st.session_state.get(_PUT, {}).values():
+        if p.drawn is None:
+            p.drawn = time.monotonic()
 
-    What a button wrote is settled now. What came by itself (an upload that was taken in) may still be met by a
-    click, or by a picture's own message, that the browser sent before it heard of it.
+
+def every(seconds: float | None) -> Callable[[Callable[P, None]], Callable[P, None]]:
+    """A part of a page that draws itself again by itself, as `st.fragment(run_every=seconds)`.
+
+    What was `put` holds against the old values that such a run's message may bring along.
     """
+
+    def timed(draw: Callable[P, None]) -> Callable[P, None]:
+        @functools.wraps(draw)
+        def held(*args: P.args, **kwargs: P.kwargs) -> None:
+            context = get_script_run_ctx()
+            if context is not None and context.fragment_ids_this_run:
+                _hold()
+            draw(*args, **kwargs)
+
+        return st.fragment(held, run_every=seconds)
+
+    return timed
+
+
+def _hold() -> None:
+    """Nobody touched a widget for this run: old values are those of an old message."""
     state = st.session_state
-    late, unseen = state.get(_LATE, {}), state.get(_UNSEEN, {})
-    for key in list(unseen):
-        if key not in late:
-            unseen.pop(key)
-        elif late[key] is None:
-            late[key] = time.monotonic()
+    for key, p in list(state.get(_PUT, {}).items()):
+        if state.get(key) in p.before and p.recent:
+            _again(key, p)
+        else:
+            state[_PUT].pop(key)  # the browser knows it, or the learner went on
+
+
+def _again(key: str, p: _Put) -> None:
+    put(key, p.after)
+    st.session_state[_PUT][key].drawn = p.drawn  # no more time than before
 
 
 def restore(prefix: str) -> None:
@@ -122,8 +171,10 @@ def put(key: str, value: specs.Value | None) -> None:
     Used by buttons' callbacks: a doctor's fix, a new seed, settings taken over from another run. A click that comes
     before the widget is drawn again brings its old value along; `arrive` then writes the new one once more.
     """
-    unseen = st.session_state.setdefault(_UNSEEN, {})
-    unseen[key] = (unseen[key][0] if key in unseen else st.session_state.get(key), value)
+    known: dict[str, _Put] = st.session_state.setdefault(_PUT, {})
+    last, now = known.get(key), st.session_state.get(key)
+    before = {*(last.before if last else ()), now} - {value}
+    known[key] = _Put(value, tuple(before), late=last is not None and last.late)
     if value is not None:
         st.session_state[key] = value
     else:

@@ -99,7 +99,7 @@ def _reading(panel: Panel, spec: TableSpec) -> SpecError | None:
     return SpecError(status.message, "data", status.detail)
 
 
-@st.fragment(run_every=0.5)
+@address.every(0.5)
 def _wait(run: str) -> None:
     status = session.client().status(run, session.owner())
     if status.state not in ("queued", "running"):

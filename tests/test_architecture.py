@@ -335,6 +335,12 @@ def test_every_page_has_one_place_in_the_page_table() -> None:
     assert {page: table.count(f'("{page}",') for page in pages} == dict.fromkeys(pages, 1)
 
 
+def test_what_draws_itself_again_by_itself_keeps_what_was_put() -> None:
+    """`address.every` is the one way: a bare timer of Streamlit brings old values along."""
+    timed = [f for f in project_files(".py") if re.search(r"run_every\s*=", text(f))]
+    assert [f for f in timed if not f.startswith("tests/")] == ["components/address.py"]
+
+
 # What the README promises.
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from types import SimpleNamespace
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -329,3 +330,56 @@ def test_after_a_moment_the_value_before_is_a_wish_as_any_other(
     at.run()
     at.number_input(key="toy-x").set_value(3).run()
     assert at.number_input(key="toy-x").value == 3
+
+
+def _timed() -> None:
+    import streamlit as st
+
+    from components import address
+
+    if st.session_state.pop("timer", False):
+        address.every(1.0)(lambda: None)()
+    else:
+        address.arrive("toy")
+        st.button("fix", on_click=address.put, args=("toy-x", 5))
+    st.number_input("x", 0, 9, 1, key="toy-x")
+    address.seen()
+
+
+@pytest.mark.parametrize(
+    ("sent", "after", "shown"),
+    [
+        (3, 0.0, 5),  # an old message
+        (7, 0.0, 7),  # a value it never had
+        (3, 60.0, 3),  # no message takes that long
+    ],
+)
+def test_a_timers_message_with_an_old_value_changes_nothing(
+    sent: int, after: float, shown: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at = AppTest.from_function(_timed).run()
+    at.number_input(key="toy-x").set_value(3).run()
+    at.button[0].click().run()
+    now = address.time.monotonic() + after
+    monkeypatch.setattr(address.time, "monotonic", lambda: now)
+    by_itself = SimpleNamespace(fragment_ids_this_run=["a"])
+    monkeypatch.setattr(address, "get_script_run_ctx", lambda: by_itself)
+    at.session_state["timer"] = True
+    at.session_state["toy-x"] = sent
+    at.run()
+    assert at.number_input(key="toy-x").value == shown
+
+
+def test_a_timers_message_with_the_new_value_ends_the_watch(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    at = AppTest.from_function(_timed).run()
+    at.number_input(key="toy-x").set_value(3).run()
+    at.button[0].click().run()
+    by_itself = SimpleNamespace(fragment_ids_this_run=["a"])
+    monkeypatch.setattr(address, "get_script_run_ctx", lambda: by_itself)
+    for value in (5, 3):  # the browser knows it; then the learner goes back
+        at.session_state["timer"] = True
+        at.session_state["toy-x"] = value
+        at.run()
+        assert at.number_input(key="toy-x").value == value

@@ -77,7 +77,7 @@ def download(name: str) -> None:
     _progress(key, run)
 
 
-@st.fragment(run_every=0.5)
+@address.every(0.5)
 def _progress(key: str, run: str) -> None:
     status = session.client().status(run, session.owner())
     if status.state in ("running", "queued"):

@@ -136,7 +136,7 @@ def own_set(key: str) -> None:
         )
 
 
-@st.fragment(run_every=0.5)
+@address.every(0.5)
 def _taking_in(key: str, job: str) -> None:
     client, run = session.client(), st.session_state.get(job)
     if run is None:

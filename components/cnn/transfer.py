@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from components import code_panel, controls, lesson, news, session
+from components import address, code_panel, controls, lesson, news, session
 from components.cnn import bench, train
 from components.figures import evaluation as figures
 from components.transport import Topic
@@ -46,7 +46,7 @@ def show(topic: Topic) -> None:
         return
     with lesson.stage():
         moving = session.client().status(run, session.owner()).state in ("running", "queued")
-        st.fragment(_charts, run_every=0.5 if moving else None)(run, moving)
+        address.every(0.5 if moving else None)(_charts)(run, moving)
     with lesson.details():
         st.markdown(
             "**From scratch**: new random weights everywhere. **Frozen**: the learned layers stay as they are, only a new last "

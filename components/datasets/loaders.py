@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from components import controls, demo, lesson, news, session
+from components import address, controls, demo, lesson, news, session
 from components.figures import datasets as figures
 from components.views.figure import figure
 from models import datasets
@@ -40,7 +40,7 @@ def timeline(spec: loading.Spec) -> None:
     _timeline(run, spec)
 
 
-@st.fragment(run_every=1.0)
+@address.every(1.0)
 def _timeline(run: str, spec: loading.Spec) -> None:
     known = news.of(run)
     status = session.client().status(run)
@@ -148,7 +148,7 @@ def compare(spec: loading.Spec) -> None:
         _throughput(kept[1])
 
 
-@st.fragment(run_every=1.0)
+@address.every(1.0)
 def _throughput(run: str) -> None:
     known = news.of(run)
     status = session.client().status(run, session.owner())

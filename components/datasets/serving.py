@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import streamlit as st
 
-from components import controls, demo, lesson, news, session
+from components import address, controls, demo, lesson, news, session
 from components.views.tiles import Tile, tiles
 from models import datasets
 from models.core import export, runs
@@ -78,7 +78,7 @@ def mistakes() -> None:
             lesson.problem("The case could not start", str(error))
 
 
-@st.fragment(run_every=1.0)
+@address.every(1.0)
 def _outcome(run: str) -> None:
     frame = news.of(run).frame
     status = session.client().status(run)

@@ -132,7 +132,7 @@ def _profile(id: str) -> csv_files.Profile | None:
     return None
 
 
-@st.fragment(run_every=0.7)
+@address.every(0.7)
 def _wait(run: str) -> None:
     status = session.client().status(run)
     if status.state == "failed":
@@ -234,7 +234,7 @@ def _large(spec: large.Spec) -> None:
         lesson.problem("The measurement could not start", str(error))
 
 
-@st.fragment(run_every=1.0)
+@address.every(1.0)
 def _ways(run: str) -> None:
     known = news.of(run)
     status = session.client().status(run)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 
 import streamlit as st
@@ -83,7 +84,7 @@ class Intake:
         workspace.forget(id, session.owner())
         address.put(f"{self.prefix}-data", None)
 
-    @st.fragment(run_every=0.5)
+    @address.every(0.5)
     def _progress(self, run: str) -> None:
         client, me = session.client(), session.owner()
         status = client.status(run, me)
@@ -99,10 +100,13 @@ class Intake:
             original = str(getattr(spec, "data", "")).removeprefix("upload:")
             workspace.claim(dataset, str(frame["name"]), me)
             if original != dataset:
-                workspace.forget(original, me)  # everything good of it is in the clean file
+                with suppress(SpecError):  # gone: an earlier run was cut short after this
+                    workspace.forget(original, me)  # everything good of it is in the clean file
             settings = {"data": f"upload:{dataset}", **dict.fromkeys(self.cleared, "")}
             address.put_next({f"{self.prefix}-{name}": value for name, value in settings.items()})
         else:
             self.fail(SpecError(status.message, "data", status.detail))
-        st.session_state.pop(f"{self.prefix}:intake", None)  # last: a run cut short before begins again
+        st.session_state.pop(
+            f"{self.prefix}:intake", None
+        )  # last: a run cut short before begins again
         st.rerun()

@@ -190,7 +190,7 @@ def _classifier(spec: Spec, made: text.Parts) -> None:
         _learned(run, spec, made)
 
 
-@st.fragment(run_every=1.0)
+@address.every(1.0)
 def _learned(run: str, spec: Spec, made: text.Parts) -> None:
     frame = news.of(run).frame
     status = session.client().status(run)

@@ -8,7 +8,7 @@ from typing import Any
 
 import streamlit as st
 
-from components import demo, lesson, session
+from components import address, demo, lesson, session
 from models.core import runs, wire
 from models.speed import Spec, kept
 from models.speed.kept import Kept
@@ -78,7 +78,7 @@ def found(spec: Spec, shown: str | None) -> Found | None:
         return None
     status = session.client().status(shown)
     if status.state in ("queued", "running"):
-        st.fragment(_wait, run_every=0.4)(shown)
+        address.every(0.4)(_wait)(shown)
         return None
     told, about = result(shown), _spec(shown)
     if told is None or about is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import streamlit as st
 
-from components import controls, demo, lesson, session
+from components import address, controls, demo, lesson, session
 from components.figures import tensors as figures
 from components.views.figure import figure
 from models.core import device as machine
@@ -24,7 +24,7 @@ def show(projector: bool) -> None:
     run_id = demo.run(_TOPIC, spec)
     moving = session.client().status(run_id).state in ("queued", "running")
     with lesson.stage():
-        st.fragment(_race, run_every=1.0 if moving else None)(run_id, alone, moving)
+        address.every(1.0 if moving else None)(_race)(run_id, alone, moving)
     if alone:
         st.markdown(
             "This machine has no accelerator, so the race is between CPU thread counts and kinds of number. "

@@ -7,7 +7,7 @@ from typing import Any
 
 import streamlit as st
 
-from components import controls, news
+from components import address, controls, news
 from components.transport import Followed, Topic
 
 _STOPS = {"stop", "branch"}
@@ -18,7 +18,7 @@ def findings(topic: Topic[Any], run: Followed[Any]) -> None:
     if run.run is None:
         return
     moving = run.status.state in ("running", "queued")
-    st.fragment(_show, run_every=2 if moving else None)(topic, run.run)
+    address.every(2 if moving else None)(_show)(topic, run.run)
 
 
 def _show(topic: Topic[Any], run: str) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from components import controls, dataset_picker, news, transport
+from components import address, controls, dataset_picker, news, transport
 from components.controls import Panel
 from components.training import charts
 from components.transport import Followed, Topic
@@ -130,7 +130,7 @@ def _follow_up(topic: Topic[Spec]) -> None:
     _late(f"{topic.page}:late")
 
 
-@st.fragment(run_every=0.5)
+@address.every(0.5)
 def _late(key: str) -> None:
     asked = st.session_state.get(key)
     if asked is not None and time.monotonic() - asked > _QUIET:

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
         BrowserContext,
         ConsoleMessage,
         Page,
-        Route,
-        WebSocketRoute,
+        Request,
+        WebSocket,
     )
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -47,6 +47,7 @@ _FLAGS = [
     "--disable-component-update",
     "--disable-sync",
     "--no-first-run",
+    "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1",  # no other host exists
 ]
 
 _NAMES = [
@@ -214,7 +215,7 @@ class Watch:
     """What a page did beside its work.
 
     Attributes:
-        foreign: addresses outside the server's own origin that it asked for; each was refused.
+        foreign: addresses outside the server's own origin that it asked for; none was found.
         errors: what it wrote to the console as an error, and exceptions nobody caught.
     """
 
@@ -223,33 +224,32 @@ class Watch:
 
 
 def watched(context: BrowserContext, origin: str) -> Watch:
-    """Refuse and record every request of this context that leaves `origin`, and record console errors."""
+    """Record every request of this context that leaves `origin` (`chromium` finds no other host), and console errors.
+
+    Only listening: a handler that each request has to pass would switch the browser's cache off.
+    """
     watch = Watch()
     sockets = origin.replace("http", "ws", 1)
 
-    def request(route: Route) -> None:
-        url = route.request.url
-        if url.startswith((f"{origin}/", "data:", "blob:")):
-            route.continue_()
-        else:
-            watch.foreign.append(url)
-            route.abort()
+    def requested(request: Request) -> None:
+        if not request.url.startswith((f"{origin}/", "data:", "blob:", "about:")):
+            watch.foreign.append(request.url)
 
-    def socket_opened(route: WebSocketRoute) -> None:
-        watch.foreign.append(route.url)
-        route.close()
+    def socket_opened(socket: WebSocket) -> None:
+        if not socket.url.startswith(f"{sockets}/"):
+            watch.foreign.append(socket.url)
 
     def page_opened(page: Page) -> None:
         page.on("pageerror", lambda error: watch.errors.append(f"uncaught: {error}"))
         page.on("console", written)
+        page.on("websocket", socket_opened)
 
     def written(message: ConsoleMessage) -> None:
         place = message.location["url"]
         if message.type == "error" and not _BASE_PATH_PROBE.search(place):
             watch.errors.append(f"{message.text} ({place})")
 
-    context.route("**/*", request)
-    context.route_web_socket(lambda url: not url.startswith(f"{sockets}/"), socket_opened)
+    context.on("request", requested)
     context.on("page", page_opened)
     return watch
 

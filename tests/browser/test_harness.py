@@ -25,6 +25,7 @@ def test_a_socket_to_another_host_is_refused_and_recorded(page: Page, watch: har
     )
     assert watch.foreign == ["ws://192.0.2.1/x"]
     watch.foreign.clear()
+    watch.errors.clear()
 
 
 def test_a_request_to_the_server_is_answered_and_not_recorded(
