@@ -135,7 +135,7 @@ def _hold() -> None:
     for key, p in list(state.get(_PUT, {}).items()):
         if state.get(key) in p.before and p.recent:
             _again(key, p)
-        else:
+        elif p.drawn is not None:
             state[_PUT].pop(key)  # the browser knows it, or the learner went on
 
 

@@ -69,9 +69,10 @@ def show(
     """
     page = page or name
     with st.container(horizontal=True, vertical_alignment="bottom"):
+        # made when asked for: another setting's file would be gone by the time a busy browser looks for it
         st.download_button(
             "Script .py",
-            code,
+            lambda: code,
             f"{name}.py",
             "text/x-python",
             key=f"{name}-py",

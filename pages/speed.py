@@ -4,6 +4,7 @@ import streamlit as st
 
 from components import code_panel, controls, lesson, session
 from components.speed import (
+    accelerator,
     benchmark,
     compiling,
     footprint,
@@ -50,6 +51,7 @@ if found is not None:
 with lesson.details():
     if found is not None:
         PARTS[spec.part].more(found)
+    accelerator.explain(spec.part)
     past = st.expander(
         "History: compare two, export all",
         icon=":material/history:",

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from models.speed import Spec, benchmark, flops, subject
+from models.speed import Spec, flops, subject, timing
 
 N, C, D, L, H = 3, 8, 12, 5, 10  # batch, channels, features, length, height and width
 
@@ -109,7 +109,7 @@ def test_bytes_moved_are_those_read_and_written() -> None:
 
 def test_modules_share_the_whole() -> None:
     made = subject.make(Spec(width=16, depth=2, batch_size=4))
-    forward = benchmark.calls(Spec(), made)["forward"]
+    forward = timing.calls(Spec(), made)["forward"]
     work = flops.count(forward)
     layers = {n: sum(ops.values()) for n, ops in work.by_module.items()}
     assert work.flops == 2 * 4 * (16 * 16 * 2 + 16 * 10)

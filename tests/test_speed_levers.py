@@ -1,11 +1,9 @@
-"""Compile and the other levers: the arithmetic of break-even, breaks at their line, honest refusals."""
+"""The levers: each measured or explained, all of them in the script, and what they do to the result."""
 
 from __future__ import annotations
 
 import ast
-import functools
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,11 +12,9 @@ from streamlit.testing.v1 import AppTest
 
 from components.figures import speed as figures
 from models import speed
-from models.core import wire
-from models.speed import Spec, compiling, levers, machine, subject
-from tests.test_speed import reproduced
-
-QUICK = Spec(part="levers", width=16, depth=1, batch_size=4, seconds=0.1)
+from models.core import export
+from models.speed import Spec, footprint, levers, limits, machine, memory, switches
+from tests.speed_cases import LEVERS, QUICK, reproduced, told
 
 
 @pytest.fixture(autouse=True)
@@ -28,93 +24,23 @@ def _same_threads() -> Iterator[None]:
     torch.set_num_threads(before)
 
 
-@functools.cache
-def quick() -> dict[str, Any]:
-    return told(QUICK)
+def pair(name: str, spec: Spec = QUICK) -> tuple[levers.Call, levers.Call]:
+    found = levers.LEVERS[name].pair(levers.start(spec))
+    assert not isinstance(found, str), found
+    return found
 
 
-def told(spec: Spec) -> dict[str, Any]:
-    *_, last = speed.train(spec)
-    return wire.loads(last.blobs["result"])
+def made(name: str, spec: Spec = QUICK) -> tuple[Any, list[torch.nn.Module]]:
+    """The two calls of a lever, and the models that they compute with."""
+    start, models = levers.start(spec), []
 
+    def fresh(**changes: Any) -> Any:
+        found = start.fresh(**changes)
+        models.append(found[0])
+        return found
 
-# ---- compile ----
-
-
-def test_breaking_even_is_where_both_have_spent_the_same() -> None:
-    calls = compiling.break_even(extra=10.0, eager=0.003, compiled=0.001)
-    assert calls is not None
-    assert calls == pytest.approx(5000)
-    assert calls * 0.003 == pytest.approx(10 + calls * 0.001)
-    assert compiling.break_even(10.0, 0.001, 0.001) is None
-    assert compiling.break_even(10.0, 0.001, 0.002) is None
-
-
-@pytest.mark.parametrize(
-    ("program", "count", "line"),
-    [
-        ("whole", 0, ""),
-        ("print", 1, 'print("forward saw", tuple(x.shape))'),
-        ("item", 1, "scale = x.abs().max().item()"),
-        ("branch", 1, "if x.mean() > 0:"),
-    ],
-)
-def test_graph_breaks_are_found_at_the_line_that_causes_them(
-    program: str, count: int, line: str
-) -> None:
-    spec = QUICK.replace(program=program)
-    made = subject.make(spec)
-    graphs, found = compiling.breaks(compiling.wrapped(spec, made.model), made.x)
-    assert len(found) == count
-    assert graphs == count + 1 or program == "print"  # before the print there is hardly anything
-    if count:
-        assert found[0][1] == line
-
-
-def test_where_nothing_compiles_the_reason_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(model: Any) -> Any:
-        raise RuntimeError("InvalidCxxCompiler: No working C++ compiler found")
-
-    monkeypatch.setattr(torch, "compile", refuse)
-    found = told(QUICK.replace(part="compile"))
-    assert "Install g++" in found["problem"]
-    assert "No working C++" in found["detail"]
-    assert found["graphs"] == 1
-    assert compiling.numbers(found)["loss"] == found["loss"]
-
-
-def test_a_model_that_compiles_to_itself_never_breaks_even(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(torch, "compile", lambda model: model)
-    found = told(QUICK.replace(part="compile"))
-    assert found["problem"] == ""
-    assert found["difference"] == 0
-    assert found["verdict"]["kind"] == "same" or found["break_even"] is None or found["extra"] > 0
-    samples = found["samples"]
-    drawn: Any = figures.break_even(
-        found["firsts"], samples["eager"]["median"], samples["compiled"]["median"]
-    ).data
-    assert drawn[1].y[0] == pytest.approx(found["firsts"][0])
-
-
-def test_the_break_even_chart_crosses_where_the_arithmetic_says() -> None:
-    fig: Any = figures.break_even([8.0, 0.001, 0.001, 0.001], 0.003, 0.001)
-    eager, compiled = fig.data
-    cross = fig.layout.shapes[0].x0
-    assert cross == pytest.approx((8.003 - 0.004) / 0.002)
-    for n, slow, fast in zip(eager.x, eager.y, compiled.y, strict=True):
-        if n > 4:
-            assert (slow > fast) == (n > cross)
-
-
-@pytest.mark.parametrize("program", compiling.PROGRAMS)
-def test_the_compile_script_holds_the_program_that_ran(program: str) -> None:
-    code = speed.to_code(Spec(part="compile", program=program))
-    ast.parse(code)
-    kind = compiling.PROGRAMS[program]
-    assert kind is None or f"model = {kind.__name__}(model)" in code
-
-
-# ---- levers ----
+    watched = switches.Start(fresh, start.optimizer, start.dtype)
+    return levers.LEVERS[name].pair(watched), models
 
 
 def test_the_page_says_which_levers_help_and_which_were_not_tried() -> None:
@@ -130,46 +56,126 @@ def test_the_page_says_which_levers_help_and_which_were_not_tried() -> None:
         levers.more(found)
 
     at = AppTest.from_function(page)
-    at.session_state["told"] = quick()
+    at.session_state["told"] = told(LEVERS)
     at.run()
     assert not at.exception
-    tried = sum("verdict" in row for row in quick()["levers"].values())
+    tried = sum("verdict" in row for row in told(LEVERS)["levers"].values())
     assert f"Of {tried} levers tried here" in at.markdown[0].value
-    assert len(at.dataframe[0].value) == tried
+    table = at.dataframe[0].value
+    assert len(table) == tried
+    changes = dict(zip(table["lever"], table["changes the result by"], strict=True))
+    assert changes["pruning 90 % of the weights"].endswith("%")
+    assert changes["inference_mode"] in ("nothing", "rounding")
     assert any("CUDA graphs** was not tried" in m.value for m in at.markdown) != machine.has("cuda")
+    said = " ".join(m.value for m in at.markdown)
+    for ruling in told(LEVERS)["schedule_verdicts"].values():
+        assert ruling["text"] in said
 
 
-def test_every_lever_is_measured_or_says_why_not(tmp_path: Path) -> None:
-    found = quick()
+def test_every_lever_is_measured_or_says_why_not() -> None:
+    found = told(LEVERS)
     assert found["levers"].keys() == levers.LEVERS.keys()
     for name, row in found["levers"].items():
         assert ("verdict" in row) != bool(row.get("why_not")), name
     assert "images" in found["levers"]["channels_last"]["why_not"]
-    for name in ("fused", "inference_mode", "workers", "int8", "pruning"):
+    for name in ("fused", "inference_mode", "workers", "int8", "pruning", "checkpointing"):
         assert found["levers"][name]["with"]["median"] > 0
     shown: Any = figures.levers(found["levers"]).data
     assert sum(len(t.x) for t in shown) == sum("verdict" in r for r in found["levers"].values())
-    for row in found["schedules"].values():
-        assert row["first"] == found["loss"]  # the same weights
-        assert row["steps"] > 0
-    reproduced(QUICK, tmp_path, found)
+
+
+def test_the_script_pulls_every_lever_and_trains_every_schedule() -> None:
+    printed = reproduced(LEVERS)
+    for name, row in told(LEVERS)["levers"].items():
+        if "why_not" in row:
+            assert f"{name} was not tried: {row['why_not']}" in printed
+        else:
+            assert f"\n{name}: without" in printed
+    for name in told(LEVERS)["schedules"]:
+        assert f"\n{name}: loss" in printed
+
+
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+@pytest.mark.parametrize("precision", ["float32", "bfloat16", "float64"])
+def test_the_script_is_made_for_any_device_and_kind_of_number(device: str, precision: str) -> None:
+    code = speed.to_code(LEVERS.replace(device=device, precision=precision, model="cnn"))
+    names = {n.name for n in ast.parse(code).body if isinstance(n, ast.FunctionDef)}
+    assert {lever.pair.__name__ for lever in levers.LEVERS.values()} <= names
+
+
+@pytest.mark.parametrize("name", [n for n, one in levers.LEVERS.items() if one.comparable and not one.lossy])  # fmt: skip
+def test_a_lever_that_only_makes_it_faster_leaves_the_result_as_it_is(name: str) -> None:
+    image = QUICK.replace(model="cnn", size=16, precision="float64", optimizer="Adam")
+    found = levers.LEVERS[name].pair(levers.start(image))
+    if isinstance(found, str):  # it takes a GPU
+        assert not machine.has("cuda")
+        assert "GPU" in found
+    else:
+        assert switches.difference(*found) == pytest.approx(0, abs=1e-9)
+
+
+def test_int8_and_pruning_do_change_the_result() -> None:
+    rows = told(LEVERS)["levers"]
+    assert 1e-4 < rows["int8"]["difference"] < 0.1
+    assert 0.1 < rows["pruning"]["difference"] < 2
+    (_, thin), (_, model) = made("pruning")
+    zeros = [
+        (module.weight == 0).double().mean().item()
+        for module in model.modules()
+        if isinstance(module, torch.nn.Linear)
+    ]
+    assert zeros == pytest.approx([0.9] * len(zeros), abs=0.01)
+    assert thin().shape == (QUICK.batch_size, 10)
+
+
+def test_checkpointing_holds_less_and_gives_the_same_gradients() -> None:
+    spec = QUICK.replace(depth=8, batch_size=64)
+    plain, again = (footprint.steady(spec, how=how) for how in ("plain", "checkpointed"))
+    assert isinstance(plain, memory.Trace)
+    assert again.peak < plain.peak
+    calls, (mine, theirs) = made("checkpointing", spec)
+    for call in calls:
+        call()
+    for a, b in zip(mine.parameters(), theirs.parameters(), strict=True):
+        torch.testing.assert_close(a, b)
 
 
 def test_images_get_the_memory_format_and_the_largest_batch_no_larger_one() -> None:
     image = Spec(model="cnn", width=16, depth=1, size=16, batch_size=2)
-    assert not isinstance(levers.LEVERS["channels_last"].pair(image), str)
-    assert isinstance(levers.LEVERS["batch"].pair(QUICK.replace(batch_size=4096)), str)
+    assert len(pair("channels_last", image)) == len(pair("batch", QUICK.replace(batch_size=1024)))
+    largest = levers.LEVERS["batch"].pair(levers.start(QUICK.replace(batch_size=1025)))
+    assert isinstance(largest, str)
 
 
-def test_a_schedule_ends_where_its_name_says() -> None:
-    rates = {name: [s.rate(t) for t in (0.0, 0.5, 1.0)] for name, s in levers.SCHEDULES.items()}
-    assert rates["constant"] == [1, 1, 1]
-    assert rates["cosine"] == pytest.approx([1, 0.5, 0])
-    assert rates["warm-up, then linear"] == pytest.approx([0, 0.5, 0])
+def test_four_times_the_batch_beyond_memory_is_left_out_with_its_estimate(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    both = limits.estimate(LEVERS, LEVERS.replace(batch_size=16))
+    monkeypatch.setattr(limits, "available", lambda device: both - 1)
+    row = levers._pulled(LEVERS, levers.LEVERS["batch"], levers.start(LEVERS))
+    assert "needs about" in row["why_not"]
+    monkeypatch.setattr(limits, "available", lambda device: both)
+    assert limits.refusal((LEVERS, LEVERS.replace(batch_size=16))) == ""
+
+
+def test_what_a_device_lacks_is_told_and_the_other_levers_go_on() -> None:
+    def broken(start: switches.Start) -> Any:
+        raise NotImplementedError("The operator 'aten::x' is not implemented for this device.")
+
+    row = levers._pulled(LEVERS, levers.Lever("t", "a", broken), levers.start(LEVERS))
+    assert row["why_not"].startswith("It failed here: The operator 'aten::x'")
+
+
+def test_sources_of_the_levers_are_those_that_ran() -> None:
+    code = speed.to_code(LEVERS)
+    for lever in levers.LEVERS.values():
+        assert export.source(lever.pair) in code
 
 
 @pytest.mark.accelerator
-def test_what_needs_a_gpu_is_measured_on_one() -> None:
-    spec = QUICK.replace(device="cuda" if machine.has("cuda") else "cpu")
-    for name in ("pinned", "graphs"):
-        assert not isinstance(levers.LEVERS[name].pair(spec), str)
+def test_what_needs_a_gpu_is_measured_on_one_and_changes_nothing() -> None:
+    if machine.has("cuda"):
+        found = told(LEVERS.replace(device="cuda"))["levers"]
+        for name in ("pinned", "graphs", "fused"):
+            assert found[name]["difference"] == pytest.approx(0, abs=1e-5), found[name]
+        assert "CPU only" in found["int8"]["why_not"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from models.speed import Spec, benchmark, memory, subject
+from models.speed import Spec, memory, subject, timing
 
 N, D = 32, 64
 
@@ -13,8 +13,8 @@ N, D = 32, 64
 def traced(optimizer: str = "SGD", device: str | None = None) -> tuple[memory.Trace, nn.Module]:
     spec = Spec(width=D, depth=2, batch_size=N, optimizer=optimizer)
     made = subject.make(spec, device)
-    rule = benchmark.optimizer(spec, made.model)
-    step = benchmark.phases(made.model, made.x, made.y, rule)["full step"]
+    rule = timing.optimizer(spec, made.model)
+    step = timing.phases(made.model, made.x, made.y, rule)["full step"]
     return memory.trace(step, made.model, (made.x, made.y), rule), made.model
 
 

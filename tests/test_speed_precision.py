@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,12 +10,9 @@ import torch
 from torch.nn import functional as F
 
 from components.figures import speed as figures
-from models import speed
-from models.core import wire
-from models.speed import Spec, machine, precision
-from tests.test_speed import reproduced
+from models.speed import machine, precision
+from tests.speed_cases import PRECISION, reproduced, told
 
-SPEC = Spec(part="precision", width=16, depth=1, batch_size=8, train_steps=5, seconds=0.1)
 X, W, IMAGE = torch.randn(4, 8), torch.randn(8, 8), torch.randn(2, 3, 8, 8)
 KERNEL = torch.randn(4, 3, 3, 3)
 
@@ -86,9 +82,8 @@ def test_the_scaler_halves_at_infinity_and_doubles_after_three_good_steps() -> N
     assert {row[2] for row in rows} == {True, False}
 
 
-def test_every_precision_is_trained_from_the_same_weights_and_judged(tmp_path: Path) -> None:
-    *_, last = speed.train(SPEC)
-    found = wire.loads(last.blobs["result"])
+def test_every_precision_is_trained_from_the_same_weights_and_judged() -> None:
+    found = told(PRECISION)
     rows = found["rows"]
     assert rows["float32"]["gradient error"] == 0
     assert 0 < rows["bfloat16 autocast"]["gradient error"] < 0.2
@@ -102,9 +97,44 @@ def test_every_precision_is_trained_from_the_same_weights_and_judged(tmp_path: P
     drawn: Any = figures.scaler(found["scaler"]).data
     assert len(drawn[1].x) + len(drawn[2].x) == len(found["scaler"])
     assert len(figures.losses({"a": [1.0], "b": [2.0]}).to_dict()["data"]) == 2
-    reproduced(SPEC, tmp_path, found)
+    reproduced(PRECISION)
+
+
+@pytest.mark.parametrize("allowed", [True, False])
+def test_tf32_is_switched_for_its_own_call_whatever_another_one_left(allowed: bool) -> None:
+    before = torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
+
+    def seen() -> tuple[object, object]:
+        return torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
+
+    try:
+        mine, other = (precision.with_tf32(seen, one) for one in (allowed, not allowed))
+        assert [mine(), other(), mine()] == [(allowed,) * 2, (not allowed,) * 2, (allowed,) * 2]
+    finally:
+        torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32 = before
+
+
+def test_tf32_is_a_candidate_on_cuda_only_and_in_its_script() -> None:
+    cuda = PRECISION.replace(device="cuda")
+    assert list(precision.variants(cuda)) == ["float32", "TF32", "bfloat16 autocast", "float16 autocast"]  # fmt: skip
+    assert "TF32" not in precision.variants(PRECISION)
+    assert 'with_tf32(step, name == "TF32")' in precision.to_code(cuda)
+    assert "tf32" not in precision.to_code(PRECISION).lower()
+    assert len(precision.together(cuda)) == 4
 
 
 @pytest.mark.accelerator
-def test_tf32_is_one_of_the_candidates_on_cuda() -> None:
-    assert ("TF32" in precision.variants(Spec(device="cuda"))) == machine.has("cuda")
+def test_tf32_rounds_more_than_float32_and_less_than_bfloat16() -> None:
+    if machine.has("cuda") and torch.cuda.get_device_capability() >= (8, 0):
+        found = told(PRECISION.replace(device="cuda", width=512, batch_size=512))
+        errors = {name: row["gradient error"] for name, row in found["rows"].items()}
+        assert errors["float32"] == 0
+        assert 0 < errors["TF32"] < errors["bfloat16 autocast"]
+        assert {r["operation"]: r["dtype"] for r in found["dtypes"]["float16 autocast"]}["addmm"] == "float16"  # fmt: skip
+
+
+@pytest.mark.accelerator
+def test_the_scaler_does_the_same_on_a_gpu() -> None:
+    if machine.has("cuda"):
+        there, here = precision.scaler_theatre("cuda"), precision.scaler_theatre("cpu")
+        assert [row[2:4] for row in there] == [row[2:4] for row in here]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import gzip
 import json
 import shutil
@@ -10,39 +9,32 @@ import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from torch._C._autograd import DeviceType
 
 from components.figures import speed as figures
-from models import speed
 from models.core import runs, wire
-from models.core.control import Snapshot
 from models.speed import Spec, doctor, machine, profile
-from tests.test_speed import reproduced
+from tests import speed_cases
 
 ROOT = Path(__file__).resolve().parents[1]
 NODE = shutil.which("node")
 SPEC = Spec(part="profile", width=16, depth=2, batch_size=4, steps=2)
 
 
-@functools.cache
-def last() -> Snapshot:
-    threads = torch.get_num_threads()
-    *_, snapshot = speed.train(SPEC)
-    torch.set_num_threads(threads)
-    return snapshot
-
-
 def told() -> dict[str, Any]:
-    return wire.loads(last().blobs["result"])
+    return speed_cases.told(SPEC)
 
 
 def frame() -> dict[str, Any]:
-    assert last().frame is not None
-    return dict(last().frame or {})
+    found = speed_cases.last(SPEC).frame
+    assert found is not None
+    return dict(found)
 
 
 @pytest.fixture(autouse=True)
@@ -107,7 +99,7 @@ def test_operations_are_listed_with_their_shapes_the_costliest_first() -> None:
 
 
 def test_the_trace_is_chromes_json() -> None:
-    trace = json.loads(gzip.decompress(last().blobs["trace"]))
+    trace = json.loads(gzip.decompress(speed_cases.last(SPEC).blobs["trace"]))
     names = [e.get("name") for e in trace["traceEvents"]]
     assert names.count("aten::addmm") == 3 * SPEC.steps
 
@@ -117,10 +109,8 @@ def test_the_cost_of_profiling_is_told() -> None:
     assert told()["plain"]["count"] >= 5
 
 
-def test_the_script_records_the_same_operations(tmp_path: Path) -> None:
-    spec = SPEC.replace(model="cnn", size=16, precision="bfloat16", channels_last=True, steps=1)
-    *_, snapshot = speed.train(spec)
-    reproduced(spec, tmp_path, wire.loads(snapshot.blobs["result"]))
+def test_the_script_records_the_same_operations() -> None:
+    speed_cases.reproduced(speed_cases.PROFILE)
 
 
 def test_eight_learners_profile_at_once_and_all_get_their_own() -> None:
@@ -227,9 +217,48 @@ if NODE:  # tests/browser/test_speed.py holds the same laws on machines without 
         assert done.returncode == 0, done.stdout + done.stderr
 
 
+class _Event:
+    """As much of a profiler's event as the sums read."""
+
+    def __init__(
+        self, name: str, start: float, end: float, kind: Any = DeviceType.CPU, **more: Any
+    ) -> None:
+        self.name, self.device_type = name, kind
+        self.time_range = SimpleNamespace(start=start, end=end)
+        self.id, self.cpu_parent, self.sequence_nr = id(self), more.get("parent"), -1
+        self.self_cpu_time_total = self.cpu_time_total = end - start
+        self.self_device_time_total = self.device_time_total = more.get("device", 0.0)
+
+
+def test_on_a_gpu_the_longer_of_issuing_and_computing_counts() -> None:
+    layer = _Event("module: 0 (Linear)", 0, 10)
+    events = [
+        _Event("phase: forward", 0, 20),
+        _Event(
+            "phase: forward", 5, 95, DeviceType.CUDA
+        ),  # the same range, as the GPU went through it
+        _Event("phase: loss", 20, 50),
+        _Event("phase: loss", 95, 100, DeviceType.CUDA),
+        layer,
+        _Event("aten::addmm", 1, 9, parent=layer, device=80.0),
+        _Event("sgemm", 10, 90, DeviceType.CUDA),
+    ]
+    phases = profile.by_phase(events)
+    assert phases["forward"] == {"microseconds": 90, "operations": 1}
+    assert phases["loss"]["microseconds"] == 30
+    assert profile.by_module(events)["0 (Linear)"]["forward"] == pytest.approx(80 + 10)
+
+
 @pytest.mark.accelerator
-def test_kernels_of_an_accelerator_have_their_own_line() -> None:
-    device = next(d for d in ("cuda", "xpu", "mps") if machine.has(d))
-    *_, snapshot = speed.train(SPEC.replace(device=device))
-    assert snapshot.frame is not None
-    assert any("stream" in lane for lane in snapshot.frame["lanes"])
+def test_kernels_of_an_accelerator_have_their_own_line_and_time() -> None:
+    device = next((d for d in ("cuda", "xpu") if machine.has(d)), None)
+    if device:  # mps tells its kernels to nobody
+        snapshot = speed_cases.last(SPEC.replace(device=device))
+        assert snapshot.frame is not None
+        lanes = snapshot.frame["lanes"]
+        assert any("stream" in lane for lane in lanes)
+        kernels = snapshot.frame["kind"] == profile.KINDS.index("kernel on the device")
+        assert {lanes[n].split()[0] for n in snapshot.frame["lane"][kernels]} == {"stream"}
+        found = speed_cases.told(SPEC.replace(device=device))
+        assert sum(row["device"] for row in found["table"]) > 0
+        assert all(m["forward"] > 0 for m in found["modules"].values())

@@ -9,7 +9,11 @@ from models.core.spec import SpecError
 from models.speed import Spec, limits, subject
 
 SMALL = {name: Spec(model=name, width=16, depth=1, batch_size=2) for name in subject.SUBJECTS}
-every_subject = pytest.mark.parametrize("name", subject.SUBJECTS)
+LARGE = (
+    "vgg16",
+    "resnet50",
+)  # made by the same function as ResNet-18, and slow to fill with weights
+every_subject = pytest.mark.parametrize("name", [n for n in SMALL if n not in LARGE])
 
 
 @every_subject
@@ -81,3 +85,60 @@ def test_the_meta_subject_allocates_nothing() -> None:
     assert made.x.is_meta
     assert all(p.is_meta for p in made.model.parameters())
     assert made.model(made.x).is_meta
+
+
+@pytest.mark.parametrize("name", LARGE)
+def test_a_large_known_network_has_its_shape_too(name: str) -> None:
+    made = subject.make(SMALL[name], "meta")
+    assert made.model(made.x).shape == (2, 10)
+    assert f"known('{name}')" in subject.setup(SMALL[name])
+
+
+def test_an_own_cnn_is_the_layer_list_of_the_cnn_page() -> None:
+    spec = Spec(model="own_cnn", picture_layers="conv 4 3, relu, flatten, linear", channels=1, size=16, batch_size=2)  # fmt: skip
+    made = subject.make(spec)
+    assert made.x.shape == (2, 1, 16, 16)
+    assert [type(m).__name__ for m in made.model.children()] == [
+        "Conv2d",
+        "ReLU",
+        "Flatten",
+        "Linear",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("layers", "word"),
+    [
+        ("conv 4 3, flatten, linear 7", "10 classes"),
+        ("conv 4 3, relu", "10 classes"),
+        ("conv 4 3, linear", "Put flatten before it"),
+        ("convolve 4", "no layer"),
+    ],
+)
+def test_a_layer_list_that_does_not_fit_is_explained(layers: str, word: str) -> None:
+    with pytest.raises(SpecError, match=word):
+        Spec(model="own_cnn", picture_layers=layers)
+    assert Spec(picture_layers=layers).model == "mlp"  # of another subject it is no matter
+
+
+def test_batch_norm_of_a_single_value_is_explained_and_two_samples_are_not() -> None:
+    alone = Spec(model="resnet18", size=32, batch_size=1)
+    with pytest.raises(SpecError, match="Make batch_size 2 or more"):
+        limits.check(alone)
+    limits.check(alone.replace(batch_size=2))
+
+
+def test_models_that_live_together_add_up() -> None:
+    one, two = Spec(width=64), Spec(width=128)
+    together = limits.estimate(one, two)
+    assert max(limits.estimate(one), limits.estimate(two)) < together
+    assert together < limits.estimate(one) + limits.estimate(two)
+    limits.check((one, two), together)
+    with pytest.raises(SpecError, match="2 models in turns"):
+        limits.check((one, two), together - 1)
+
+
+def test_the_own_cnn_begins_as_the_cnn_pages_smallest() -> None:
+    from models.cnn import architecture
+
+    assert Spec().picture_layers == architecture.KNOWN["tiny"].replace("\n", ", ")

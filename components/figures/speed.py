@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -18,7 +19,7 @@ def times(
     fig = go.Figure()
     names = list(runs)
     for number, name in enumerate(names):
-        color = theme.categorical(number + (number > 2))  # the fourth is hard to see on a dark page
+        color = _color(number)
         one = samples[name]
         fig.add_bar(
             y=[name],
@@ -120,7 +121,7 @@ def memory(trace: Mapping[str, Any]) -> go.Figure:
             name=name,
             stackgroup="all",
             mode="lines",
-            line={"width": 1, "color": theme.categorical(number), "shape": "hv"},
+            line={"width": 1, "color": _color(number), "shape": "hv"},
             text=trace["operations"],
             hovertemplate="after %{text}: %{y:.4g} MB of " + name + "<extra></extra>",
         )
@@ -286,7 +287,7 @@ def levers(rows: Mapping[str, Mapping[str, Any]]) -> go.Figure:
     shown = {n: r for n, r in rows.items() if "verdict" in r}
     looks = {
         "faster": ("triangle-right", 2),
-        "same": ("circle-open", 9),
+        "same": ("circle-open", None),
         "slower": ("triangle-left", 1),
     }
     fig = go.Figure()
@@ -297,7 +298,11 @@ def levers(rows: Mapping[str, Mapping[str, Any]]) -> go.Figure:
             y=[r["title"] for r in mine],
             name={"faster": "faster", "same": "not distinguishable", "slower": "slower"}[kind],
             mode="markers",
-            marker={"symbol": symbol, "size": 14, "color": theme.categorical(number)},
+            marker={
+                "symbol": symbol,
+                "size": 14,
+                "color": "#888888" if number is None else theme.categorical(number),
+            },
             error_x={
                 "type": "data",
                 "symmetric": False,
@@ -319,6 +324,52 @@ def levers(rows: Mapping[str, Mapping[str, Any]]) -> go.Figure:
         categoryarray=[r["title"] for r in shown.values()],
     )
     return fig
+
+
+def equal_time(losses: Mapping[str, Sequence[float | None]]) -> go.Figure:
+    """Where each schedule ended: every repeat a mark, the median a diamond; what diverged is left out and said."""
+    fig = go.Figure()
+    names, middles, shown = [], [], []
+    for number, (name, ends) in enumerate(losses.items()):
+        finite = sorted(v for v in ends if v is not None and v > 0)
+        lost = len(ends) - len(finite)
+        title = f"{name} ({lost} diverged)" if lost else name
+        fig.add_scatter(
+            x=finite,
+            y=[title] * len(finite),
+            mode="markers",
+            marker={"symbol": "line-ns-open", "size": 16, "color": _color(number)},
+            showlegend=False,
+            hovertemplate="one repeat: loss %{x:.4g}<extra></extra>",
+        )
+        names.append(title)
+        middles.append(statistics.median(finite) if finite else None)
+        shown += finite
+    fig.add_scatter(
+        x=middles,
+        y=names,
+        mode="markers+text",
+        text=[f"{m:.3g}" if m is not None else "" for m in middles],
+        textposition="top center",
+        marker={"symbol": "diamond", "size": 11, "color": "#777777"},
+        name="median",
+        hovertemplate="median %{x:.4g}<extra></extra>",
+    )
+    fig.update_xaxes(
+        type="log",
+        title="loss after the same time (logarithmic)",
+        tickvals=_stops(min(shown, default=0.1), max(shown, default=1.0)),
+    )
+    fig.update_yaxes(autorange="reversed", categoryorder="array", categoryarray=names)
+    return fig
+
+
+def _color(number: int) -> str:
+    """The colours that are seen on a light and on a dark page."""
+    return theme.categorical(_SEEN[number % len(_SEEN)])
+
+
+_SEEN = (0, 1, 2, 4, 7, 9)
 
 
 def _powers(low: float, high: float) -> list[float]:

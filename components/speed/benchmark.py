@@ -10,6 +10,7 @@ import streamlit as st
 
 from components import lesson
 from components.figures import speed as figures
+from components.speed import measure
 from components.speed.measure import Found
 from components.views.figure import figure
 from models.speed import Spec, verdict
@@ -69,12 +70,7 @@ def _headline(
         f"A full step takes **{verdict.duration(step['median'])}**, {share:.3g}× a forward pass; "
         f"its first call took {verdict.duration(step['first'])}. **{ruling['text']}**"
     )
-    if told["noise"]:
-        st.caption(f":material/warning: {told['noise']}")
-    elif told["busy"] > 0.2:
-        st.caption(
-            f":material/warning: Other programs used {told['busy']:.0%} of this machine meanwhile."
-        )
+    measure.busy(told)
 
 
 def _per_call(told: Mapping[str, Any]) -> dict[str, list[float]]:
@@ -115,9 +111,16 @@ def _table(spec: Spec, samples: Mapping[str, Any], told: Mapping[str, Any]) -> p
 
 def _sweep(spec: Spec, points: list[Mapping[str, Any]]) -> None:
     name = "memory format: channels last" if spec.sweep == "channels_last" else spec.sweep
+    for refused in (p for p in points if "why_not" in p):
+        st.caption(
+            f":material/block: {name} = {refused['value']} was left out: {refused['why_not']}"
+        )
+    points = [p for p in points if "why_not" not in p]
+    if not points:
+        return
     figure(
         figures.sweep(points, name),
-        key="speed-sweep",
+        key="speed-swept",
         height=300,
         alt=f"Samples per second over {name}, with the middle half of the runs as bars.",
     )

@@ -6,6 +6,7 @@ import streamlit as st
 
 from components import lesson
 from components.figures import speed as figures
+from components.speed import measure
 from components.speed.measure import Found
 from components.views.figure import figure
 from models.speed import verdict
@@ -25,6 +26,7 @@ def draw(found: Found) -> None:
         else f"The first call took **{verdict.duration(firsts[0])}**, and no number of calls pays that back here."
     )
     st.markdown(f"**{told['verdict']['text']}** {end}")
+    measure.busy(told)
     with lesson.stage():
         left, right = st.columns(2, gap="medium")
         with left:
@@ -57,15 +59,33 @@ def more(found: Found) -> None:
         st.markdown(
             f"**First calls of the compiled model:** {listed}. Its loss differs from eager's by {told['difference']:.2g}."
         )
-    count = told["graphs"]
-    st.markdown(f"##### {count} graph{'s' * (count != 1)}, {len(told['breaks'])} graph breaks")
+    count, broken = told["graphs"], len(told["breaks"])
+    st.markdown(
+        f"##### {count} graph{'s' * (count != 1)}, {broken} graph break{'s' * (broken != 1)}"
+    )
     if not told["breaks"]:
         st.markdown("The whole forward pass is one graph: nothing makes the compiler stop.")
     for reason, line in told["breaks"]:
         where = _number(told["source"], line)
-        st.markdown(f"- {f'**Line {where}**: ' if where else ''}`{line}`: {reason}")
+        st.markdown(
+            f"- {f'**Line {where}**: ' if where else ''}`{line}` – {_explained(reason)} Dynamo says: {reason}"
+        )
     if told["source"]:
         st.code(told["source"], language="python", line_numbers=True)
+
+
+def _explained(reason: str) -> str:
+    """Dynamo's reason in a learner's words; "" for one not known here."""
+    return next((text for sign, text in _REASONS.items() if sign in reason), "")
+
+
+# what Dynamo's first line holds → what it means
+_REASONS = {
+    "generic_jump": "Python's `if` needs a number now, so the graph so far has to run before the way is known.",
+    "ata-dependent": "Python needs a number now, so the graph so far has to run before it goes on.",
+    "item": "`.item()` hands a number to Python, which the compiler cannot follow.",
+    "print": "`print` is no tensor operation: it has to happen between two graphs.",
+}
 
 
 def _number(source: str, line: str) -> int | None:

@@ -10,6 +10,7 @@ import streamlit as st
 
 from components import lesson, session
 from components.figures import speed as figures
+from components.speed import measure
 from components.speed.measure import Found
 from components.views.figure import figure
 from models.speed import verdict
@@ -26,6 +27,7 @@ def draw(found: Found) -> None:
         f"at its fullest moment ({same}), after `{plain['operation']}`: the largest part is "
         f"**{most[0]}**, {verdict.size(most[1])}."
     )
+    measure.busy(told)
     with lesson.stage():
         left, right = st.columns([3, 2], gap="medium")
         with left:
@@ -68,11 +70,12 @@ def more(found: Found) -> None:
         st.markdown("##### What the GPU's allocator says")
         st.dataframe(
             pd.DataFrame(
-                [(n, f"{v:,}") for n, v in told["allocator"].items()], columns=["", "bytes"]
+                [(n, f"{v:,}") for n, v in told["allocator"].items()],
+                columns=["of one step", "bytes, or how often"],
             ),
             hide_index=True,
         )
-        snapshot = session.client().blob(found.run, "snapshot")
+        snapshot = session.client().blob(found.run, "snapshot") if found.whole else None
         if snapshot:
             st.download_button(
                 "Allocator snapshot",

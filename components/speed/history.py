@@ -6,7 +6,7 @@ import csv
 import io
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
@@ -16,31 +16,22 @@ from components import controls, session
 from components.speed import measure
 from models.core import spec as specs
 from models.core import wire
-from models.speed import PARTS, Spec, verdict
-
-# part → the sample that stands for it
-_MAIN = {
-    "benchmark": ("samples", "full step"),
-    "profile": ("plain",),
-    "precision": ("rows", "float32", "sample"),
-    "memory": ("samples", "plain"),
-    "compile": ("samples", "compiled"),
-}
+from models.speed import PARTS, Spec, kept, verdict
+from models.speed.kept import Kept
 
 
 def show() -> None:
     """The table, the comparison of two, the downloads."""
-    found = [
-        (status, spec, told)
-        for status, spec in measure.mine()
-        if (told := measure.result(status.id))
-    ]
+    owner, found = session.owner(), measure.history()
     if not found:
         st.caption("Nothing has been measured yet.")
         return
-    rows = [_row(status.created, spec, told) for status, spec, told in found]
-    table = pd.DataFrame(rows)
-    st.dataframe(table, hide_index=True)
+    rows = [_row(one) for one in found]
+    st.dataframe(pd.DataFrame(rows), hide_index=True)
+    days = kept.MAX_AGE / 24 / 3600
+    st.caption(
+        f"Kept in this server's workspace for this browser: the last {kept.MOST} measurements, for {days:.0f} days."
+    )
     with st.container(horizontal=True, vertical_alignment="bottom"):
         st.download_button(
             "All as CSV",
@@ -51,10 +42,9 @@ def show() -> None:
             icon=":material/download:",
             on_click="ignore",
         )
-        runs = [(status.id, status.created) for status, _, _ in found]
         st.download_button(
             "All as JSON",
-            lambda: to_json(runs),
+            lambda: to_json(owner, found),
             "speed.json",
             "application/json",
             key="speed-json",
@@ -71,63 +61,72 @@ def show() -> None:
         format_func=names.__getitem__,
         key="speed:back",
     )
-    st.button(
-        "Load these settings",
-        key="speed-load",
-        on_click=controls.put_spec,
-        args=("speed", found[which][1]),
-    )
+    with st.container(horizontal=True):
+        st.button(
+            "Load these settings",
+            key="speed-load",
+            icon=":material/history:",
+            on_click=controls.put_spec,
+            args=("speed", found[which].spec),
+            help="The page shows that measurement again.",
+        )
+        st.button(
+            "Forget this one",
+            key="speed-forget",
+            icon=":material/delete:",
+            on_click=_forget,
+            args=(owner, [found[which].run]),
+        )
+        st.button(
+            "Forget all",
+            key="speed-forget-all",
+            icon=":material/delete_sweep:",
+            on_click=_forget,
+            args=(owner, [one.run for one in found]),
+        )
 
 
-def _compare(names: list[str], found: Sequence[tuple[Any, Spec, Mapping[str, Any]]]) -> None:
-    timed = [n for n, (_, _, told) in enumerate(found) if main(told) is not None]
+def _forget(owner: str, runs: Sequence[str]) -> None:
+    for run in runs:
+        kept.forget(owner, run)
+
+
+def _compare(names: list[str], found: Sequence[Kept]) -> None:
+    timed = [n for n, one in enumerate(found) if one.sample is not None]
     if len(timed) < 2:
         return
     left, right = st.columns(2)
     a = left.selectbox("A", timed, 0, format_func=names.__getitem__, key="speed:a")
     b = right.selectbox("B", timed, len(timed) - 1, format_func=names.__getitem__, key="speed:b")
-    one, other = main(found[a][2]), main(found[b][2])
-    if one is None or other is None:
+    one, other = found[a], found[b]
+    if one.sample is None or other.sample is None:
         return
-    st.markdown(f"**Per step:** {verdict.compare(one, other, 'A', 'B').text}")
+    st.markdown(f"**Per step:** {verdict.compare(one.sample, other.sample, 'A', 'B').text}")
     differing = [
-        f"{name}: {getattr(found[a][1], name)} → {getattr(found[b][1], name)}"
+        f"{name}: {getattr(one.spec, name)} → {getattr(other.spec, name)}"
         for name in specs.knobs(Spec)
-        if getattr(found[a][1], name) != getattr(found[b][1], name)
+        if getattr(one.spec, name) != getattr(other.spec, name)
     ]
     st.caption(
         "Different: "
         + ("; ".join(differing) or "nothing, these are two measurements of the same settings")
         + "."
     )
-    if found[a][2]["machine"] != found[b][2]["machine"]:
-        st.caption(":material/warning: They were measured on different machines.")
+    if apart := [n for n in one.machine if one.machine[n] != other.machine.get(n)]:
+        st.caption(
+            ":material/warning: They were not measured on the same machine and software: "
+            + "; ".join(f"{n}: {one.machine[n]} → {other.machine.get(n)}" for n in apart)
+            + "."
+        )
 
 
-def main(told: Mapping[str, Any]) -> verdict.Sample | None:
-    """The sample that stands for a measurement; None for the levers, which have many."""
-    value: Any = told
-    for name in _MAIN.get(told["part"], ("",)):
-        value = value.get(name) if isinstance(value, dict) else None
-    if not value:
-        return None
-    first = value["first"]
-    return verdict.Sample(
-        value["median"],
-        value["low"],
-        value["high"],
-        value["count"],
-        float("nan") if first is None else first,
-    )
-
-
-def _row(created: float, spec: Spec, told: Mapping[str, Any]) -> dict[str, Any]:
-    one, machine = main(told), told["machine"]
+def _row(found: Kept) -> dict[str, Any]:
+    one, spec, machine = found.sample, found.spec, found.machine
     settings = [
         f"{name}={specs.to_text(value)}" for name, value in spec.changed().items() if name != "part"
     ]
     return {
-        "when": time.strftime("%H:%M:%S", time.localtime(created)),
+        "when": time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(found.created)),
         "part": PARTS[spec.part],
         "settings": f"{spec.model}{', ' if settings else ''}{', '.join(settings)}",
         "step ms": one.median * 1e3 if one else None,
@@ -147,11 +146,14 @@ def to_csv(rows: list[dict[str, Any]]) -> str:
     return out.getvalue()
 
 
-def to_json(runs: list[tuple[str, float]]) -> bytes:
+def to_json(owner: str, found: Sequence[Kept]) -> bytes:
     """Everything that the measurements found, with their settings and their machine."""
-    packed = []
-    for run, created in runs:
-        spec, told = session.client().spec(run), measure.result(run)
-        settings = {name: getattr(spec, name) for name in specs.knobs(Spec)}
-        packed.append({"created": created, "settings": settings, "result": told})
+    packed = [
+        {
+            "created": one.created,
+            "settings": {name: getattr(one.spec, name) for name in specs.knobs(Spec)},
+            "result": kept.result(owner, one.run),
+        }
+        for one in found
+    ]
     return json.dumps(json.loads(wire.dumps(packed)), indent=1).encode()

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import pandas as pd
 import streamlit as st
 
 from components import lesson
 from components.figures import speed as figures
+from components.speed import measure
 from components.speed.measure import Found
 from components.views.figure import figure
 from models.speed import verdict
@@ -28,6 +32,7 @@ def draw(found: Found) -> None:
         + (f"Slower: {hurt}. " if hurt else "")
         + "The rest is not distinguishable from the noise."
     )
+    measure.busy(found.told)
     with lesson.stage():
         figure(
             figures.levers(rows),
@@ -45,10 +50,11 @@ def more(found: Found) -> None:
             [
                 {
                     "lever": r["title"],
-                    "what it does": r["about"],
                     "without": verdict.duration(r["without"]["median"]),
                     "with": verdict.duration(r["with"]["median"]),
-                    "verdict": r["verdict"]["text"],
+                    "verdict": _short(r["verdict"]),
+                    "changes the result by": _change(r["difference"]),
+                    "what it does": r["about"],
                 }
                 for r in told["levers"].values()
                 if "verdict" in r
@@ -59,26 +65,47 @@ def more(found: Found) -> None:
     for row in told["levers"].values():
         if "why_not" in row:
             st.markdown(f"- **{row['title']}** was not tried: {row['why_not']}")
-    st.markdown("##### Schedules and clipping, after the same time")
-    st.dataframe(
-        pd.DataFrame(
-            [
-                {
-                    "learning rate": name,
-                    "steps": r["steps"],
-                    "first loss": r["first"],
-                    "last loss": r["loss"],
-                }
-                for name, r in sorted(
-                    told["schedules"].items(),
-                    key=lambda item: (
-                        item[1]["loss"] if item[1]["loss"] is not None else float("inf")
-                    ),
-                )
-            ]
-        ),
-        hide_index=True,
+    _schedules(told)
+
+
+def _short(ruling: Mapping[str, Any]) -> str:
+    """A verdict for a narrow column."""
+    if ruling["kind"] == "same":
+        return f"not distinguishable ({ruling['low']:.2g} to {ruling['high']:.2g}×)"
+    low, high, ratio = ruling["low"], ruling["high"], ruling["ratio"]
+    if ruling["kind"] == "slower":
+        low, high, ratio = 1 / high, 1 / low, 1 / ratio
+    return f"{ratio:.3g}× {ruling['kind']} ({low:.3g} to {high:.3g})"
+
+
+def _change(share: float | None) -> str:
+    """How far the result is from the one without the lever, in words."""
+    if share is None:
+        return "not compared"
+    return "nothing" if share == 0 else "rounding" if share < 1e-5 else f"{share:.2%}"
+
+
+def _schedules(told: Mapping[str, Any]) -> None:
+    rows, rulings = told["schedules"], told["schedule_verdicts"]
+    count = len(next(iter(rows.values())))
+    lasting = verdict.duration(told["schedule_seconds"])
+    st.markdown(f"##### Schedules and clipping, {lasting} each, from {count} beginnings")
+    figure(
+        figures.equal_time({name: [r[1] for r in runs] for name, runs in rows.items()}),
+        key="speed-schedules",
+        height=300,
+        alt="Loss after the same time, every repeat a mark, the median a diamond, one row per schedule.",
     )
+    for ruling in rulings.values():
+        st.markdown(f"- {ruling['text']}")
+    steps = {name: sorted(r[2] for r in runs) for name, runs in rows.items()}
+    fewest = min(counts[0] for counts in steps.values())
+    if fewest < 20:
+        st.caption(
+            f":material/warning: Only {fewest} steps fitted into {lasting} once: measure longer, or make the model smaller."
+        )
+    said = "; ".join(f"{name}: {counts[0]:,} to {counts[-1]:,}" for name, counts in steps.items())
     st.caption(
-        "Loss on the batch that is trained on, from the same weights. One run each: compare large differences only."
+        f"Loss on the batch that is trained on. Every schedule starts from the same {count} sets of weights, in turns; it is ranked "
+        f"only where all {count} repeats agree. Steps that fitted in: {said}."
     )

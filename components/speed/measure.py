@@ -10,8 +10,8 @@ import streamlit as st
 
 from components import address, demo, lesson, session
 from models.core import runs, wire
-from models.core.runs import Status
-from models.speed import Spec
+from models.speed import Spec, kept
+from models.speed.kept import Kept
 
 MODULE = "models.speed"
 LONG = ("compile",)  # takes half a minute, for which others wait: only when asked for
@@ -19,14 +19,13 @@ _MINE = "speed:runs"  # in the session: settings → the id of their measurement
 
 
 def run(spec: Spec) -> str | None:
-    """The measurement to show: of these settings, else the last one of this part, else none."""
-    mine: dict[Spec, str] = st.session_state.setdefault(_MINE, {})
+    """The measurement of these settings to show: this session's, the link's, else a kept one."""
+    mine = _mine()
     linked = st.query_params.get("run")
-    client = session.client()
-    if linked and spec not in mine and client.status(linked).known and _spec(linked) == spec:
+    if linked and spec not in mine and _spec(linked) == spec:
         mine[spec] = linked
     found = mine.get(spec)
-    if found and client.status(found).known:
+    if found and _spec(found):
         return found
     if spec == Spec(part=spec.part) and spec.part not in LONG:
         return demo.run(MODULE, spec)
@@ -50,6 +49,8 @@ def button(spec: Spec, shown: str | None) -> None:
             disabled=moving,
             help="Runs in a process of its own; one measurement at a time on this machine.",
         )
+    if status is not None and not status.known:
+        st.caption("Kept from an earlier time of this server.", width="content")
     if shown is None:
         st.caption(
             "Not measured yet with these settings."
@@ -61,11 +62,12 @@ def button(spec: Spec, shown: str | None) -> None:
 
 @dataclass(frozen=True)
 class Found:
-    """A finished measurement: its id, the settings it ran with, and what it found."""
+    """A finished measurement: its id, the settings it ran with, what it found, whether the server has its files."""
 
     run: str
     spec: Spec
     told: Mapping[str, Any]
+    whole: bool = True
 
 
 def found(spec: Spec, shown: str | None) -> Found | None:
@@ -78,21 +80,32 @@ def found(spec: Spec, shown: str | None) -> Found | None:
     if status.state in ("queued", "running"):
         address.every(0.4)(_wait)(shown)
         return None
-    told = result(shown)
-    if told is None:
+    told, about = result(shown), _spec(shown)
+    if told is None or about is None:
         why = status.message or "It ended before it was complete."
         lesson.problem("This measurement has no result", why, status.detail)
         return None
     st.session_state[f"speed:last:{spec.part}"] = shown
-    return Found(shown, _spec(shown), told)
+    if status.known:
+        kept.keep(session.owner(), shown, status.created, about, told)
+    return Found(shown, about, told, status.known)
+
+
+def busy(told: Mapping[str, Any]) -> None:
+    """Says how noisy the measurement was, and how much of the machine others used meanwhile."""
+    said = [told["noise"]] if told.get("noise") else []
+    if told.get("busy", 0.0) > 0.2:
+        said.append(f"Other programs used {told['busy']:.0%} of this machine meanwhile.")
+    if said:
+        st.caption(f":material/warning: {' '.join(said)}")
 
 
 def result(run: str) -> dict[str, Any] | None:
-    """What a finished measurement found."""
+    """What a finished measurement found: as the server has it, else as it was kept."""
     try:
         packed = session.client().blob(run, "result")
     except runs.RunError:
-        return None
+        return kept.result(session.owner(), run)
     return None if packed is None else wire.loads(packed)
 
 
@@ -102,14 +115,15 @@ def progress(run: str) -> str:
     return rows[-1]["text"] if rows else "Starting"
 
 
-def mine() -> list[tuple[Status, Spec]]:
-    """This learner's finished measurements, the oldest first, and the shared ones this page has shown."""
-    client = session.client()
-    own = [s for s in client.runs(session.owner()) if s.module == MODULE]
-    shown = {run for key, run in st.session_state.items() if str(key).startswith("speed:last:")}
-    known = {s.id for s in own}
-    own += [s for run in sorted(shown - known) if (s := client.status(run)).known]
-    return [(s, _spec(s.id)) for s in sorted(own, key=lambda s: s.created) if s.state == "done"]
+def history() -> list[Kept]:
+    """This learner's finished measurements, the oldest first: those of earlier days and servers, too."""
+    client, me = session.client(), session.owner()
+    for status in client.runs(me):
+        if status.module == MODULE and status.state == "done" and not kept.has(me, status.id):
+            told, about = result(status.id), _spec(status.id)
+            if told is not None and about is not None:
+                kept.keep(me, status.id, status.created, about, told)
+    return kept.listing(me)
 
 
 def _wait(run: str) -> None:
@@ -126,7 +140,7 @@ def _start(spec: Spec) -> None:
     except runs.RunError as error:
         st.session_state["speed:refused"] = str(error)
         return
-    st.session_state.setdefault(_MINE, {})[spec] = found
+    _mine()[spec] = found
 
 
 def _stop(run: str) -> None:
@@ -140,5 +154,17 @@ def _last(part: str) -> str | None:
     return st.session_state.get(f"speed:last:{part}")
 
 
-def _spec(run: str) -> Spec:
-    return session.client().spec(run)
+def _mine() -> dict[Spec, str]:
+    """Settings → the id of their measurement in this session; it begins with the newest kept ones."""
+    if _MINE not in st.session_state:
+        st.session_state[_MINE] = {one.spec: one.run for one in kept.listing(session.owner())}
+    return st.session_state[_MINE]
+
+
+def _spec(run: str) -> Spec | None:
+    """The settings of a measurement that the server or this learner's history has."""
+    try:
+        found = session.client().spec(run)
+    except runs.RunError:
+        return kept.spec_of(session.owner(), run)
+    return found if isinstance(found, Spec) else None

@@ -10,6 +10,7 @@ import streamlit as st
 
 from components import lesson
 from components.figures import speed as figures
+from components.speed import measure
 from components.speed.measure import Found
 from components.views.figure import figure
 from models.speed import verdict
@@ -23,6 +24,7 @@ def draw(found: Found) -> None:
     said = " ".join(rows[name]["verdict"]["text"] for name in (*slower, *rest))
     start = "Smaller numbers are **not** faster here." if slower else ""
     st.markdown(f"{start} {said}".strip())
+    measure.busy(found.told)
     with lesson.stage():
         left, right = st.columns(2, gap="medium")
         samples = {n: {**r["sample"], "first": r["first"]} for n, r in rows.items()}
@@ -86,6 +88,12 @@ def more(found: Found) -> None:
     )
 
 
+def _ended(losses: list[float | None] | None) -> str:
+    if not losses:
+        return "too slow here to train"
+    return "not a number" if losses[-1] is None else f"{losses[-1]:.6g}"
+
+
 def _table(rows: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:
     shown = []
     for name, row in rows.items():
@@ -96,9 +104,7 @@ def _table(rows: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:
                 "median step": verdict.duration(one["median"]),
                 "middle half": f"{verdict.duration(one['low'])} to {verdict.duration(one['high'])}",
                 "peak memory": verdict.size(row["memory"]),
-                "final loss": f"{row['losses'][-1]:.6g}"
-                if row.get("losses")
-                else "too slow here to train",
+                "final loss": _ended(row.get("losses")),
                 "error of the gradient": f"{row['gradient error']:.2g}"
                 if row["gradient error"] is not None
                 else "not a number",

@@ -11,6 +11,7 @@ import streamlit as st
 
 from components import controls, lesson, session
 from components.figures import speed as figures
+from components.speed import measure
 from components.speed.measure import Found
 from components.views.figure import figure
 from components.views.timeline import timeline
@@ -29,8 +30,15 @@ def draw(found: Found) -> None:
         f"**{first}** ({shares[first]:.0%}). A step takes {verdict.duration(plain['median'])}; under the profiler "
         f"{verdict.duration(told['under'])}, **{told['under'] / plain['median']:.2g}×** as long: trust shares, not times."
     )
+    measure.busy(told)
     with lesson.stage():
-        timeline(found.run, key="speed-timeline", height=340)
+        if found.whole:
+            timeline(found.run, key="speed-timeline", height=340)
+        else:
+            st.info(
+                "The tables of this profile were kept, its timeline was not: it is too large. Measure again to see one.",
+                icon=":material/timeline:",
+            )
 
 
 def more(found: Found) -> None:
@@ -61,6 +69,8 @@ def more(found: Found) -> None:
         )
     st.markdown("##### Operations")
     _operations(told)
+    if not found.whole:
+        return
     st.download_button(
         "Trace for Perfetto .json",
         lambda: gzip.decompress(session.client().blob(found.run, "trace") or gzip.compress(b"{}")),

@@ -8,8 +8,8 @@ import streamlit as st
 
 from components import address, controls, session
 from components.controls import Panel
-from models import training
 from models.core import runs
+from models.core.spec import knobs
 from models.speed import PARTS, Spec, machine
 from models.speed.subject import SUBJECTS
 
@@ -30,7 +30,8 @@ def part() -> None:
     st.segmented_control(
         "What is asked about the model",
         tuple(PARTS),
-        default="benchmark",
+        # not the default: what a link asked for is lost when the run that told the browser is cut short
+        default=st.session_state.get(key, "benchmark"),
         required=True,
         format_func=PARTS.__getitem__,
         key=key,
@@ -45,7 +46,7 @@ def draw(panel: Panel[Spec]) -> None:
     values: Any = panel.values
     about = SUBJECTS[values["model"]]
     panel.draw("model")
-    if values["model"] == "own":
+    if values["model"] in ("own", "own_cnn", "small_resnet"):
         _last_run(panel)
     panel.draw(*about.needs, "batch_size")
     panel.draw("precision", disabled=values["part"] == "precision", why=_ALL_PRECISIONS)
@@ -54,7 +55,7 @@ def draw(panel: Panel[Spec]) -> None:
     if values["threads"] > cores:
         st.caption(f"This machine has {cores} cores: more threads only wait for each other.")
     panel.draw("optimizer")
-    if "size" in about.needs and values["model"] != "attention":
+    if "size" in about.needs and values["model"] != "attention":  # pictures
         panel.draw("channels_last")
     alone = not any(machine.has(name) for name in ("cuda", "mps", "xpu"))
     panel.draw("device", disabled=alone and values["device"] == "cpu", why=_ALONE if alone else "")
@@ -70,15 +71,15 @@ _ALONE = (
 
 
 def _last_run(panel: Panel[Spec]) -> None:
-    """Take over the network that was trained last on the Training page."""
+    """Take over the network that was trained last on the Training or the CNN page."""
     me = session.owner()
-    mine = [s for s in session.client().runs(me) if s.module == "models.training"]
+    mine = [s for s in session.client().runs(me) if s.module in ("models.training", "models.cnn")]
     st.button(
         "Take my last trained network",
         key=f"{PAGE}-take",
         icon=":material/model_training:",
         disabled=not mine,
-        help=None if mine else "Train one on the Training page first.",
+        help=None if mine else "Train one on the Training or the CNN page first.",
         on_click=_take,
         args=(mine[-1].id if mine else "",),
         width="stretch",
@@ -87,15 +88,30 @@ def _last_run(panel: Panel[Spec]) -> None:
 
 def _take(run: str) -> None:
     try:
-        spec: training.Spec = session.client().spec(run)
-        columns = (session.client().history(run).get("scene") or {}).get("layers") or []
+        spec: Any = session.client().spec(run)
+        status = session.client().status(run)
+        layers = (session.client().history(run).get("scene") or {}).get("layers") or []
     except runs.RunError:
         return
-    features = next((int(layer["units"]) for layer in columns if layer["kind"] == "input"), 2)
-    most = 4096
+    batch_size = min(spec.batch_size, 4096)
+    if status.module == "models.cnn":
+        sizes = knobs(Spec)["size"].choices
+        size = min(sizes, key=lambda size: abs(int(size) - spec.image_size))
+        changes = {"size": size, "batch_size": batch_size}
+        if spec.list:
+            text = spec.list.replace("\n", ", ")
+            changes |= {"model": "own_cnn", "picture_layers": text, "channels": spec.channels}
+        elif spec.network in SUBJECTS:  # torchvision's, for colours
+            changes |= {"model": spec.network}
+        else:
+            changes |= {"model": "small_resnet", "channels": spec.channels}
+        controls.put(PAGE, **changes)
+        return
+    features = next((int(layer["units"]) for layer in layers if layer["kind"] == "input"), 2)
     controls.put(
         PAGE,
+        model="own",
         layers=spec.layers,
-        features=min(max(features, 1), most),
-        batch_size=min(spec.batch_size, most),
+        features=min(max(features, 1), 4096),
+        batch_size=batch_size,
     )

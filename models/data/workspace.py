@@ -102,7 +102,7 @@ def claim(id: str, name: str, owner: str) -> None:
     Raises:
         SpecError: nothing of that id is on this server.
     """
-    entry = folder(id) / "owners" / f"{_hashed(owner)}.json"
+    entry = folder(id) / "owners" / f"{hashed(owner)}.json"
     write_json(entry, {"name": name, "added": time.time()})
 
 
@@ -146,7 +146,7 @@ def listing(owner: str) -> tuple[Upload, ...]:
     """What this owner uploaded, the newest first, each by the name this owner gave it."""
     found = []
     for kept in _kept():
-        entry = kept / "owners" / f"{_hashed(owner)}.json"
+        entry = kept / "owners" / f"{hashed(owner)}.json"
         if entry.exists():
             found.append(_upload(kept.name, entry))
     return tuple(sorted(found, key=lambda upload: -upload.added))
@@ -155,7 +155,7 @@ def listing(owner: str) -> tuple[Upload, ...]:
 def forget(id: str, owner: str) -> None:
     """Take a file out of this owner's listing; when nobody lists it any more, it goes at once."""
     kept = folder(id)
-    (kept / "owners" / f"{_hashed(owner)}.json").unlink(missing_ok=True)
+    (kept / "owners" / f"{hashed(owner)}.json").unlink(missing_ok=True)
     if not any((kept / "owners").glob("*.json")):
         _remove(kept)
 
@@ -297,7 +297,7 @@ def _remove(kept: Path) -> None:
     shutil.rmtree(grave, ignore_errors=True)
 
 
-def _hashed(owner: str) -> str:
+def hashed(owner: str) -> str:
     """Owners are secrets of a browser; the disk holds only their hash."""
     return hashlib.sha256(owner.encode("utf-8", "replace")).hexdigest()[:32]
 

@@ -8,8 +8,16 @@ from types import ModuleType
 from models.core import wire
 from models.core.control import Control, Snapshot
 from models.core.spec import SpecError
-from models.speed import benchmark, compiling, footprint, levers, machine, precision, profile
-from models.speed.limits import check
+from models.speed import (
+    benchmark,
+    compiling,
+    footprint,
+    levers,
+    limits,
+    machine,
+    precision,
+    profile,
+)
 from models.speed.spec import PARTS, Spec
 
 __all__ = ["PARTS", "Spec", "numbers", "threads", "to_code", "train"]
@@ -21,17 +29,23 @@ def train(spec: Spec, *, device: str = "cpu", control: Control | None = None) ->
     `spec.device` says where; the harness's own `device` is the place of topics without such a setting.
 
     Raises:
-        SpecError: this machine has no such device, or the model does not fit into memory.
+        SpecError: this machine has no such device, or the models do not fit into memory, before or meanwhile.
     """
     if not machine.has(spec.device):
         raise SpecError(
             f"This machine has no {spec.device} device. Choose cpu, or open the link on a machine with one.",
             "device",
         )
-    check(spec)
-    for snapshot in _MODULES[spec.part].train(spec):
-        (control or Control()).gate()  # where a worker is stopped
-        yield snapshot
+    part = _MODULES[spec.part]
+    limits.check(part.together(spec) if hasattr(part, "together") else spec)
+    try:
+        for snapshot in part.train(spec):
+            (control or Control()).gate()  # where a worker is stopped
+            yield snapshot
+    except (MemoryError, RuntimeError) as error:
+        if not limits.is_memory(error):
+            raise
+        raise limits.ran_out(spec, error) from error
 
 
 def threads(spec: Spec) -> int:
@@ -59,13 +73,20 @@ _MODULES: dict[str, ModuleType] = {
     "levers": levers,
 }
 
-# a setting of one part has an effect there only
-VARIATIONS: dict[str, Spec] = {
-    "layers": Spec(model="own", layers="16 relu"),
-    "features": Spec(model="own", features=5),
-    "steps": Spec(part="profile", steps=4),
-    "train_steps": Spec(part="precision", train_steps=9),
-    "program": Spec(part="compile", program="print"),
-    "size": Spec(model="cnn", size=64),
-    "channels_last": Spec(model="cnn", channels_last=True),
-}
+
+def __getattr__(name: str) -> dict[str, Spec]:
+    """VARIATIONS, made when asked for: checking a layer list imports PyTorch's compiler, for which no page should wait."""
+    if name != "VARIATIONS":
+        raise AttributeError(name)
+    # a setting of one part, or of one subject, has an effect there only
+    return {
+        "layers": Spec(model="own", layers="16 relu"),
+        "features": Spec(model="own", features=5),
+        "picture_layers": Spec(model="own_cnn", picture_layers="conv 4 3, relu, flatten, linear"),
+        "channels": Spec(model="own_cnn", channels=1),
+        "steps": Spec(part="profile", steps=4),
+        "train_steps": Spec(part="precision", train_steps=9),
+        "program": Spec(part="compile", program="print"),
+        "size": Spec(model="cnn", size=64),
+        "channels_last": Spec(model="cnn", channels_last=True),
+    }

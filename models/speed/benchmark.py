@@ -2,87 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import torch
-from torch import nn
-from torch.utils import benchmark
 
-from models.core import device as devices
 from models.core import export, wire
 from models.core.control import Snapshot
-from models.speed import flops, machine, roofline, subject, verdict
+from models.speed import flops, limits, machine, roofline, subject, timing, verdict
 from models.speed.spec import Spec
-
-
-def phases(model, x, y, optimizer, dtype=None):
-    """What a training step does, in three calls that contain each other; dtype is autocast's."""
-    loss_fn = nn.CrossEntropyLoss()
-
-    def forward():
-        mixed = torch.autocast(x.device.type, dtype) if dtype else contextlib.nullcontext()
-        with mixed:
-            return loss_fn(model(x), y)
-
-    def backward():
-        optimizer.zero_grad()
-        loss = forward()
-        loss.backward()
-        return loss
-
-    def step():
-        loss = backward()
-        optimizer.step()
-        return loss
-
-    return {"forward": forward, "forward + backward": backward, "full step": step}
-
-
-def measure(calls, seconds, device="cpu"):
-    """Times of each call in seconds; they take turns, so that a busy moment hits all of them."""
-    wait = getattr(torch, device).synchronize if device in ("mps", "xpu") else lambda: None
-    turns, block = [], seconds / 25
-    for name, (call, threads) in calls.items():
-        setting = {"call": call, "wait": wait}
-        timer = benchmark.Timer("call(); wait()", globals=setting, num_threads=threads)
-        once = timer.timeit(1).median
-        if once > block:  # perhaps it was only disturbed
-            once = min(once, timer.timeit(1).median)
-        turns.append((name, timer, round(block / once), seconds / once))
-    times, end = {name: [] for name in calls}, time.perf_counter() + 3 * seconds * len(calls)
-    for turn in range(25):
-        if turn >= 5 and time.perf_counter() > end:  # a busy machine; what there is will do
-            break
-        for name, timer, number, most in turns:
-            if number > 0:
-                times[name] += timer.timeit(number).times
-            elif turn < max(5, most):  # slow: one call at a time, without another warm-up
-                times[name] += timer.blocked_autorange(min_run_time=1e-9).times
-    return times
-
-
-def phases_code(spec: Spec, suffix: str = "") -> str:
-    """Source of the optimizer and of the three calls."""
-    lr = 0.01 if spec.optimizer == "SGD" else 0.001
-    dtype = f", torch.{spec.precision}" if subject.autocast(spec) else ""
-    model, x, y, name = (f"{n}{suffix}" for n in ("model", "x", "y", "optimizer"))
-    return (
-        f"{name} = torch.optim.{spec.optimizer}({model}.parameters(), lr={lr})\n"
-        f"calls{suffix} = phases({model}, {x}, {y}, {name}{dtype})"
-    )
-
-
-def optimizer(spec: Spec, model: nn.Module) -> torch.optim.Optimizer:
-    lr = 0.01 if spec.optimizer == "SGD" else 0.001
-    return getattr(torch.optim, spec.optimizer)(model.parameters(), lr=lr)
-
-
-def calls(spec: Spec, made: subject.Made) -> dict[str, Callable[[], torch.Tensor]]:
-    """The three calls for a subject."""
-    return phases(made.model, made.x, made.y, optimizer(spec, made.model), subject.autocast(spec))
 
 
 def rival(spec: Spec) -> Spec:
@@ -114,11 +42,11 @@ def train(spec: Spec) -> Iterator[Snapshot]:
     """Rows {"name", "first", …} as they are measured; the blob "result" holds everything, see `result`."""
     with machine.Busy() as busy:
         made = subject.make(spec)
-        mine = calls(spec, made)
+        mine = timing.calls(spec, made)
         torch.set_num_threads(spec.threads)
         firsts, loss = {}, float("nan")
         for name, call in mine.items():
-            value, firsts[name] = _timed(call, spec.device)
+            value, firsts[name] = timing.timed(call, spec.device)
             if name == "forward":
                 loss = value.item()
         parameters = sum(p.numel() for p in made.model.parameters())
@@ -129,11 +57,11 @@ def train(spec: Spec) -> Iterator[Snapshot]:
         top = roofline.measure(spec.device, kind, spec.threads)
         yield _told(3, "Timing")
         other = rival(spec)
-        theirs = calls(other, subject.make(other))["full step"]
+        theirs = timing.calls(other, subject.make(other))["full step"]
         theirs()
         timed = {name: (call, spec.threads) for name, call in mine.items()}
         timed["B"] = (theirs, other.threads)
-        times = measure(timed, spec.seconds, spec.device)
+        times = timing.measure(timed, spec.seconds, spec.device)
         samples = {n: verdict.sample(t, firsts.get(n, float("nan"))) for n, t in times.items()}
         swept = []
         for value, changed in sweep(spec):
@@ -176,12 +104,21 @@ def sweep(spec: Spec) -> list[tuple[Any, Spec]]:
     return [(value, spec.replace(**{spec.sweep: value})) for value in values[spec.sweep]]
 
 
+def together(spec: Spec) -> tuple[Spec, ...]:
+    """The models that are in memory at the same time."""
+    return spec, rival(spec)
+
+
 def _sweep_point(spec: Spec) -> dict[str, Any]:
-    step = calls(spec, subject.make(spec))["full step"]
-    _, first = _timed(step, spec.device)
+    if reason := limits.refusal(spec):
+        return {"why_not": reason}
+    step = timing.calls(spec, subject.make(spec))["full step"]
+    _, first = timing.timed(step, spec.device)
     if first > 5:  # the five turns would take half a minute
         return {"median": first, "low": first, "high": first, "count": 1, "first": first}
-    times = measure({"step": (step, spec.threads)}, min(spec.seconds, 0.5), spec.device)["step"]
+    times = timing.measure({"step": (step, spec.threads)}, min(spec.seconds, 0.5), spec.device)[
+        "step"
+    ]
     return vars(verdict.sample(times, first))
 
 
@@ -204,8 +141,8 @@ def to_code(spec: Spec) -> str:
     cells = [
         "import contextlib\nimport statistics\nimport time\n\nfrom torch.utils import benchmark",
         *subject.cells(spec),
-        export.source(phases, measure, flops.flop_counter),
-        f"""{phases_code(spec)}
+        export.source(timing.phases, timing.measure, flops.flop_counter),
+        f"""{timing.phases_code(spec)}
 for name, call in calls.items():
     start = time.perf_counter()
     value = call()
@@ -213,7 +150,7 @@ for name, call in calls.items():
     loss = value.item() if name == "forward" else loss
 with flop_counter() as counter:
     calls["full step"]()""",
-        f"# B: {rival_name(spec)}\n{subject.setup(other, '_b')}\n{phases_code(other, '_b')}",
+        f"# B: {rival_name(spec)}\n{subject.setup(other, '_b')}\n{timing.phases_code(other, '_b')}",
         f"""timed = {{name: (call, {spec.threads}) for name, call in calls.items()}}
 timed["B"] = (calls_b["full step"], {other.threads})
 for name, times in measure(timed, {spec.seconds}{device}).items():
@@ -224,7 +161,7 @@ for name, times in measure(timed, {spec.seconds}{device}).items():
     ]
     for value, changed in sweep(spec):
         cells.append(
-            f"# {spec.sweep} = {value}\n{subject.setup(changed)}\n{phases_code(changed)}\n"
+            f"# {spec.sweep} = {value}\n{subject.setup(changed)}\n{timing.phases_code(changed)}\n"
             'calls["full step"]()\n'
             f'times = measure({{"step": (calls["full step"], {changed.threads})}}, '
             f'{min(spec.seconds, 0.5)}{device})["step"]\n'
@@ -236,14 +173,6 @@ for name, times in measure(timed, {spec.seconds}{device}).items():
         'print(f"loss = {loss}")'
     )
     return export.script("How long a training step takes", cells)
-
-
-def _timed(call: Callable[[], Any], device: str) -> tuple[Any, float]:
-    devices.synchronize(device)
-    start = time.perf_counter()
-    value = call()
-    devices.synchronize(device)
-    return value, time.perf_counter() - start
 
 
 def _told(step: int, text: str) -> Snapshot:

@@ -13,7 +13,7 @@ from torch import nn
 from models.core import device as devices
 from models.core import export, wire
 from models.core.control import Snapshot
-from models.speed import benchmark, machine, subject, verdict
+from models.speed import limits, machine, subject, timing, verdict
 from models.speed.spec import Spec
 
 
@@ -102,20 +102,20 @@ def train(spec: Spec) -> Iterator[Snapshot]:
     torch.set_num_threads(spec.threads)
     made = subject.make(spec)
     model = wrapped(spec, made.model)
-    rule = benchmark.optimizer(spec, made.model)
+    rule = timing.optimizer(spec, made.model)
     dtype = subject.autocast(spec)
     result: dict[str, Any] = {"part": spec.part, "problem": "", "detail": ""}
     result["machine"] = vars(machine.describe(spec.device))
     result["source"] = export.source(PROGRAMS[spec.program]) if PROGRAMS[spec.program] else ""
     with _quietly():
-        eager = benchmark.phases(model, made.x, made.y, rule, dtype)["forward + backward"]
+        eager = timing.phases(model, made.x, made.y, rule, dtype)["forward + backward"]
         result["loss"] = eager().item()
         yield _told(1, "Looking for graph breaks")
         try:
             result["graphs"], result["breaks"] = breaks(model, made.x)
             yield _told(2, "Compiling: the first call takes seconds")
             compiled_model = torch.compile(model)
-            compiled = benchmark.phases(compiled_model, made.x, made.y, rule, dtype)[
+            compiled = timing.phases(compiled_model, made.x, made.y, rule, dtype)[
                 "forward + backward"
             ]
             with _fresh_cache():
@@ -124,8 +124,11 @@ def train(spec: Spec) -> Iterator[Snapshot]:
             eager_firsts, _ = first_calls(eager, spec.device)
             yield _told(3, "Timing both in turns")
             calls = {"eager": (eager, spec.threads), "compiled": (compiled, spec.threads)}
-            times = benchmark.measure(calls, spec.seconds, spec.device)
+            with machine.Busy() as busy:
+                times = timing.measure(calls, spec.seconds, spec.device)
         except Exception as error:  # whatever the compiler, its tools or this platform lack
+            if limits.is_memory(error):
+                raise
             result |= {"problem": _problem(error), "detail": str(error)[-3000:]}
             result.setdefault("breaks", [])
             result.setdefault("graphs", 0)
@@ -137,6 +140,8 @@ def train(spec: Spec) -> Iterator[Snapshot]:
     extra = sum(firsts) - len(firsts) * other.median
     result |= {
         "samples": {n: vars(s) for n, s in samples.items()},
+        "noise": verdict.noise(samples),
+        "busy": busy.share,
         "times": times,
         "firsts": firsts,
         "eager_firsts": eager_firsts,
@@ -158,7 +163,7 @@ def to_code(spec: Spec) -> str:
     kind = PROGRAMS[spec.program]
     device = f', device="{spec.device}"' if spec.device != "cpu" else ""
     place = f', "{spec.device}"' if spec.device != "cpu" else ""
-    parts = [breaks, first_calls, benchmark.phases, benchmark.measure]
+    parts = [breaks, first_calls, timing.phases, timing.measure]
     inside = f"model = {kind.__name__}(model)\n" if kind else ""
     lr = 0.01 if spec.optimizer == "SGD" else 0.001
     dtype = f", torch.{spec.precision}" if subject.autocast(spec) else ""
@@ -194,8 +199,14 @@ def _fresh_cache() -> Iterator[None]:
     from torch._inductor import config, utils
 
     fresh = getattr(utils, "fresh_cache", None) or utils.fresh_inductor_cache
+    failed = None
     with fresh(), config.patch(compile_threads=1):
-        yield
+        try:
+            yield
+        except Exception as error:  # if it saw this, the cache's folder would stay on the disk
+            failed = error
+    if failed is not None:
+        raise failed
 
 
 @contextlib.contextmanager

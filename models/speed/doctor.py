@@ -69,10 +69,10 @@ def _optimizer(spec: Spec, told: Mapping[str, Any]) -> Finding | None:
 def _small(spec: Spec, told: Mapping[str, Any]) -> Finding | None:
     rows = [r for r in told["table"] if r["name"].startswith("aten::")]
     calls = sum(r["calls"] for r in rows)
-    tiny = [r for r in rows if r["self"] / r["calls"] < SMALL]
+    tiny = [r for r in rows if _cost(r) / r["calls"] < SMALL]
     many = sum(r["calls"] for r in tiny)
-    time = sum(r["self"] for r in tiny)
-    whole = sum(r["self"] for r in rows) or 1.0
+    time = sum(_cost(r) for r in tiny)
+    whole = sum(_cost(r) for r in rows) or 1.0
     if not calls or many / calls < 0.7 or time / whole < 0.2:
         return None
     bigger = min(4096, 4 * spec.batch_size)
@@ -88,8 +88,8 @@ def _small(spec: Spec, told: Mapping[str, Any]) -> Finding | None:
 
 def _threads(spec: Spec, told: Mapping[str, Any]) -> Finding | None:
     cores = min(64, machine.cores())
-    heavy = [r for r in told["table"] if r["self"] / r["calls"] > 200]
-    share = sum(r["self"] for r in heavy) / (sum(r["self"] for r in told["table"]) or 1.0)
+    heavy = [r for r in told["table"] if _cost(r) / r["calls"] > 200]
+    share = sum(_cost(r) for r in heavy) / (sum(_cost(r) for r in told["table"]) or 1.0)
     if spec.device != "cpu" or spec.threads >= cores or share < 0.3:
         return None
     gain = share * (1 - spec.threads / cores)
@@ -105,7 +105,7 @@ def _threads(spec: Spec, told: Mapping[str, Any]) -> Finding | None:
 
 def _copies(spec: Spec, told: Mapping[str, Any]) -> Finding | None:
     rows = [r for r in told["table"] if r["name"] in _COPIES]
-    share = sum(r["self"] for r in rows) / (sum(r["self"] for r in told["table"]) or 1.0)
+    share = sum(_cost(r) for r in rows) / (sum(_cost(r) for r in told["table"]) or 1.0)
     if share < 0.1 or not rows:
         return None
     calls = sum(r["calls"] for r in rows)
@@ -119,10 +119,10 @@ def _copies(spec: Spec, told: Mapping[str, Any]) -> Finding | None:
 
 def _products(spec: Spec, told: Mapping[str, Any]) -> Finding | None:
     rows = [r for r in told["table"] if any(word in r["name"] for word in _PRODUCTS)]
-    share = sum(r["self"] for r in rows) / (sum(r["self"] for r in told["table"]) or 1.0)
+    share = sum(_cost(r) for r in rows) / (sum(_cost(r) for r in told["table"]) or 1.0)
     if share < 0.5 or spec.precision != "float32":
         return None
-    top = max(rows, key=lambda r: r["self"])
+    top = max(rows, key=lambda r: _cost(r))
     return Finding(
         share / 2,
         "Compute the products in bfloat16, if this processor is faster in it: measure it first",
@@ -155,6 +155,11 @@ def _profiler(spec: Spec, told: Mapping[str, Any]) -> Finding | None:
         f"Under the profiler a step takes {ratio:.1f}× as long as without it.",
         "benchmark",
     )
+
+
+def _cost(row: Mapping[str, Any]) -> float:
+    """Microseconds of an operation's own: issuing it, or computing it on a GPU, whichever is longer."""
+    return max(row["self"], row.get("device", 0.0))
 
 
 def _short(name: str) -> str:

@@ -15,7 +15,7 @@ from torch.utils.checkpoint import checkpoint, checkpoint_sequential
 
 from models.core import export, wire
 from models.core.control import Snapshot
-from models.speed import benchmark, flops, machine, memory, subject, verdict
+from models.speed import flops, machine, memory, subject, timing, verdict
 from models.speed.spec import Spec
 
 POINTS = 1500  # of the memory's course; a longer one keeps the fullest moment of each stretch
@@ -54,7 +54,7 @@ def trade_offs(model, x, y, optimizer, dtype=None):
 def steady(spec: Spec, device: str | None = None, how: str = "plain") -> memory.Trace:
     """The memory of the second step: the first one makes the optimizer's state."""
     made = subject.make(spec, device)
-    rule = benchmark.optimizer(spec, made.model)
+    rule = timing.optimizer(spec, made.model)
     dtype = subject.autocast(spec) if device != "meta" else None  # autocast knows no meta device
     call = trade_offs(made.model, made.x, made.y, rule, dtype)[how]
     call()
@@ -72,11 +72,12 @@ def train(spec: Spec) -> Iterator[Snapshot]:
         traces[name] = steady(spec, how=name)
         yield _told(3 + len(traces), f"Followed the {name} step")
     made = subject.make(spec)
-    calls = trade_offs(made.model, made.x, made.y, benchmark.optimizer(spec, made.model), subject.autocast(spec))  # fmt: skip
+    calls = trade_offs(made.model, made.x, made.y, timing.optimizer(spec, made.model), subject.autocast(spec))  # fmt: skip
     work = flops.count(calls["plain"])
     yield _told(8, "Timing the three steps")
     timed = {name: (call, spec.threads) for name, call in calls.items()}
-    times = benchmark.measure(timed, spec.seconds, spec.device)
+    with machine.Busy() as busy:
+        times = timing.measure(timed, spec.seconds, spec.device)
     samples = {name: verdict.sample(t) for name, t in times.items()}
     result = {
         "part": spec.part,
@@ -88,6 +89,8 @@ def train(spec: Spec) -> Iterator[Snapshot]:
             for name, s in samples.items()
             if name != "plain"
         },
+        "noise": verdict.noise(samples),
+        "busy": busy.share,
         "flops": work.flops,
         "by_module": work.by_module,
         "by_op": work.by_op,
@@ -124,7 +127,7 @@ def to_code(spec: Spec) -> str:
         "from torch.utils.checkpoint import checkpoint, checkpoint_sequential",
         *subject.cells(spec),
         f"CATEGORIES = {memory.CATEGORIES}\n\n\n" + export.source(*memory.SOURCE),
-        export.source(trade_offs, benchmark.measure, flops.flop_counter),
+        export.source(trade_offs, timing.measure, flops.flop_counter),
         f"""traces, steps = {{}}, {{}}
 for name in ("plain", "checkpointed", "accumulated"):
 {_indented(subject.setup(spec))}

@@ -12,7 +12,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from models.core import device as devices
 from models.core import export, wire
 from models.core.control import Snapshot
-from models.speed import benchmark, machine, memory, subject, verdict
+from models.speed import machine, memory, subject, timing, verdict
 from models.speed.spec import Spec
 
 SLOWEST = 0.5  # seconds of one step beyond which a precision is only timed once, not trained
@@ -21,6 +21,17 @@ SLOWEST = 0.5  # seconds of one step beyond which a precision is only timed once
 def train_steps(step, steps):
     """Train so many steps; every loss."""
     return [step().item() for _ in range(steps)]
+
+
+def with_tf32(call, allowed):
+    """The call with TF32 allowed or not in products and convolutions; the switch is global, so each call sets it."""
+
+    def switched():
+        torch.backends.cuda.matmul.allow_tf32 = allowed
+        torch.backends.cudnn.allow_tf32 = allowed
+        return call()
+
+    return switched
 
 
 def gradients(step, model):
@@ -109,10 +120,11 @@ def train(spec: Spec) -> Iterator[Snapshot]:
     timed, rows, exact = {}, {}, torch.empty(0)
     for number, (name, (dtype, tf32)) in enumerate(variants(spec).items()):
         yield _told(1 + number, f"Training {spec.train_steps} steps in {name}")
-        torch.set_float32_matmul_precision("high" if tf32 else "highest")
         made = subject.make(plain)
-        rule = benchmark.optimizer(plain, made.model)
-        step = benchmark.phases(made.model, made.x, made.y, rule, dtype)["full step"]
+        rule = timing.optimizer(plain, made.model)
+        step = timing.phases(made.model, made.x, made.y, rule, dtype)["full step"]
+        if spec.device == "cuda":
+            step = with_tf32(step, tf32)
         start = time.perf_counter()
         gradient = gradients(step, made.model)
         devices.synchronize(spec.device)
@@ -132,8 +144,8 @@ def train(spec: Spec) -> Iterator[Snapshot]:
         timed[name] = (step, spec.threads)
     yield _told(10, "Timing them in turns")
     tried = {n: c for n, c in timed.items() if rows[n]["trained"]}
-    times = benchmark.measure(tried, spec.seconds, spec.device)
-    torch.set_float32_matmul_precision("highest")
+    with machine.Busy() as busy:
+        times = timing.measure(tried, spec.seconds, spec.device)
     for name, row in rows.items():
         once = row["first"]
         one = verdict.sample(times[name]) if name in times else verdict.Sample(once, once, once, 1)
@@ -148,6 +160,8 @@ def train(spec: Spec) -> Iterator[Snapshot]:
     result = {
         "part": spec.part,
         "rows": rows,
+        "noise": verdict.noise({n: verdict.Sample(**row["sample"]) for n, row in rows.items()}),
+        "busy": busy.share,
         "times": times,
         "dtypes": {n: dtype_table(plain, d) for n, (d, _) in variants(spec).items() if d},
         "cases": losses_of_precision(),
@@ -157,13 +171,16 @@ def train(spec: Spec) -> Iterator[Snapshot]:
     yield Snapshot(100, 1.0, blobs={"result": wire.dumps(result)}, final=True)
 
 
+def together(spec: Spec) -> tuple[Spec, ...]:
+    """The models that are in memory at the same time."""
+    return tuple(spec.replace(precision="float32") for _ in variants(spec))
+
+
 def dtype_table(spec: Spec, dtype: torch.dtype) -> list[dict[str, Any]]:
     """Which dtype each operation of a small step ran in under autocast."""
     small = spec.replace(batch_size=min(2, spec.batch_size), width=min(64, spec.width))
     made = subject.make(small)
-    step = benchmark.phases(
-        made.model, made.x, made.y, benchmark.optimizer(small, made.model), dtype
-    )
+    step = timing.phases(made.model, made.x, made.y, timing.optimizer(small, made.model), dtype)
     with DtypeTable() as table:
         step["full step"]()
     return [
@@ -175,7 +192,7 @@ def dtype_table(spec: Spec, dtype: torch.dtype) -> list[dict[str, Any]]:
 def numbers(told: Mapping[str, Any]) -> dict[str, float]:
     """What does not depend on the clock."""
     found = {
-        f"final loss in {name}": row["losses"][-1]
+        f"final loss in {name}": float("nan") if row["losses"][-1] is None else row["losses"][-1]
         for name, row in told["rows"].items()
         if row.get("losses")
     }
@@ -192,22 +209,31 @@ def to_code(spec: Spec) -> str:
     plain = spec.replace(precision="float32")
     lr = 0.01 if spec.optimizer == "SGD" else 0.001
     device = f', device="{spec.device}"' if spec.device != "cpu" else ""
-    names = {n: d for n, (d, tf32) in variants(spec).items() if not tf32}
+    names = {n: d for n, (d, _) in variants(spec).items()}
+    on_cuda = spec.device == "cuda"
     listed = ", ".join(f'"{name}": {dtype}' for name, dtype in names.items())
     setup = "\n".join(f"    {line}" for line in subject.setup(plain).splitlines())
+    switch = '\n    step = with_tf32(step, name == "TF32")' if on_cuda else ""
     place = '"cuda"' if spec.device == "cuda" else '"cpu"'
     cells = [
         "import contextlib\nimport statistics\nimport time\n\n"
         "from torch.utils import benchmark\n"
         "from torch.utils._python_dispatch import TorchDispatchMode",
         *subject.cells(plain)[:2],
-        export.source(benchmark.phases, benchmark.measure, train_steps, gradients, DtypeTable),
+        export.source(
+            timing.phases,
+            timing.measure,
+            train_steps,
+            gradients,
+            DtypeTable,
+            *([with_tf32] if on_cuda else []),
+        ),
         f"""precisions = {{{listed}}}
 steps = {{}}
 for name, dtype in precisions.items():
 {setup}
     optimizer = torch.optim.{spec.optimizer}(model.parameters(), lr={lr})
-    step = phases(model, x, y, optimizer, dtype)["full step"]
+    step = phases(model, x, y, optimizer, dtype)["full step"]{switch}
     start = time.perf_counter()
     gradient = gradients(step, model)
     if time.perf_counter() - start > {SLOWEST}:

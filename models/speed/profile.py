@@ -17,7 +17,7 @@ from torch.utils.data import DataLoader, RandomSampler, TensorDataset
 
 from models.core import export, wire
 from models.core.control import Snapshot
-from models.speed import benchmark, doctor, machine, subject, verdict
+from models.speed import doctor, machine, subject, timing, verdict
 from models.speed.spec import Spec
 
 PHASES = ("data", "forward", "loss", "backward", "optimizer")
@@ -78,15 +78,15 @@ def training_step(model, x, loader, optimizer, dtype=None):
 def recorded(step, steps, device="cpu"):
     """Run `step` so often under the profiler."""
     activities = [torch.profiler.ProfilerActivity.CPU]
-    if device == "cuda":
-        activities.append(torch.profiler.ProfilerActivity.CUDA)
+    if device in ("cuda", "xpu"):  # their kernels are recorded, too
+        activities.append(getattr(torch.profiler.ProfilerActivity, device.upper()))
     with torch.profiler.profile(
         activities=activities, record_shapes=True, profile_memory=True
     ) as found:
         for _ in range(steps):
             loss = step()
-        if device == "cuda":
-            torch.cuda.synchronize()
+        if device != "cpu":
+            getattr(torch, device).synchronize()
     return found, loss
 
 
@@ -95,7 +95,7 @@ def train(spec: Spec) -> Iterator[Snapshot]:
     torch.set_num_threads(spec.threads)
     made = subject.make(spec)
     name_modules(made.model)
-    rule = benchmark.optimizer(spec, made.model)
+    rule = timing.optimizer(spec, made.model)
     loader = batches(made.x, made.y, spec.seed)
     dtype = subject.autocast(spec)
 
@@ -116,7 +116,7 @@ def train(spec: Spec) -> Iterator[Snapshot]:
     del found
     yield _told(4, "Timing the same steps without the profiler")
     with machine.Busy() as busy:
-        times = benchmark.measure({"step": (step, spec.threads)}, 0.3, spec.device)["step"]
+        times = timing.measure({"step": (step, spec.threads)}, 0.3, spec.device)["step"]
     plain = verdict.sample(times)
     span = sum(p["microseconds"] for p in phases.values()) / 1e6 / spec.steps
     result = {
@@ -131,6 +131,7 @@ def train(spec: Spec) -> Iterator[Snapshot]:
         "phases": phases,
         "modules": modules,
         "table": whole,
+        "noise": verdict.noise({"the step": plain}),
         "busy": busy.share,
         "machine": vars(machine.describe(spec.device)),
     }
@@ -141,15 +142,23 @@ def train(spec: Spec) -> Iterator[Snapshot]:
 
 
 def by_phase(events: list[Any]) -> dict[str, dict[str, float]]:
-    """Microseconds of all steps in each phase, and how many operations began in it."""
+    """Microseconds of all steps in each phase, and how many operations began in it.
+
+    On a GPU a phase is issued by the CPU and computed later: the longer of the two counts.
+    """
     ranges: dict[str, list[tuple[float, float]]] = {phase: [] for phase in PHASES}
+    computed: dict[str, float] = dict.fromkeys(PHASES, 0.0)
     starts = sorted(e.time_range.start for e in events if e.name.startswith("aten::"))
     for e in events:
-        if e.name.startswith(_PHASE) and e.device_type == DeviceType.CPU:
-            ranges[e.name.removeprefix(_PHASE)].append((e.time_range.start, e.time_range.end))
+        if e.name.startswith(_PHASE):
+            phase, span = e.name.removeprefix(_PHASE), (e.time_range.start, e.time_range.end)
+            if e.device_type == DeviceType.CPU:
+                ranges[phase].append(span)
+            else:  # the same range as the device went through it
+                computed[phase] += span[1] - span[0]
     return {
         phase: {
-            "microseconds": sum(end - start for start, end in spans),
+            "microseconds": max(sum(end - start for start, end in spans), computed[phase]),
             "operations": sum(
                 int(np.searchsorted(starts, end) - np.searchsorted(starts, start))
                 for start, end in spans
@@ -163,6 +172,7 @@ def by_module(events: list[Any]) -> dict[str, dict[str, float]]:
     """Microseconds that each layer's own operations took, forward and backward, innermost layer only.
 
     A backward node carries the number of the forward operation that made it, and so finds its layer.
+    On a GPU the longer of issuing and computing counts.
     """
     inside: dict[int, str] = {}
     made_by: dict[int, str] = {}
@@ -176,9 +186,11 @@ def by_module(events: list[Any]) -> dict[str, dict[str, float]]:
     for e in cpu:
         name = inside[e.id]
         if name and not e.name.startswith(_MODULE):
-            found[name]["forward"] += e.self_cpu_time_total
+            found[name]["forward"] += _longer(e, "self_cpu_time_total", "self_device_time_total")
         elif e.name.startswith(_NODE) and made_by.get(e.sequence_nr):
-            found[made_by[e.sequence_nr]]["backward"] += e.cpu_time_total
+            found[made_by[e.sequence_nr]]["backward"] += _longer(
+                e, "cpu_time_total", "device_time_total"
+            )
         elif name:
             found[name]["forward"] += e.self_cpu_time_total  # the range's own: hooks and Python
     return dict(found)
@@ -264,6 +276,10 @@ print(f"operations = {sum(e.name.startswith('aten::') for e in profile.events())
 print(f"loss = {loss.item()}")""",
     ]
     return export.script("Where the time of a training step goes", cells)
+
+
+def _longer(event: Any, on_cpu: str, on_device: str) -> float:
+    return max(getattr(event, on_cpu), float(getattr(event, on_device, 0.0)))
 
 
 _NODE = "autograd::engine::evaluate_function: "

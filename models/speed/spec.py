@@ -57,6 +57,12 @@ class Spec(BaseSpec):
     features: int = knob(
         2, "Own network: columns of the table that it reads.", minimum=1, maximum=4096
     )
+    picture_layers: str = knob(
+        "conv 8 3 padding=1, relu, max_pool 2, conv 16 3 padding=1, relu, max_pool 2, flatten, linear",
+        "Own CNN: layers as on the CNN page, one per comma.",
+        max_chars=2000,
+    )
+    channels: int = knob(3, "Own CNN, small ResNet: colour channels of a picture.", choices=(1, 3))
     batch_size: int = knob(
         64, "Samples that go through together.", minimum=1, maximum=4096, log=True
     )
@@ -76,7 +82,7 @@ class Spec(BaseSpec):
     seconds: float = knob(
         0.2,
         "How long each line is measured; longer is less noisy.",
-        choices=(0.1, 0.2, 0.5, 1.0, 2.0),
+        choices=(0.02, 0.1, 0.2, 0.5, 1.0, 2.0),
     )
     sweep: str = knob(
         "none",
@@ -122,10 +128,14 @@ class Spec(BaseSpec):
                 "mps computes in float32 and smaller, not in float64. Choose another precision or cpu.",
                 "precision",
             )
+        if self.model == "own_cnn":
+            reason = subject.misfit(self.picture_layers, self.channels, self.size)
+            if reason:
+                raise SpecError(reason, "picture_layers")
         about = subject.SUBJECTS[self.model]
         if self.size < about.least:
             raise SpecError(
-                f"{about.title} shrinks its picture 32 times, so {self.size} pixels leave nothing. "
+                f"{about.title} halves its picture five times, so {self.size} pixels leave nothing. "
                 f"Make size {about.least} or more.",
                 "size",
             )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -53,27 +54,29 @@ class Subject:
         needs: the settings that shape it.
         least: the smallest `size` that it takes.
         batch: shape of one batch, from the spec.
-        make: the function that makes it from `arguments` of the spec; None: an own layer list.
+        functions: what a script needs to make it; the last one does so, from `arguments` of the spec.
+        layers: where there are none: its layer list as constructor calls.
     """
 
     title: str
     needs: tuple[str, ...]
     least: int
     batch: Callable[[Any], tuple[int, ...]]
-    make: Callable[..., nn.Module] | None
+    functions: Callable[[], tuple[Callable[..., Any], ...]]
     arguments: Callable[[Any], tuple[Any, ...]] = lambda spec: ()
+    layers: Callable[[Any], tuple[Call, ...]] = lambda spec: ()
 
     def build(self, spec: Any) -> nn.Module:
         """The model on the CPU (or the device of the context), weights from the default generator."""
-        if self.make is None:
-            return network.build(_own(spec), "default")
-        return self.make(*self.arguments(spec))
+        if not (functions := self.functions()):
+            return network.build(self.layers(spec), "default")
+        return functions[-1](*self.arguments(spec))
 
     def code(self, spec: Any) -> str:
         """What `build` does, as source text."""
-        if self.make is None:
-            return f"nn.Sequential({', '.join(call.code() for call in _own(spec))})"
-        return f"{self.make.__name__}({', '.join(map(repr, self.arguments(spec)))})"
+        if not (functions := self.functions()):
+            return f"nn.Sequential({', '.join(call.code() for call in self.layers(spec))})"
+        return f"{functions[-1].__name__}({', '.join(map(repr, self.arguments(spec)))})"
 
 
 @dataclass(frozen=True)
@@ -130,10 +133,10 @@ def autocast(spec: Any) -> torch.dtype | None:
 
 def cells(spec: Any) -> list[str]:
     """The script's first cells: imports, the functions that make `model`, `x` and `y`, and their call."""
-    make = SUBJECTS[spec.model].make
+    about = SUBJECTS[spec.model]
     return [
         f"import torch\nfrom torch import nn\n\ntorch.set_num_threads({spec.threads})",
-        export.source(*([make] if make else []), prepare),
+        export.source(*about.functions(), prepare),
         setup(spec),
     ]
 
@@ -153,8 +156,65 @@ def setup(spec: Any, suffix: str = "") -> str:
     )
 
 
+def factory(spec: Any) -> str:
+    """Source of `fresh(seed, times, channels_last)`, which makes the model with so many times the batch."""
+    about = SUBJECTS[spec.model]
+    how = ["seed"]
+    how += [f'device="{spec.device}"'] if spec.device != "cpu" else []
+    how += ["dtype=torch.float64"] if spec.precision == "float64" else []
+    count, *rest = about.batch(spec)
+    shape = ", ".join([f"{count} * times", *map(str, rest)])
+    return (
+        f"def fresh(seed={spec.seed}, times=1, channels_last={spec.channels_last}):\n"
+        "    torch.manual_seed(seed)  # the same weights every time\n"
+        f"    model = {about.code(spec)}\n"
+        f"    return prepare(model, ({shape}), {', '.join(how)}, channels_last=channels_last)"
+    )
+
+
 def _own(spec: Any) -> tuple[Call, ...]:
     return network.modules(network.parse(spec.layers), spec.features, CLASSES)
+
+
+def _architecture() -> Any:
+    """The CNN page's networks; with them comes torchvision, for which other subjects need not wait."""
+    from models.cnn import architecture
+
+    return architecture
+
+
+def _residual() -> tuple[Callable[..., Any], ...]:
+    return _architecture().Residual, _architecture().small_resnet
+
+
+def _pictures(spec: Any) -> tuple[Call, ...]:
+    return _architecture().parse(
+        spec.picture_layers, spec.channels, (spec.size, spec.size), CLASSES
+    )
+
+
+@functools.lru_cache(maxsize=64)
+def misfit(layers: str, channels: int, size: int) -> str:
+    """What is wrong with a layer list for pictures of this size, or "".
+
+    Raises:
+        SpecError: a line of it cannot be read.
+    """
+    architecture = _architecture()
+    calls = architecture.parse(layers, channels, (size, size), CLASSES)
+    found = architecture.describe(
+        nn.Sequential(*[call.build() for call in calls]), (channels, size, size)
+    )
+    if found[-1].error:
+        return f"Layer {len(found)} ({found[-1].code}): {found[-1].error}"
+    if found[-1].out != (CLASSES,):
+        out = " × ".join(map(str, found[-1].out))
+        return f"The network ends with {out} numbers for a picture, but {CLASSES} classes are measured. End it with flatten and linear."
+    return ""
+
+
+def _coloured(spec: Any) -> tuple[int, ...]:
+    return (spec.batch_size, spec.channels, spec.size, spec.size)
 
 
 def _image(spec: Any) -> tuple[int, ...]:
@@ -162,7 +222,7 @@ def _image(spec: Any) -> tuple[int, ...]:
 
 
 def _known(title: str, name: str) -> Subject:
-    return Subject(title, ("size",), 32, _image, known, lambda spec: (name,))
+    return Subject(title, ("size",), 32, _image, lambda: (known,), lambda spec: (name,))
 
 
 SUBJECTS: dict[str, Subject] = {
@@ -171,22 +231,47 @@ SUBJECTS: dict[str, Subject] = {
         ("width", "depth"),
         1,
         lambda s: (s.batch_size, s.width),
-        mlp,
+        lambda: (mlp,),
         lambda s: (s.width, s.depth),
     ),
-    "cnn": Subject("CNN", ("width", "depth", "size"), 1, _image, cnn, lambda s: (s.width, s.depth)),
+    "cnn": Subject(
+        "CNN", ("width", "depth", "size"), 1, _image, lambda: (cnn,), lambda s: (s.width, s.depth)
+    ),
     "attention": Subject(
         "Attention blocks",
         ("width", "depth", "size"),
         1,
         lambda s: (s.batch_size, s.size, s.width),
-        attention,
+        lambda: (attention,),
         lambda s: (s.width, s.depth, s.size),
     ),
+    "small_resnet": Subject(
+        "Small ResNet",
+        ("channels", "size"),
+        1,
+        _coloured,
+        _residual,
+        lambda s: (s.channels, CLASSES),
+    ),
     "resnet18": _known("ResNet-18", "resnet18"),
+    "resnet50": _known("ResNet-50", "resnet50"),
+    "vgg16": _known("VGG-16", "vgg16"),
     "mobilenet_v3_small": _known("MobileNetV3 small", "mobilenet_v3_small"),
     "squeezenet1_1": _known("SqueezeNet 1.1", "squeezenet1_1"),
     "own": Subject(
-        "Own network", ("layers", "features"), 1, lambda s: (s.batch_size, s.features), None
+        "Own network",
+        ("layers", "features"),
+        1,
+        lambda s: (s.batch_size, s.features),
+        lambda: (),
+        layers=_own,
+    ),
+    "own_cnn": Subject(
+        "Own CNN",
+        ("picture_layers", "channels", "size"),
+        1,
+        _coloured,
+        lambda: (),
+        layers=_pictures,
     ),
 }

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 FEWEST = 5  # runs without which nothing is ranked
+FEWEST_PAIRS = 6  # all of them agree about two equals only once in 32 times
 NOISY = (
     0.1  # the middle half is wider than this share of the median: torch.utils.benchmark's own limit
 )
@@ -38,8 +39,8 @@ class Verdict:
     """How B compares with A.
 
     Attributes:
-        kind: "faster", "slower", or "same" when nothing can be said.
-        ratio: time of A over time of B; above 1: B is faster.
+        kind: "faster", "slower" ("better", "worse" of what is no time), or "same" when nothing can be said.
+        ratio: time of A over time of B; above 1: B is faster. Of pairs: the middle difference.
         low, high: the same ratio at the unfavourable and the favourable ends of both middle halves.
         text: a sentence.
     """
@@ -87,6 +88,48 @@ def compare(a: Sample, b: Sample, one: str = "A", other: str = "B") -> Verdict:
     return Verdict(
         "slower", ratio, low, high, f"{other} is {1 / ratio:.3g}× slower than {one} ({span})."
     )
+
+
+def paired(
+    a: Sequence[float], b: Sequence[float], one: str = "A", other: str = "B", what: str = "loss"
+) -> Verdict:
+    """Which of two ends lower, judged pair by pair: only where every single pair says the same.
+
+    Args:
+        a, b: what each reached from the same beginnings, in the same order; infinite where it diverged.
+
+    Raises:
+        ValueError: they are not equally many, or none.
+    """
+    if len(a) != len(b) or not len(a):
+        raise ValueError(f"{len(a)} and {len(b)} values do not make pairs")
+    count, lower = len(a), sum(y < x for x, y in zip(a, b, strict=True))
+    higher = sum(y > x for x, y in zip(a, b, strict=True))
+    ends = f"median {_middle(b):.3g} against {_middle(a):.3g}"
+    apart = [0.0 if x == y else y - x for x, y in zip(a, b, strict=True)]
+    span = min(apart), float(np.median(apart)), max(apart)
+    lost = sum(not np.isfinite(y) for y in b)
+    if count < FEWEST_PAIRS:
+        text = f"Too few repeats for a verdict: {count}; it takes {FEWEST_PAIRS}."
+        return Verdict("same", span[1], span[0], span[2], text)
+    if lower == count:
+        text = f"{other} ends at a lower {what} than {one} in all {count} repeats ({ends})."
+        return Verdict("better", span[1], span[0], span[2], text)
+    if higher == count:
+        text = f"{other} ends at a higher {what} than {one} in all {count} repeats ({ends})."
+        if lost:
+            text = f"{other} diverged in {lost} of {count} repeats, and ended higher than {one} in all."
+        return Verdict("worse", span[1], span[0], span[2], text)
+    text = f"{other} and {one} are not distinguishable here: the {what} is lower in {lower} of {count} repeats ({ends})."
+    if lost:
+        text += f" It diverged in {lost}."
+    return Verdict("same", span[1], span[0], span[2], text)
+
+
+def _middle(values: Sequence[float]) -> float:
+    ranked = sorted(values)
+    half = len(ranked) // 2
+    return ranked[half] if len(ranked) % 2 else (ranked[half - 1] + ranked[half]) / 2
 
 
 def noise(named: dict[str, Sample]) -> str:
