@@ -173,12 +173,14 @@ def test_several_tables_at_once_are_in_the_list_and_one_trains(visit: Callable[.
     page = visit("datasets?datasets-view=Table")
     page.get_by_text("Your own table", exact=True).first.click()
     rows = [f"{i},{i % 7},{'ab'[i % 7 > 3]}" for i in range(80)]
-    files = {"one.csv": rows[:50], "two.csv": rows[50:]}
-    contents = {name: "\n".join(["x,y,kind", *part]).encode() for name, part in files.items()}
     page.locator("input[type=file]").first.set_input_files(
         [
             FilePayload(name=name, mimeType="text/csv", buffer=content)
-            for name, content in (contents | {"bad.csv": b"\0\1\2" * 300}).items()
+            for name, content in (
+                ("one.csv", "\n".join(["x,y,kind", *rows[:50]]).encode()),
+                ("two.csv", "\n".join(["x,y,kind", *rows[50:]]).encode()),
+                ("bad.csv", b"\0\1\2" * 300),
+            )
         ]
     )
     expect(page.get_by_test_id("stMetricValue").first).to_have_text("80")  # both, put together
