@@ -78,9 +78,13 @@ def ingested(folder: Path) -> list[list[object]]:
     began = time.perf_counter()
     made = datasets.parts(datasets.Spec(data=data))
     rows.append(["split and statistics, s", time.perf_counter() - began, ""])
-    began = time.perf_counter()
-    describe.thumbnails(data, tuple(made.data.names[:20]))
-    rows.append(["a page of 20 thumbnails, ms", (time.perf_counter() - began) * 1e3, "≤ 300"])
+    turns = []
+    for start in range(0, 140, 20):
+        began = time.perf_counter()
+        describe.thumbnails(data, tuple(made.data.names[start : start + 20]))
+        turns.append((time.perf_counter() - began) * 1e3)
+    rows.append(["a page of 20 thumbnails, ms (median of 7)", statistics.median(turns), "≤ 300"])
+    rows.append(["… the slowest", max(turns), ""])
     return rows
 
 

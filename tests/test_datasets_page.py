@@ -12,7 +12,8 @@ from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from components.figures import datasets as figures
-from models.data import workspace
+from models.data import convert_tables, workspace
+from models.datasets import streaming
 from tests.conftest import ROOT
 
 
@@ -75,6 +76,23 @@ def test_words_of_a_table_are_no_markup_in_pictures_messages_and_lists():
     assert not at.exception
     shown = [m.value for m in (*at.markdown, *at.caption, *at.error)]
     assert not [m for m in shown if "<b>" in m.replace("\\<", "") or "![" in m.replace("\\[", "")]
+
+
+def test_a_parquet_file_is_previewed_and_trained_on_as_a_whole(tmp_path: Path):
+    streaming.make_table(tmp_path / "t.parquet", rows=4000)
+    id = workspace.put(tmp_path / "t.parquet", "t.parquet")
+    *_, last = convert_tables.train(convert_tables.Spec(f"upload:{id}", rows=500))
+    table = (last.frame or {})["dataset"]
+    at = opened(datasets__view="Table", tables__data=f"upload:{table}")
+    assert not at.exception
+    assert (metric(at, "Rows"), metric(at, "Rows of the file")) == ("500", "4,000")
+    at.button(key="streaming:start").click().run()
+    deadline = time.monotonic() + 60
+    while "Validation loss" not in [m.label for m in at.metric]:
+        assert time.monotonic() < deadline, [e.value for e in at.error]
+        at.run()
+    assert metric(at, "Rows learned from") == "1,500"  # one of two row groups is held back
+    assert not at.exception
 
 
 def test_an_archive_of_the_servers_folder_is_taken_in_only_where_its_owner_named_one(

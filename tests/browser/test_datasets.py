@@ -139,9 +139,8 @@ def test_a_set_is_streamed_up_trained_on_downloaded_and_deleted(
     files = {f"{'cat' if i % 2 else 'dog'}/{i:02}.png": noise(200 + i) for i in range(40)}
     (tmp_path / "pets.zip").write_bytes(packed(files | {"dog/no.png": b"no picture"}))
     page.get_by_text("Your own pictures", exact=True).first.click()
-    with page.expect_file_chooser() as chooser:
-        page.get_by_role("button", name="Send a large archive").click()
-    chooser.value.set_files(tmp_path / "pets.zip")
+    expect(page.get_by_role("button", name="Send a large archive")).to_be_enabled()
+    page.locator("input[aria-label='Send a large archive']").set_input_files(tmp_path / "pets.zip")
     pictures = page.get_by_test_id("stMetricValue").first
     expect(pictures).to_have_text("40")
     expect(page).to_have_url(re.compile("datasets-data=upload"))
