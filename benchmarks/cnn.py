@@ -21,7 +21,7 @@ from benchmarks.latency import Times, repeated
 from components.views import maps
 from models import cnn, filters
 from models.cnn import augment, data, look, looking, network, topic
-from models.core import wire
+from models.core import device, wire
 from models.core.seeding import generator, seeded
 from models.training.run import Run
 from tests.browser import harness
@@ -78,7 +78,8 @@ def photograph() -> float:
     noise = Image.effect_noise((500, 375), 60).convert("RGB").resize((4000, 3000))
     noise.save(out, "JPEG", quality=90)
     spec = filters.Spec()
-    return _median(lambda n: filters.run(spec, filters.picture(spec, out.getvalue())), 5)
+    with device.one_thread():  # as the page does
+        return _median(lambda n: filters.run(spec, filters.picture(spec, out.getvalue())), 5)
 
 
 def throughput() -> float:
@@ -125,6 +126,7 @@ def bare(spec: cnn.Spec) -> Callable[[], None]:
     return loop
 
 
+@device.one_thread()
 def _sent(spec: looking.Spec) -> bytes:
     """What the browser gets for this picture, without a browser."""
     used, result = looking.bench(spec), looking.run(spec)

@@ -14,6 +14,7 @@ from streamlit.components import v2
 from streamlit.errors import StreamlitAPIException
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
+from components import session
 from models.core import spec as specs
 
 P = ParamSpec("P")
@@ -134,7 +135,7 @@ def _hold() -> None:
     for key, p in list(state.get(_PUT, {}).items()):
         if state.get(key) in p.before and p.recent:
             _again(key, p)
-        else:
+        elif p.drawn is not None:
             state[_PUT].pop(key)  # the browser knows it, or the learner went on
 
 
@@ -143,8 +144,10 @@ def _again(key: str, p: _Put) -> None:
     st.session_state[_PUT][key].drawn = p.drawn  # no more time than before
 
 
-def restore(prefix: str) -> None:
+def restore(prefix: str, among: str = "") -> None:
     """Bring back what this page's settings were, when Back or the menu opened it at a bare address.
+
+    `among`: the address is bare when it says nothing of this prefix; for a setting that is one of many.
 
     Streamlit empties the address on a page switch, and on Back it reads every missing parameter as
     "default", even over a value in the session; so the values go in by one more run of the script.
@@ -154,7 +157,7 @@ def restore(prefix: str) -> None:
         return
     state[_NEW].add(prefix)
     kept = state.get(_KEPT, {}).get(prefix, {})
-    if kept and not any(name.startswith(f"{prefix}-") for name in st.query_params):
+    if kept and not any(name.startswith(f"{among or prefix}-") for name in st.query_params):
         for key, value in kept.items():
             put(key, value)
         st.rerun()
@@ -197,7 +200,7 @@ def follow(key: str, default: specs.Value) -> Callable[[], None]:
         value = st.session_state.get(key)
         _write(key, None if value == default else value)
 
-    return write
+    return session.whole(write)
 
 
 def tidy_defaults(values: Mapping[str, specs.Value]) -> None:

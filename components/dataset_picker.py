@@ -196,7 +196,7 @@ def _made(panel: Panel) -> None:
         toy.INPUTS,
         selection_mode="multi",
         key=shown,
-        on_change=write,
+        on_change=session.whole(write),
         help="What the network sees of each point.",
     )
     if panel.error is not None and panel.error.field == "inputs":

@@ -10,6 +10,7 @@ import torch
 from streamlit.delta_generator import DeltaGenerator
 
 from components import address, session
+from components.controls import plain
 
 # Projector mode shows what a classroom needs: the picture and its transport. Controls are hidden, not
 # left out: a bound widget that is not drawn would lose its value from the address.
@@ -89,7 +90,7 @@ def stage() -> Iterator[None]:
 
 def problem(title: str, message: str, detail: str = "") -> None:
     """What went wrong in the one way every page says it, PyTorch's or the system's own words behind a click."""
-    st.error(message, title=title, icon=":material/error:")
+    st.error(plain(message), title=title, icon=":material/error:")
     if detail:
         with st.expander("What PyTorch says"):
             st.code(detail, language=None)

@@ -5,16 +5,18 @@ from __future__ import annotations
 import functools
 import secrets
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, ParamSpec
 
 import streamlit as st
-from streamlit.runtime.scriptrunner import RerunException
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from models.core import runs
 
 _COOKIE = "playground_owner"  # set by app/middleware.py
 P = ParamSpec("P")
 _TOLD = "session:told"  # keys of the messages that this drawing of the page has shown
+_BEGUN: dict[str, list[functools.partial[None]]] = {}  # by session; empty lists but for an instant
 
 
 def owner() -> str:
@@ -43,7 +45,13 @@ def told(key: str) -> Any:
 
 
 def drawing() -> None:
-    """A page begins to be drawn; messages that an earlier run did not get to the end with are still to be told."""
+    """A page begins to be drawn; call it before any widget.
+
+    Callbacks that were cut short are carried out, and messages that an earlier run did not get to the end with are
+    still to be told.
+    """
+    for call in _BEGUN.get(_id(), [])[:]:
+        _carry_out(call)
     st.session_state.pop(_TOLD, None)
 
 
@@ -51,22 +59,45 @@ def drawn() -> None:
     """The page stands: what it told is not told again."""
     for key in st.session_state.get(_TOLD, ()):
         st.session_state.pop(key, None)
-    drawing()
+    st.session_state.pop(_TOLD, None)
 
 
 def whole(callback: Callable[P, None]) -> Callable[P, None]:
-    """A callback that is carried out although the next click arrives meanwhile; one that may be begun twice.
+    """An `on_change` that is carried out even when it is cut short; one that may be begun twice.
 
-    Streamlit leaves a callback at its next access to the session then, and never comes back to it: an upload would
-    be taken in and forgotten.
+    A timer's message that leaves the browser just before the one of the change itself brings the new value along and
+    so calls the callback; then the other message arrives and ends that run, at the callback's next access to the
+    session, and Streamlit never calls it again. The next drawing of the page does.
     """
 
     @functools.wraps(callback)
     def run(*args: P.args, **kwargs: P.kwargs) -> None:
-        try:
-            callback(*args, **kwargs)
-        except RerunException:
-            callback(*args, **kwargs)  # the request that cut it has been taken off the queue
-            raise
+        _carry_out(functools.partial(callback, *args, **kwargs))
 
     return run
+
+
+def _carry_out(call: functools.partial[None]) -> None:
+    begun = _BEGUN.setdefault(_id(), [])
+    if call not in begun:
+        begun.append(call)
+    try:
+        call()
+    except Exception:  # its own; what cuts it short is none
+        _settle(call)
+        raise
+    _settle(call)
+
+
+def _settle(call: functools.partial[None]) -> None:
+    begun = _BEGUN.get(_id(), [])
+    with suppress(ValueError):  # another run of the page has made it good
+        begun.remove(call)
+    if not begun:
+        _BEGUN.pop(_id(), None)
+
+
+def _id() -> str:
+    """The session's, without an access to its state, any of which may end a run."""
+    context = get_script_run_ctx()
+    return context.session_id if context else ""

@@ -264,7 +264,7 @@ def _bar(topic: Topic[Any], run: str | None, spec: Any, device: str) -> None:
             len(SPEEDS) - 1,
             key=f"{topic.page}-speed",
             bind="query-params",
-            on_change=change_speed,
+            on_change=session.whole(change_speed),
             disabled=not mine,
             label_visibility="collapsed",
             help="Slow motion to as fast as it goes, in epochs per second.",

@@ -75,7 +75,13 @@ class Spec(core.Spec):
     output_padding: int = knob(
         0, "Cells added to one side of a transposed output.", minimum=0, maximum=63
     )
+    output_padding_width: int = knob(
+        -1, "The same along columns; -1 copies output_padding.", minimum=-1, maximum=63
+    )
     output_size: int = knob(3, "Cells per axis that adaptive pooling makes.", minimum=1, maximum=64)
+    output_width: int = knob(
+        0, "Columns of a rectangular adaptive output; 0 copies output_size.", minimum=0, maximum=64
+    )
     flip: bool = knob(
         False,
         "Turn the kernel by 180°: mathematicians' convolution. PyTorch's own is cross-correlation.",
@@ -327,7 +333,7 @@ def formula(spec: Spec, axis: Axis) -> str:
     if spec.op == "conv_transpose":
         return (
             f"{axis.name}: ({axis.size} − 1) × {axis.stride} − {axis.before} − {axis.after} + "
-            f"{axis.dilation} × ({axis.kernel} − 1) + {spec.output_padding} + 1 = {axis.out}"
+            f"{axis.dilation} × ({axis.kernel} − 1) + {_extra(spec, axis.name)} + 1 = {axis.out}"
         )
     return (
         f"{axis.name}: ⌊({axis.size} + {axis.before} + {axis.after} − {axis.dilation} × "
@@ -469,7 +475,7 @@ def calls(spec: Spec) -> tuple[Call, ...]:
         return (*before, Call(f"nn.{name}", kernel, **options))
     options |= {"dilation": dilation, "groups": spec.groups, "bias": spec.bias}
     if spec.op == "conv_transpose":
-        options["output_padding"] = spec.output_padding
+        options["output_padding"] = pair([_extra(spec, a.name) for a in axes])
     elif not before:
         options["padding_mode"] = spec.padding_mode
     return (*before, Call(f"nn.{name}", spec.in_channels, spec.out_channels, kernel, **options))
@@ -555,7 +561,7 @@ def _check_options(s: Spec) -> None:
         )
     if s.flip and not has_weights(s):
         raise SpecError(f"{kind} has no kernel to turn. Set flip to false.", "flip")
-    if s.output_padding and kind != "conv_transpose":
+    if (s.output_padding or s.output_padding_width > 0) and kind != "conv_transpose":
         raise SpecError(
             "output_padding belongs to a transposed convolution. Set it to 0.", "output_padding"
         )
@@ -577,9 +583,9 @@ def _check_axis(s: Spec, axis: Axis) -> None:
         )
     if s.op == "conv_transpose":
         limit = max(axis.stride, axis.dilation)
-        if s.output_padding >= limit:
+        if _extra(s, axis.name) >= limit:
             raise SpecError(
-                f"output_padding is {s.output_padding}, but must stay below stride or dilation, here {limit}. "
+                f"output_padding is {_extra(s, axis.name)} along the {axis.name}, but must stay below stride or dilation, here {limit}. "
                 "Make it smaller.",
                 "output_padding",
             )
@@ -657,12 +663,21 @@ def _axis(
     }[s.padding]
     if s.op.startswith("adaptive"):
         before = after = 0
-        out = s.output_size
+        out = (s.output_width or s.output_size) if name == "width" else s.output_size
     elif s.op == "conv_transpose":
-        out = (size - 1) * stride - before - after + reach + s.output_padding + 1
+        out = (size - 1) * stride - before - after + reach + _extra(s, name) + 1
     else:
         out = (size + before + after - reach - 1) // stride + 1
     return Axis(name, size, kernel, stride, dilation, before, after, out)
+
+
+def _extra(s: Spec, axis: str) -> int:
+    """Cells that output_padding adds along this axis."""
+    return (
+        s.output_padding
+        if axis == "height" or s.output_padding_width < 0
+        else s.output_padding_width
+    )
 
 
 def _receptive_field(s: Spec, axis: Axis) -> int:
@@ -777,7 +792,9 @@ VARIATIONS = {
     "pad_bottom": _SIDES.replace(pad_bottom=2),
     "padding_mode": Spec(pad=1, padding_mode="reflect"),
     "output_padding": Spec(op="conv_transpose", stride=2, output_padding=1),
+    "output_padding_width": Spec(op="conv_transpose", stride=2, output_padding_width=1),
     "output_size": Spec(op="adaptive_avg_pool", output_size=2),
+    "output_width": Spec(op="adaptive_avg_pool", output_width=2),
     "count_include_pad": Spec(op="avg_pool", pad=1, count_include_pad=False),
     "values": Spec(height=3, width=3, pattern="typed", values=_LARGE),
     "weights": Spec(weights=_LARGE),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from dataclasses import dataclass
 
@@ -13,6 +14,8 @@ from models.core import export, seeding
 from models.core import spec as core
 from models.core.spec import SpecError, knob
 from models.data import images
+
+MAX_LAYERS = 8
 
 
 @dataclass(frozen=True)
@@ -51,7 +54,9 @@ class Spec(core.Spec):
     wavelength: float = knob(
         4.0, "Distance between Gabor waves, in pixels.", minimum=1.0, maximum=20.0, step=0.5
     )
-    weights: str = knob("", "A typed kernel: numbers by comma, rows by semicolon.", max_chars=4000)
+    weights: str = knob(
+        "", "A typed kernel: numbers by comma, rows by semicolon.", max_chars=12_000
+    )
     flip: bool = knob(
         False,
         "True convolution turns the kernel by 180°; PyTorch's conv2d (cross-correlation) does not.",
@@ -65,6 +70,12 @@ class Spec(core.Spec):
     )
     layers: int = knob(
         1, "How often the kernel is applied, one after another.", minimum=1, maximum=8
+    )
+    then: str = knob(
+        "",
+        "Further layers after those: names of kernels in their order, such as gaussian, laplacian.",
+        max_chars=120,
+        example="gaussian, laplacian",
     )
     relu: bool = knob(False, "Set what is negative to zero after each layer.")
     seed: int = knob(0, "Seed of a random kernel.", minimum=0, maximum=2**31 - 1)
@@ -83,6 +94,7 @@ class Spec(core.Spec):
                 "image",
             )
         make_kernel(self)
+        sequence(self)
 
 
 @dataclass(frozen=True)
@@ -90,14 +102,14 @@ class Result:
     """The picture before and after each layer.
 
     Shape:
-        before: (C, H, W) in [0, 1]; kernel: (kH, kW); after: one (C, H_i, W_i) per layer, unclipped.
-        receptive_field: pixels of the original that one pixel of each layer sees along an axis.
+        before: (C, H, W) in [0, 1]; kernel: (kH, kW) of the first layer; after: one (C, H_i, W_i) per layer, unclipped.
+        receptive_field: rows and columns of the original that one pixel of each layer sees.
     """
 
     before: Tensor
     kernel: Tensor
     after: tuple[Tensor, ...]
-    receptive_field: tuple[int, ...]
+    receptive_field: tuple[tuple[int, int], ...]
 
 
 def run(spec: Spec, pixels: Tensor | None = None, *, device: str = "cpu") -> Result:
@@ -109,20 +121,52 @@ def run(spec: Spec, pixels: Tensor | None = None, *, device: str = "cpu") -> Res
         SpecError: the kernel does not fit the picture.
     """
     pixels = picture(spec) if pixels is None else pixels
-    kernel = make_kernel(spec)
-    if spec.flip:
-        kernel = kernel.flip(0, 1)
+    kernels = [_turned(spec, make_kernel(layer)) for layer in sequence(spec)]
     x = pixels.to(device)
-    after, fields, field, jump = [], [], 1, 1
-    for _ in range(spec.layers):
+    after, fields, field, jump = [], [], (1, 1), 1
+    for kernel in kernels:
         _check_fit(spec, kernel, x)
         x = apply_kernel(x, kernel.to(device), spec.stride, spec.dilation, spec.padding_mode)
         x = x.relu() if spec.relu else x
-        field += (max(kernel.shape) - 1) * spec.dilation * jump
+        down, across = (
+            f + (k - 1) * spec.dilation * jump for f, k in zip(field, kernel.shape, strict=True)
+        )
+        field = (down, across)
         jump *= spec.stride
         after.append(x.cpu())
         fields.append(field)
-    return Result(pixels, kernel, tuple(after), tuple(fields))
+    return Result(pixels, kernels[0], tuple(after), tuple(fields))
+
+
+def sequence(spec: Spec) -> tuple[Spec, ...]:
+    """The settings of each layer, the first applied first: `kernel` so often as `layers` says, then those of `then`.
+
+    Raises:
+        SpecError: `then` names no kernel, or there are more than MAX_LAYERS.
+    """
+    names = [
+        word for word in spec.then.replace(";", ",").lower().replace(" ", "").split(",") if word
+    ]
+    for name in names:
+        if name not in _NAMED:
+            raise SpecError(
+                f"then names {name[:20]!r}, which is no kernel. These are: {', '.join(_NAMED)}.",
+                "then",
+            )
+    if spec.layers + len(names) > MAX_LAYERS:
+        raise SpecError(
+            f"{spec.layers} layers and {len(names)} after them are {spec.layers + len(names)}; at most {MAX_LAYERS} "
+            "are drawn. Make layers smaller, or take some out of then.",
+            "then",
+        )
+    first = (
+        [dataclasses.replace(spec, then="")] * spec.layers if spec.then else [spec] * spec.layers
+    )
+    return (*first, *(dataclasses.replace(spec, kernel=name, then="") for name in names))
+
+
+def _turned(spec: Spec, kernel: Tensor) -> Tensor:
+    return kernel.flip(0, 1) if spec.flip else kernel
 
 
 def apply_kernel(x, kernel, stride=1, dilation=1, padding_mode="zeros"):
@@ -185,9 +229,10 @@ def numbers(result: Result) -> dict[str, float]:
 
 def to_code(spec: Spec, filename: str = "") -> str:
     """The same picture and kernel as plain PyTorch; an own picture is read from the script's folder."""
-    kernel = make_kernel(spec)
-    if spec.flip:
-        kernel = kernel.flip(0, 1)
+    layers = sequence(spec)
+    kernels = [
+        _turned(spec, make_kernel(layer)).tolist() for layer in (layers[0], *layers[spec.layers :])
+    ]
     opened = images.BUNDLED_CODE.get(
         spec.image, f"image = Image.open({filename or 'picture.png'!r})"
     )
@@ -201,7 +246,9 @@ def to_code(spec: Spec, filename: str = "") -> str:
             export.source(images.to_tensor),
             export.source(apply_kernel),
             f"{opened}\nx = to_tensor(image, gray={spec.gray}, longest={spec.longest})  # (C, H, W)",
-            f"kernel = torch.tensor({kernel.tolist()!r})\nfor _ in range({spec.layers}):\n    {step}",
+            "kernels = [\n"
+            + "".join(f"    torch.tensor({kernel!r}),\n" for kernel in kernels)
+            + f"]\nfor kernel in [kernels[0]] * {spec.layers} + kernels[1:]:\n    {step}",
             'print("height =", x.shape[1])\nprint("width =", x.shape[2])\n'
             'print("smallest =", x.min().item())\nprint("largest =", x.max().item())\nprint("mean =", x.mean().item())',
         ],
@@ -267,7 +314,9 @@ FIXED = {
     "sobel_y": [[-1.0, -2, -1], [0, 0, 0], [1, 2, 1]],
     "laplacian": [[0.0, 1, 0], [1, -4, 1], [0, 1, 0]],
 }
+_NAMED = (*FIXED, "box", "gaussian", "gabor", "random")
 VARIATIONS = {
+    "then": Spec(then="gaussian, laplacian"),
     "kernel_size": Spec(kernel="box", kernel_size=5),
     "sigma": Spec(kernel="gaussian", sigma=3.0),
     "theta": Spec(kernel="gabor", theta=45.0, kernel_size=7),

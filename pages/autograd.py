@@ -4,7 +4,7 @@ from typing import Any
 
 import streamlit as st
 
-from components import code_panel, controls, dataset_picker, lesson
+from components import code_panel, controls, dataset_picker, lesson, session
 from components.figures import autograd as figures
 from components.views.figure import figure
 from components.views.graph import graph
@@ -122,7 +122,7 @@ def _edit_program(values) -> None:
     st.text_area(
         "Program",
         key=key,
-        on_change=changed,
+        on_change=session.whole(changed),
         height=34 + 24 * max(3, min(12, text.count("\n") + 2)),
         help="Assignments, arithmetic, @, torch and F functions, tensor methods, indexing, if, for … in range, while, "
         "with torch.no_grad(). The result is `loss`, or whatever was assigned last. Ctrl+Enter runs it.",
@@ -163,15 +163,20 @@ def _edit_leaves(values) -> None:
         if fresh or value not in st.session_state:
             st.session_state[value], st.session_state[tracked] = row.values, row.requires_grad
         left, right = st.columns([5, 3], vertical_alignment="bottom", gap="small")
-        left.text_input(row.name, key=value, on_change=changed, max_chars=4000)
-        right.checkbox("grad", key=tracked, on_change=changed, help=f"requires_grad of {row.name}")
+        left.text_input(row.name, key=value, on_change=session.whole(changed), max_chars=4000)
+        right.checkbox(
+            "grad",
+            key=tracked,
+            on_change=session.whole(changed),
+            help=f"requires_grad of {row.name}",
+        )
     with st.expander("Add or remove leaves"):
         key = "autograd-edit-leaves"
         _take(key, text)
         st.text_area(
             "One per line: name = torch.tensor(…, requires_grad=True)",
             key=key,
-            on_change=lambda: put(st.session_state[key].strip("\n")),
+            on_change=session.whole(lambda: put(st.session_state[key].strip("\n"))),
             height=140,
             max_chars=8000,
         )
@@ -408,7 +413,7 @@ def _edit_body(values, name: str, label: str) -> None:
     st.text_area(
         label,
         key=key,
-        on_change=changed,
+        on_change=session.whole(changed),
         height=68 + 24 * min(6, text.count("\n")),
         max_chars=2000,
     )
@@ -534,7 +539,9 @@ def show_beyond() -> None:
         ):
             key = f"beyond-edit-{name}"
             _take(key, panel.spec.text(name))
-            st.text_input(label, key=key, on_change=_put_text, args=(name,), max_chars=500)
+            st.text_input(
+                label, key=key, on_change=session.whole(_put_text), args=(name,), max_chars=500
+            )
             _complain(error, name)
         panel.draw("eps")
     if error is not None:

@@ -5,6 +5,7 @@ import streamlit as st
 from components import lesson, transport
 from components.cnn import evaluate, explain, inside, train, transfer
 from models import cnn
+from models.core import device
 from models.training.changes import LIVE
 
 TOPIC = transport.Topic[cnn.Spec]("cnn", "models.cnn", live=(*LIVE, "epochs"))
@@ -30,5 +31,6 @@ view = st.segmented_control(
     bind="query-params",
     label_visibility="collapsed",
 )
-VIEWS[view]()
+with device.one_thread():
+    VIEWS[view]()
 lesson.footer()

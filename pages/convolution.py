@@ -2,10 +2,11 @@
 
 import streamlit as st
 
-from components import code_panel, controls, image_picker, lesson
+from components import code_panel, controls, image_picker, lesson, number_grid
 from components.views.compare import compare
 from components.views.convolution import convolution as cells
 from models import convolution, filters
+from models.core import device
 from models.core.spec import SpecError
 from models.data import images, workspace
 
@@ -15,6 +16,7 @@ projector = lesson.page(
     "Point at an output cell: which inputs made it, with which weights? Then slide a kernel over a picture.",
 )
 VIEWS = ("Cells", "Picture")
+CHANNELS = ("red", "green", "blue")
 SAID = {
     "signed": "grey for 0, darker below, lighter above",
     "range": "black for the lowest and white for the highest",
@@ -44,7 +46,7 @@ def show_cells() -> None:
         panel.draw("values" if values["pattern"] == "typed" else "seed")
         st.markdown("**Window**")
         if adaptive:
-            panel.draw("output_size")
+            panel.draw("output_size", "output_width")
         else:
             panel.draw("kernel_size", "stride")
             panel.draw("padding")
@@ -56,7 +58,7 @@ def show_cells() -> None:
         if op == "conv":
             panel.draw("padding_mode", "flip")
         if op == "conv_transpose":
-            panel.draw("output_padding")
+            panel.draw("output_padding", "output_padding_width")
         if op == "avg_pool":
             panel.draw("count_include_pad")
         if learns:
@@ -74,8 +76,14 @@ def show_cells() -> None:
     with lesson.details():
         _cost(result)
         if spec.op == "conv":
-            with st.expander("The same as one matrix multiplication (unfold)"):
-                _unfold(spec, result)
+            unfold = st.expander(
+                "The same as one matrix multiplication (unfold)",
+                key="convolution-unfold",
+                on_change="rerun",
+            )
+            if unfold.open:
+                with unfold:
+                    _unfold(spec, result)
         st.markdown("##### Code")
         code_panel.show(convolution.to_code(spec), name="convolution", spec=spec)
 
@@ -141,10 +149,19 @@ def show_picture() -> None:
             panel.draw("theta", "wavelength")
         if values["kernel"] == "random":
             panel.draw("seed")
+        _kernel_grid(panel.spec)
         if values["kernel"] == "typed":
             panel.draw("weights")
         panel.draw(
-            "layers", "relu", "gray", "flip", "stride", "dilation", "padding_mode", "longest"
+            "layers",
+            "then",
+            "relu",
+            "gray",
+            "flip",
+            "stride",
+            "dilation",
+            "padding_mode",
+            "longest",
         )
     panel.complain()
     spec = panel.spec
@@ -157,7 +174,7 @@ def show_picture() -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         channel = st.segmented_control(
             "Channel",
-            ("all", "red", "green", "blue"),
+            ("all", *CHANNELS),
             default="all",
             required=True,
             key="filters-channel",
@@ -174,19 +191,20 @@ def show_picture() -> None:
             help="How numbers become brightness: signed puts 0 at grey; range spreads lowest to highest; "
             "clip cuts below 0 and above 1.",
         )
-        layer = spec.layers
-        if spec.layers > 1:
+        sequence = filters.sequence(spec)
+        layer = count = len(sequence)
+        if count > 1:
             layer = st.slider(
-                "After layer", 1, spec.layers, spec.layers, key="filters-layer", width=220
+                "After layer", 1, count, count, key=f"filters-layer-{count}", width=220
             )
-    before, after = result.before, result.after[layer - 1]
-    if channel != "all" and not spec.gray:
-        index = ("red", "green", "blue").index(channel)
-        before, after = before[index : index + 1], after[index : index + 1]
-    low, high = float(after.min()), float(after.max())
+    after = result.after[layer - 1]
+    only = CHANNELS.index(channel) if channel in CHANNELS and not spec.gray else None
+    if only is not None:
+        after = after[only : only + 1]
+    low, high = (float(v) for v in after.aminmax())
     with lesson.stage():
         compare(
-            images.to_png(before),
+            _before(spec.image, spec.gray, spec.longest, only),
             images.to_png(images.SCALES[scale](after)),
             key="filters-compare",
             values=after,
@@ -194,16 +212,19 @@ def show_picture() -> None:
             height=440,
             alt=f"The picture before and after {spec.kernel}; values {low:.3g} to {high:.3g}.",
         )
-    field = result.receptive_field[layer - 1]
+    rows, columns = result.receptive_field[layer - 1]
     st.markdown(
         f"Values run from **{low:.3g}** to **{high:.3g}**, shown as {SAID[scale]}. "
-        f"One pixel of layer {layer} sees **{field} × {field}** pixels of the input."
+        f"One pixel of layer {layer} sees **{rows} × {columns}** pixels of the input."
     )
     with lesson.details():
-        if spec.layers > 1:
+        if count > 1:
             st.markdown(
                 "Receptive field per layer: "
-                + " → ".join(f"{f} × {f}" for f in result.receptive_field)
+                + " → ".join(
+                    f"{one.kernel} **{h} × {w}**"
+                    for one, (h, w) in zip(sequence, result.receptive_field, strict=True)
+                )
             )
         st.markdown(
             f"The kernel, {' × '.join(map(str, result.kernel.shape))}"
@@ -223,6 +244,30 @@ def show_picture() -> None:
         )
 
 
+def _kernel_grid(spec: filters.Spec) -> None:
+    """The kernel's numbers, whichever they are, to type over: then it is a typed one."""
+    rows = filters.make_kernel(spec).tolist()
+
+    def take(made: number_grid.Rows) -> None:
+        controls.put("filters", kernel="typed", weights=number_grid.text(made))
+
+    number_grid.number_grid("filters-kernel", rows, take)
+    if spec.kernel != "typed":
+        st.caption("Type into a cell to make your own.")
+        return
+    with st.container(horizontal=True):
+        for label, axis in (("rows", 0), ("columns", 1)):
+            size = (len(rows), len(rows[0]))
+            key = f"filters-{label}:{size}"
+
+            def resize(axis: int = axis, key: str = key, size: tuple[int, int] = size) -> None:
+                wanted = int(st.session_state[key])
+                height, width = (wanted, size[1]) if axis == 0 else (size[0], wanted)
+                take(number_grid.resized(rows, height, width))
+
+            st.number_input(label, 1, 31, size[axis], key=key, on_change=resize)
+
+
 def _name(image: str) -> str:
     if image in images.BUNDLED:
         return ""
@@ -240,8 +285,16 @@ def _pixels(image: str, gray: bool, longest: int):
     return filters.picture(spec, data, workspace.display_name(workspace.about(upload).name))
 
 
-if view == "Cells":
-    show_cells()
-else:
-    show_picture()
+@st.cache_data(max_entries=32, show_spinner=False)
+def _before(image: str, gray: bool, longest: int, only: int | None) -> bytes:
+    """The picture, or one channel of it, as PNG; it stays the same while the kernel changes."""
+    pixels = _pixels(image, gray, longest)
+    return images.to_png(pixels if only is None else pixels[only : only + 1])
+
+
+with device.one_thread():
+    if view == "Cells":
+        show_cells()
+    else:
+        show_picture()
 lesson.footer()

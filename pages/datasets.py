@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from components import lesson
+from components import address, lesson
 from components.datasets import images, tables, texts
 
 projector = lesson.page(
@@ -11,6 +11,7 @@ projector = lesson.page(
     "From your own files to batches: what Dataset, transforms and DataLoader do.",
 )
 VIEWS = (*images.VIEWS, "Table", "Text")
+address.restore("datasets-view", among="datasets")
 view = st.segmented_control(
     "What to look at",
     VIEWS,
@@ -20,6 +21,7 @@ view = st.segmented_control(
     bind="query-params",
     label_visibility="collapsed",
 )
+address.keep("datasets-view", {"datasets-view": str(view)} if view != VIEWS[0] else {})
 if view == "Text":
     texts.page()
 elif view == "Table":

@@ -92,18 +92,6 @@ def test_sets_that_cannot_be_learned_are_explained():
     )
 
 
-def test_without_a_network_a_known_set_says_what_to_do(monkeypatch):
-    from torchvision import datasets
-
-    def unreachable(*args, **options):
-        raise RuntimeError("Error downloading")
-
-    monkeypatch.setattr(datasets, "MNIST", unreachable)
-    with pytest.raises(SpecError, match="MNIST has to be downloaded once") as told:
-        data.prepare(cnn.Spec(data="MNIST"))
-    assert "Error downloading" in told.value.detail
-
-
 def test_a_downloaded_set_is_fitted(monkeypatch):
     from torchvision import datasets
 

@@ -101,3 +101,13 @@ def test_explaining_is_repeatable_and_leaves_the_model_alone():
     assert torch.equal(first, second)
     assert model.training
     assert model.relu.inplace
+
+
+def test_a_picture_is_lit_where_the_attribution_is_high():
+    picture, values = torch.full((1, 4, 4), 0.5), torch.zeros(4, 4)
+    values[1, 2] = 3.0
+    lit = explain.lit(picture, values)
+    assert lit.shape == (3, 4, 4)
+    assert bool((lit[:, 1, 2] >= 0.5).all())
+    torch.testing.assert_close(lit[:, 0, 0], torch.full((3,), 0.1))
+    assert torch.equal(explain.lit(picture, torch.zeros(4, 4)), torch.full((3, 4, 4), 0.1))

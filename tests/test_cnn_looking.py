@@ -156,7 +156,8 @@ def test_single_sums_are_told_of_small_networks_only():
     small = looking.run(looking.Spec())
     told = look.multiplied(looking.bench(looking.Spec()).model, small.maps)
     assert {name: one["op"] for name, one in told.items()} == {
-        "0": "conv", "1": "relu", "2": "max", "3": "conv", "4": "relu", "5": "max", "7": "linear",
+        "0": "conv", "1": "relu", "2": "max", "3": "conv", "4": "relu", "5": "max", "6": "same",
+        "7": "linear",
     }  # fmt: skip
     large = looking.Spec(network="resnet18", image="china")
     assert look.multiplied(looking.bench(large).model, looking.run(large).maps) == {}

@@ -6,6 +6,8 @@ from pathlib import Path
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
+from models.cnn import judging, looking
+
 ROOT = Path(__file__).resolve().parents[1]
 
 
@@ -57,6 +59,40 @@ def test_weights_of_another_network_are_explained_and_the_page_stays():
     assert "Random weights" in texts(at)
 
 
+def test_the_pictures_a_channel_likes_and_the_activations_of_a_class_are_shown():
+    at = open_page()
+    at.session_state["cnn-look-tab"] = "Activations of a class"
+    at.run()
+    assert not at.exception
+    at.selectbox(key="look-class").select(7).run()
+    at.selectbox(key="look-class").select(4).run()
+    assert any("Mean activation of each channel of 5 ReLU" in c.value for c in at.caption)
+    at.session_state["cnn-look-tab"] = "Strongest pictures"
+    at.run()
+    assert any("on each of 1797 pictures" in c.value for c in at.caption)
+    assert not at.exception
+
+
+def test_any_network_looks_at_any_set():
+    at = open_page(look__network="small ResNet", look__image="china")
+    at.session_state["cnn-look-tab"] = "Strongest pictures"
+    at.run()
+    at.selectbox(key="look-strong-set-photos").select("digits").run()
+    assert any("on each of 1797 pictures" in c.value for c in at.caption)
+    assert not at.exception
+
+
+def test_a_set_that_has_to_be_downloaded_says_so_and_starts_nothing(monkeypatch, tmp_path):
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    at = open_page(cnn__view="Build and train", cnn__data="MNIST")
+    assert any("press Download" in info.value for info in at.info)
+    assert at.button(key="cnn-data-download-MNIST").label == "Download MNIST (12 MB)"
+    assert "run" not in at.query_params
+    at.selectbox(key="cnn-data").select("digits").run()
+    assert "run" in at.query_params
+    assert not at.exception
+
+
 def test_a_layer_that_does_not_fit_is_shown_after_those_that_do():
     layers = "conv 8 3, relu, max_pool 2, linear"
     at = open_page(cnn__view="Build and train", cnn__network="own list", cnn__layers=layers)
@@ -81,11 +117,26 @@ def test_the_shipped_network_is_judged_and_the_test_pictures_wait():
     assert float({m.label: m.value for m in at.metric}["rows"]) == 360
 
 
-def test_a_mistake_leads_to_its_maps():
+def test_a_mistake_shows_its_maps_and_where_the_network_looked_and_leads_on():
     at = open_page(cnn__view="Evaluate")
-    at.button(key="cnn-worst-0-Look inside").click().run()
+    report = judging.report(looking.bench(looking.Spec()), "val")
+    at.session_state["cnn:closer-worst"] = int(judging.worst(report)[0])
+    at.run()
+    at.button(key="cnn-worst-Look inside").click().run()
     assert not at.exception
     assert "**wrong**" in texts(at)
+
+
+def test_k_of_top_k_is_the_learners():
+    at = open_page(cnn__view="Evaluate")
+    shares = []
+    for k in (1, 2, 10):
+        at.number_input(key="cnn-k").set_value(k).run()
+        shares.append(float({m.label: m.value for m in at.metric}[f"top-{k}"]))
+    assert shares[0] == float({m.label: m.value for m in at.metric}["accuracy"])
+    assert shares == sorted(shares)
+    assert shares[-1] == 1
+    assert not at.exception
 
 
 def test_explanations_stand_side_by_side_with_their_check():

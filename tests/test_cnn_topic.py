@@ -2,12 +2,15 @@
 
 from collections import deque
 
+import pytest
 import torch
 from torch import nn
 
 from models import cnn
 from models.cnn import augment, data, look, network, topic
+from models.core.control import Command, Control
 from models.core.seeding import generator, seeded
+from models.core.spec import SpecError
 from models.training.run import Run
 
 SMALL = cnn.Spec(limit=200, image_size=8, epochs=2, batch_size=32)
@@ -61,6 +64,44 @@ def test_a_frame_shows_what_the_network_makes_of_the_scenes_picture_now():
         torch.testing.assert_close(torch.from_numpy(drawn["exact"]), true.values)
     assert abs(float(frame["probabilities"].sum()) - 1) < 1e-5
     assert run.model.training
+
+
+def test_the_evolution_of_a_layer_shows_past_epochs_and_moves_nothing():
+    run = Run(SMALL, plan=topic.plan(SMALL))
+    pictures, past = topic.Pictures(run), []
+    for _ in range(2 * run.batches):
+        if run.position == 0:
+            past.append(look.feature_maps(run.model, pictures.picture, ["3"])[0].values)
+        run.batch()
+    before = [p.clone() for p in run.model.parameters()]
+    told = pictures.answers["evolve"](layer="3")
+    assert told["epochs"] == [0, 1, 2]
+    now = look.feature_maps(run.model, pictures.picture, ["3"])[0].values
+    for seen, true in zip(told["values"], [*past, now], strict=True):
+        torch.testing.assert_close(torch.from_numpy(seen), true)
+    assert all(torch.equal(a, b) for a, b in zip(before, run.model.parameters(), strict=True))
+    assert (run.epoch, run.position) == (2, 0)
+    few = pictures.answers["evolve"](layer="0", count=2)
+    assert few["epochs"] == [0, 2]
+    own = pictures.answers["evolve"](layer="0", picture=torch.zeros(1, 8, 8).numpy().tobytes())
+    assert float(own["picture"].max()) == 0
+    for layer, picture in (("no", b""), ("0", b"1234")):
+        with pytest.raises(SpecError):
+            pictures.answers["evolve"](layer=layer, picture=picture)
+    run.seek(1)
+    assert pictures.answers["evolve"](layer="3")["epochs"] == [0, 1]
+
+
+def test_a_live_run_answers_for_its_past_epochs():
+    class Asks(Control):
+        def __init__(self) -> None:
+            self.left = [Command("evolve", {"layer": "0"}, 7)]
+
+        def gate(self, epoch_ended: bool = False) -> list[Command]:
+            return [self.left.pop()] if epoch_ended and self.left else []
+
+    replies = [s.replies for s in cnn.train(SMALL, control=Asks()) if s.replies]
+    assert replies[0][7]["epochs"] == [0, 1]
 
 
 def test_two_classes_have_an_output_each():

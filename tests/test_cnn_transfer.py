@@ -1,13 +1,16 @@
 """Laws of transfer: what is frozen stays, what is new is new, stages follow each other, few are part of many."""
 
 import copy
+import io
 
 import pytest
 import torch
 from torch import nn
 
-from models.cnn import pretrain, transfer
+from models.cnn import judging, looking, network, pretrain, transfer
 from models.core.spec import SpecError
+from models.data import workspace
+from tests import image_cases
 
 BASE = pretrain.load(transfer.PART)
 
@@ -69,11 +72,42 @@ def test_the_comparison_tells_every_number_and_keeps_the_network():
     assert [row["step"] for row in rows] == [1, 2]
     assert all(0 <= row[way] <= 1 for row in rows for way in transfer.WAYS)
     file = snapshots[-1].blobs["transferred.safetensors"]
-    from models.cnn import looking
-
     own = looking.spec_of(file)
     assert own.data == spec.target
     pretrain.with_weights(own, file)
+
+
+def test_the_shipped_network_is_transferred_to_own_pictures():
+    own = image_cases.kept(
+        {f"{name}/{i}.png": image_cases.noise(100 * k + i) for k, name in enumerate("ab") for i in range(8)}
+    )  # fmt: skip
+    *_, last = transfer.train(transfer.Spec(target=own, sizes="1, 2", epochs=1))
+    used = looking.spec_of(last.blobs["transferred.safetensors"])
+    assert (used.data, used.channels, used.outputs) == (own, 1, 2)
+
+
+def test_a_network_of_torchvision_is_transferred_and_judged_in_its_own_scale():
+    torch.manual_seed(1)
+    state = network.known("mobilenet_v3_small", 3, 7, 224).state_dict()
+    out = io.BytesIO()
+    torch.save(state, out)
+    weights = f"upload:{workspace.put(out.getvalue(), 'mobile.pth')}"
+    spec = transfer.Spec(
+        base="mobilenet_v3_small", weights=weights, target="photos", sizes="1, 2", epochs=1
+    )
+    *_, last = transfer.train(spec)
+    file = last.blobs["transferred.safetensors"]
+    own = looking.Spec(
+        network=looking.OWN, weights=f"upload:{workspace.put(file, 'new.safetensors')}"
+    )
+    used = looking.bench(own)
+    assert used.imagenet
+    assert (used.size, used.channels, len(used.classes)) == (64, 3, 2)
+    report = judging.report(used, "val")
+    assert report["accuracy"] == pytest.approx((last.frame or {})["row"]["fine_tuned"], abs=1e-6)
+    assert "x = imagenet(x)" in looking.to_code(own)
+    again = transfer.Spec(base=looking.OWN, weights=own.weights, target="digits", sizes="1, 2")
+    assert "imagenet" in transfer.to_code(again)
 
 
 @pytest.mark.parametrize("sizes", ["", "5", "1, 1", "0, 5", "a, b", "1,2,3,4,5,6,7,8,9"])

@@ -383,3 +383,32 @@ def test_a_timers_message_with_the_new_value_ends_the_watch(
         at.session_state["toy-x"] = value
         at.run()
         assert at.number_input(key="toy-x").value == value
+
+
+def test_a_value_that_a_timers_own_message_put_holds_against_the_message_behind_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    at = AppTest.from_function(_timed_first).run()
+    at.number_input(key="toy-x").set_value(3).run()
+    by_itself = SimpleNamespace(fragment_ids_this_run=["a"])
+    with monkeypatch.context() as patched:
+        patched.setattr(address, "get_script_run_ctx", lambda: by_itself)
+        at.session_state["timer"] = True
+        at.button[0].click().run()  # the timer's message brings the click along
+    at.session_state["toy-x"] = 3  # and the click's own message comes with the old value
+    at.run()
+    assert at.number_input(key="toy-x").value == 5
+
+
+def _timed_first() -> None:
+    import streamlit as st
+
+    from components import address
+
+    if st.session_state.pop("timer", False):
+        address.every(1.0)(lambda: None)()
+        st.stop()
+    address.arrive("toy")
+    st.button("fix", on_click=address.put, args=("toy-x", 5))
+    st.number_input("x", 0, 9, 1, key="toy-x")
+    address.seen()

@@ -28,7 +28,7 @@ def settings(count: int) -> list[dict]:
         if s["op"] == "avg_pool" and draw.random() < 0.9:
             s |= {"dilation": 1, "dilation_width": 0}
         if s["op"] != "conv_transpose":
-            s["output_padding"] = int(draw.random() < 0.02)
+            s |= {"output_padding": int(draw.random() < 0.02), "output_padding_width": -1}
         if s["padding"] == "causal" and draw.random() < 0.8:
             s["dims"] = 1
         made.append(s)
@@ -59,7 +59,9 @@ def _setting(draw: random.Random, i: int) -> dict:
         "dilation_width": draw.choice((0, 0, 3)),
         "groups": draw.choice((1, 1, 2, 4)),
         "output_padding": draw.choice((0, 0, 0, 1)),
+        "output_padding_width": draw.choice((-1, -1, -1, 0, 1, 2)),
         "output_size": draw.randint(1, 5),
+        "output_width": draw.choice((0, 0, 1, 4)),
         "bias": draw.random() < 0.5,
         "count_include_pad": draw.random() < 0.7,
         "pattern": draw.choice(("integers", "normal", "ramp")),
@@ -82,7 +84,7 @@ def by_torch(s: dict) -> torch.Tensor:
     x = torch.zeros(1, s["in_channels"], *(s["height"], s["width"])[axis])
     if op.startswith("adaptive"):
         name = {"adaptive_max_pool": "AdaptiveMaxPool", "adaptive_avg_pool": "AdaptiveAvgPool"}[op]
-        return getattr(nn, f"{name}{dims}d")(s["output_size"])(x)
+        return getattr(nn, f"{name}{dims}d")(both(s["output_size"], s["output_width"], 0))(x)
     if s["padding"] == "asymmetric":
         sides = (s["pad_left"], s["pad_right"], s["pad_top"], s["pad_bottom"])[: 2 * dims]
         mode = "constant" if s["padding_mode"] == "zeros" else s["padding_mode"]
@@ -103,7 +105,7 @@ def by_torch(s: dict) -> torch.Tensor:
     if op == "conv_transpose":
         return getattr(nn, f"ConvTranspose{dims}d")(
             s["in_channels"], s["out_channels"], kernel, stride, pad,
-            s["output_padding"], s["groups"], s["bias"], dilation,
+            both(s["output_padding"], s["output_padding_width"], -1), s["groups"], s["bias"], dilation,
         )(x)  # fmt: skip
     return getattr(nn, f"Conv{dims}d")(
         s["in_channels"], s["out_channels"], kernel, stride,
@@ -114,7 +116,7 @@ def by_torch(s: dict) -> torch.Tensor:
 
 def not_torchs(s: dict) -> bool:
     """Options that torch's layer has no argument for, so that only our sentence can refuse them."""
-    other = s["op"] != "conv"
+    other, other_than_transposed = s["op"] != "conv", s["op"] != "conv_transpose"
     across = s["dilation_width"] or s["dilation"]
     dilation = across if s["dims"] == 1 else max(s["dilation"], across)
     return bool(
@@ -125,7 +127,7 @@ def not_torchs(s: dict) -> bool:
         or (s["op"] == "avg_pool" and dilation > 1)
         or (s["op"] == "avg_pool" and s["padding"] == "asymmetric" and not s["count_include_pad"])
         or (other and s["padding"] == "same")
-        or (s["output_padding"] and s["op"] != "conv_transpose")
+        or (max(s["output_padding"], s["output_padding_width"]) > 0 and other_than_transposed)
     )
 
 

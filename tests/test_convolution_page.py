@@ -64,3 +64,29 @@ def test_a_link_to_a_picture_that_is_not_here_says_so_and_offers_another():
     assert not at.exception
     at.selectbox(key="filters-image").select("flower").run()
     assert not at.error
+
+
+def test_typing_into_the_kernels_grid_makes_it_a_typed_one_of_any_size():
+    at = open_page(convolution__view="Picture", filters__kernel="box")
+    mind = at.session_state["filters-kernel:grid"]
+    assert len(mind.base) == 3
+    assert "Type into a cell" in " ".join(c.value for c in at.caption)
+    at = open_page(
+        convolution__view="Picture", filters__kernel="typed", filters__weights="0,1;2,3;4,5"
+    )
+    assert at.session_state["filters-kernel:grid"].base == [[0, 1], [2, 3], [4, 5]]
+    at.number_input(key="filters-columns:(3, 2)").set_value(3).run()
+    assert at.text_input(key="filters-weights").value == "0,1,0;2,3,0;4,5,0"
+    at.number_input(key="filters-rows:(3, 3)").set_value(1).run()
+    assert at.text_input(key="filters-weights").value == "2,3,0"
+    assert not at.exception
+
+
+def test_the_matrix_product_is_made_when_it_is_asked_for():
+    at = open_page()
+    assert "unfold" not in texts(at)
+    at.session_state["convolution-unfold"] = True
+    at.run()
+    assert "Largest difference from the layer's own output: **0**" in texts(at)
+    assert at.dataframe
+    assert not at.exception

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from models.core.spec import SpecError
 from models.data import convert_tables, workspace
 from models.data.convert_tables import Spec
+from tests.image_cases import packed
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -108,7 +109,7 @@ def test_arrays_become_columns() -> None:
     frame, report = taken(content, "t.npz")
     assert list(frame) == ["x0", "x1", "x2", "y"]
     assert frame["y"].tolist() == [1, 0, 1]
-    assert [name for name, _ in report["left_out"]] == ["other", "cube"]
+    assert [name for name, _ in report["left_out"]] == ["cube"]
 
 
 def test_pickled_objects_are_never_loaded(tmp_path: Path) -> None:
@@ -166,3 +167,69 @@ def test_numbers_come_back_as_they_were(values: list[float]) -> None:
     lines = "\n".join(json.dumps({"a": v}) for v in values)
     frame, _ = taken(lines.encode(), "t.jsonl")
     assert frame["a"].tolist() == pytest.approx(values)
+
+
+def several(content: bytes, name: str) -> tuple[dict[str, pd.DataFrame], dict[str, Any]]:
+    """The tables of one upload by name, the first one first."""
+    id = workspace.put(content, name)
+    *_, last = convert_tables.train(Spec(f"upload:{id}"))
+    frame = last.frame or {}
+    made = [(frame["dataset"], frame["name"]), *frame["also"]]
+    return {title: pd.read_csv(workspace.get(table)) for table, title in made}, frame["report"]
+
+
+def test_arrays_of_several_lengths_are_a_table_each() -> None:
+    found, _ = several(saved(x=np.eye(3), y=np.array([1, 0, 1]), rest=np.zeros((2, 2))), "t.npz")
+    assert {name: list(table) for name, table in found.items()} == {
+        "t x, y (table).csv": ["x0", "x1", "x2", "y"],
+        "t rest (table).csv": ["rest0", "rest1"],
+    }
+
+
+def test_the_tables_of_an_archive_are_taken_each_and_those_alike_also_together() -> None:
+    files = {
+        "2024/jan.csv": b"a,b\n1,2\n3,4",
+        "2024/feb.csv": b"a,b\r\n5,6\r\n",
+        "other.tsv": b"x\ty\n1\t2\n",
+        "deep/t.parquet": parquet(pa.table({"p": [1, 2]})),
+        "deep/r.jsonl": b'{"k": 1}\n{"k": 2}',
+        "deep/a.npy": b"\x93NUMPY cut",
+        "read.me": b"words",
+        "../out.csv": b"a,b\n1,2",
+        "binary.csv": b"\0\1\2" * 400,
+    }
+    found, report = several(packed(files), "all.zip")
+    assert next(iter(found)) == "all (2 put together).csv"
+    first = next(iter(found.values()))
+    assert first.to_dict("list") == {"a": [1, 3, 5], "b": [2, 4, 6]}
+    assert set(list(found)[1:]) == {
+        "2024-jan.csv", "2024-feb.csv", "other.tsv", "deep-t (table).csv", "deep-r (table).csv"
+    }  # fmt: skip
+    assert {name for name, _ in report["left_out"]} == {
+        "deep/a.npy", "read.me", "../out.csv", "binary.csv"
+    }  # fmt: skip
+
+
+def test_an_archive_without_a_table_is_explained() -> None:
+    with pytest.raises(SpecError, match="holds no table that can be read"):
+        several(packed({"a.txt": b"", "b.exe": b"MZ"}), "none.zip")
+
+
+@settings(max_examples=15, deadline=None)
+@given(
+    st.dictionaries(
+        st.text(min_size=1, max_size=12).map(lambda n: f"{n}.csv"),
+        st.binary(max_size=60) | st.just(b"a,b\n1,2\n"),
+        max_size=4,
+    )
+)
+def test_any_archive_of_tables_ends_in_tables_or_a_sentence(files: dict[str, bytes]) -> None:
+    try:
+        found, report = several(
+            packed({k.encode("utf-8", "replace").decode(): v for k, v in files.items()}), "x.zip"
+        )
+    except SpecError as error:
+        assert len(str(error)) > 20  # noqa: PT017  # either of the two is right
+    else:
+        assert 1 <= len(found) <= len(files) + 2
+        assert report["left_out_count"] + len(found) >= len(files)

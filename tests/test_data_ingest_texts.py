@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from models.core.spec import SpecError
 from models.data import ingest_texts, text_steps, workspace
+from tests.image_cases import packed
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -122,3 +123,36 @@ def test_a_set_that_was_never_taken_in_says_so() -> None:
     assert not ingest_texts.is_set(id)
     with pytest.raises(SpecError, match="not been taken in as texts"):
         ingest_texts.card(f"upload:{id}")
+
+
+def test_files_in_class_folders_are_a_text_each() -> None:
+    files = {
+        "aclImdb/train/pos/1.txt": "good\nfilm".encode("utf-16"),
+        "aclImdb/train/neg/2.txt": "bad Käse".encode("cp1252"),
+        "aclImdb/test/neg/3.txt": b"worse",
+        "aclImdb/README": b"about this set",
+        "aclImdb/train/neg/broken.txt": b"\0\1\2\3" * 30,
+        "aclImdb/train/pos/empty.txt": b"",
+        "aclImdb/train/pos/cat.png": b"\x89PNG",
+        "../out.txt": b"outside",
+    }
+    rows, card = taken(packed(files), "set.zip")
+    assert ("good film", "pos") in rows
+    assert ("bad Käse", "neg") in rows
+    assert card["labels"] == {"aclImdb": 1, "neg": 2, "pos": 1}
+    assert {name.rsplit("/", 1)[-1] for name, _ in card["refused"]} == {
+        "broken.txt", "empty.txt", "cat.png", "out.txt"
+    }  # fmt: skip
+
+
+def test_files_without_folders_are_a_text_a_line_named_by_their_file() -> None:
+    files = {
+        "english.txt": b"good morning\n\nhello",
+        "deutsch.txt": "schönen Tag\n".encode(),
+        "more.jsonl": b'{"text": "ciao", "label": "italiano"}\n{broken',
+    }
+    rows, card = taken(packed(files), "set.zip")
+    assert sorted(rows) == [
+        ("ciao", "italiano"), ("good morning", "english"), ("hello", "english"), ("schönen Tag", "deutsch")
+    ]  # fmt: skip
+    assert [where for where, _ in card["refused"]] == ["more.jsonl, Line 2"]

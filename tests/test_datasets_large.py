@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pandas as pd
@@ -31,6 +34,21 @@ def test_every_way_computes_the_means_of_the_whole_table_also_with_gaps(tmp_path
         pd.testing.assert_series_equal(found, expected, check_dtype=False, rtol=1e-5)
 
 
+def test_a_table_of_another_separator_encoding_and_decimal_is_read_as_it_is(tmp_path: Path) -> None:
+    rows = "".join(f"Zürich;{i},25;{2 * i};2024-01-{1 + i % 28:02}\n" for i in range(3000))
+    id = workspace.put(f"Ort;Größe;Zahl;Tag\n{rows}".encode("cp1252"), "t.csv")
+    large.prepare(Spec(data=f"upload:{id}", chunk=1000), tmp_path)
+    for way in large.WAYS.values():
+        found = way(tmp_path, 1000)
+        assert found.to_dict() == pytest.approx({"Größe": 1499.75, "Zahl": 2999.0})
+
+
+def test_a_table_without_a_header_is_read_as_it_is(tmp_path: Path) -> None:
+    large.prepare(Spec(data=kept("".join(f"{i},{i / 2}\n" for i in range(2000)))), tmp_path)
+    for way in large.WAYS.values():
+        assert list(way(tmp_path, 1000)) == pytest.approx([999.5, 499.75])
+
+
 @pytest.mark.parametrize("workers", [0, 2])
 @pytest.mark.parametrize("ranks", [1, 3])
 def test_every_row_is_read_by_exactly_one_worker_of_one_rank(
@@ -48,7 +66,22 @@ def test_a_run_measures_every_way_and_ends_with_the_shards() -> None:
     rows = [row for snapshot in first for row in snapshot.rows]
     assert [row["way"] for row in rows] == list(large.WAYS)
     assert all(row["mean"] == pytest.approx(1.0) and row["seconds"] > 0 for row in rows)
-    assert len((last.frame or {})["shards"]) == 3
+    frame = last.frame or {}
+    assert len(frame["shards"]) == 3
+    assert frame["prepared"] > 0
+    assert frame["shared"] > 0
+
+
+def test_memory_of_children_counts_and_what_was_held_before_does_not() -> None:
+    held = b"\1" * 80_000_000
+    with large.Watch() as alone:
+        time.sleep(0.05)
+    with large.Watch() as child:
+        code = "x = b'\\1' * 60_000_000; import time; time.sleep(0.3)"
+        subprocess.run([sys.executable, "-c", code], check=True)
+    assert alone.megabytes < 40 < 55 < child.megabytes < 140
+    assert len(held) == 80_000_000
+    assert child.seconds > 0.3
 
 
 def test_a_table_without_numbers_is_said() -> None:

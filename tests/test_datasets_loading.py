@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from models import datasets
+from models.core.spec import SpecError
 from models.datasets import loading, throughput
 from models.datasets.loading import FORMATS, Batch, Spec, summary
 
@@ -24,7 +26,9 @@ def rows(spec: Spec) -> list[Any]:
 @pytest.mark.parametrize("workers", [0, 2])
 @pytest.mark.parametrize("form", FORMATS)
 def test_the_recording_is_the_samplers_order_whatever_the_format(form: str, workers: int) -> None:
-    spec = Spec(format=form, num_workers=workers, shown=9, batch_size=20, side=32)
+    spec = Spec(
+        format=form, num_workers=workers, shown=9, batch_size=20, side=32, model="none", transforms="ToFloat"
+    )  # fmt: skip
     found = rows(spec)
     made = datasets.parts(loading.datasets_part(spec))
     places: Any = list(range(len(made.train)))
@@ -95,3 +99,30 @@ def test_only_sizes_that_the_transforms_fit_are_tried() -> None:
     spec = throughput.Spec(transforms="RandomCrop 60\nToFloat")
     sides = [t.value for t in throughput.trials(spec) if t.knob == "side"]
     assert sides == [64, 96, 128]
+
+
+def test_the_learners_own_layers_train_on_the_batches() -> None:
+    spec = Spec(
+        model=loading.OWN, layers="conv 4 3 stride=2, relu, flatten, linear", shown=4, side=32,
+        transforms="RandomCrop 20\nToFloat",
+    )  # fmt: skip
+    *_, last = loading.train(spec)
+    assert (last.frame or {})["summary"]["learned"] > 0
+    made = datasets.parts(loading.datasets_part(spec))
+    assert loading.picture_shape(spec, made) == (3, 20, 20)
+    model = loading.own_network(spec.layers, (3, 20, 20), 2)
+    assert model(torch.zeros(5, 3, 20, 20)).shape == (5, 2)
+
+
+@pytest.mark.parametrize(
+    ("layers", "said"),
+    [
+        ("conv 4 3, relu", "end with"),
+        ("conv 4 30, flatten, linear", "does not fit"),
+        ("wonder 3", "names no layer"),
+        ("flatten, linear 7", "end with 7"),
+    ],
+)
+def test_own_layers_that_do_not_fit_are_explained(layers: str, said: str) -> None:
+    with pytest.raises(SpecError, match=said):
+        loading.own_network(layers, (3, 20, 20), 2)

@@ -5,10 +5,13 @@ import time
 import zipfile
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
+from components.figures import datasets as figures
+from models.data import workspace
 from tests.conftest import ROOT
 
 
@@ -36,6 +39,41 @@ def test_every_view_opens_without_an_error(view: str):
     at = opened(datasets__view=view)
     assert not at.exception
     assert not at.error
+
+
+def test_steps_of_a_tables_columns_reach_the_batch_and_the_code_and_nonsense_is_explained():
+    at = opened(datasets__view="Table", columns__steps="mass: median, log\nkind: embedding 3")
+    assert not at.error
+    assert (metric(at, "Numbers"), metric(at, "A network sees")) == ("8 × 1", "8 × 4")
+    assert any("'mass': [Median(), Log()]" in code.value for code in at.code)
+    at.text_area(key="columns-steps").set_value("mass: standardise").run()
+    assert "left with 1 missing value" in at.error[0].value
+    at.text_area(key="columns-steps").set_value("mass: what").run()
+    assert any("is no step" in e.value for e in (*at.error, *at.warning, *at.info))
+
+
+def test_words_of_a_table_are_no_markup_in_pictures_messages_and_lists():
+    hostile = [
+        "<b>bold</b>",
+        '<a href="javascript:alert(1)">x',
+        "&lt;",
+        "![x](http://evil.invalid/x.png)",
+        "=cmd",
+    ]
+    drawn = figures.distribution(pd.Series(hostile * 2, dtype="category"))
+    assert sorted(drawn.data[0].y) == sorted(
+        w.replace("&", "&amp;").replace("<", "&lt;")[:60] for w in (h[:30] for h in hostile)
+    )
+    text = "n,word\n" + "\n".join(
+        f'{i},"{hostile[i % 5].replace(chr(34), chr(34) * 2)}"' for i in range(40)
+    )
+    data = "upload:" + workspace.put(text.encode(), "<i>![x](http://evil.invalid/x.png).csv")
+    at = opened(
+        datasets__view="Table", tables__data=data, columns__steps=f"word: fill {hostile[3]}"
+    )
+    assert not at.exception
+    shown = [m.value for m in (*at.markdown, *at.caption, *at.error)]
+    assert not [m for m in shown if "<b>" in m.replace("\\<", "") or "![" in m.replace("\\[", "")]
 
 
 def test_an_archive_of_the_servers_folder_is_taken_in_only_where_its_owner_named_one(

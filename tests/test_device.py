@@ -80,3 +80,19 @@ def test_shapes_at_the_edge_come_home(shape: tuple[int, ...]) -> None:
 def test_a_tensor_on_an_accelerator_comes_home_with_the_same_values() -> None:
     there = torch.arange(6.0, device=device.best(), dtype=torch.bfloat16).reshape(2, 3).T
     assert device.to_numpy(there).tolist() == [[0, 3], [1, 4], [2, 5]]
+
+
+def test_small_work_has_one_thread_and_leaves_the_others_as_they_were():
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        with device.one_thread():
+            assert torch.get_num_threads() == 1
+            with device.one_thread():
+                assert torch.get_num_threads() == 1
+        assert torch.get_num_threads() == 2
+        with pytest.raises(KeyError), device.one_thread():
+            raise KeyError
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)

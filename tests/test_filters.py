@@ -54,16 +54,37 @@ def test_a_layer_equals_conv2d_channel_by_channel():
         torch.testing.assert_close(result.after[0][channel], expected[0, 0])
 
 
-def test_the_receptive_field_is_what_the_gradient_reaches():
-    spec = Spec(kernel="box", kernel_size=3, layers=3, stride=2, dilation=2, padding_mode="zeros")
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"kernel": "box", "layers": 3, "stride": 2, "dilation": 2},
+        {"kernel": "typed", "weights": "1,1,1,1,1;1,1,1,1,1", "layers": 2, "then": "gaussian"},
+    ],
+)
+def test_the_receptive_field_is_what_the_gradient_reaches(changes):
+    spec = Spec(kernel_size=3, padding_mode="zeros", **changes)
     x = torch.ones(1, 64, 64, requires_grad=True)
     result = filters.run(spec, x)
     for out, field in zip(result.after, result.receptive_field, strict=True):
         (grad,) = torch.autograd.grad(
             out[0, out.shape[1] // 2, out.shape[2] // 2], x, retain_graph=True
         )
-        rows = (grad[0] != 0).any(1).nonzero()
-        assert int(rows.max() - rows.min()) + 1 == field
+        seen = tuple(
+            int(cells.max() - cells.min()) + 1
+            for cells in ((grad[0] != 0).any(1).nonzero(), (grad[0] != 0).any(0).nonzero())
+        )
+        assert seen == field
+
+
+def test_a_sequence_applies_its_kernels_in_their_order_and_is_exported(tmp_path):
+    spec = Spec(kernel="sobel_x", layers=2, then="Gaussian, laplacian", relu=True, flip=True)
+    result = filters.run(spec)
+    x = result.before
+    for name in ("sobel_x", "sobel_x", "gaussian", "laplacian"):
+        x = filters.run(Spec(kernel=name, relu=True, flip=True), x).after[0]
+    torch.testing.assert_close(result.after[-1], x)
+    printed = export.numbers(export.run(filters.to_code(spec), tmp_path))
+    assert printed == pytest.approx(filters.numbers(result), rel=1e-4)
 
 
 @pytest.mark.parametrize(
@@ -71,6 +92,8 @@ def test_the_receptive_field_is_what_the_gradient_reaches():
     [
         ({"kernel_size": 4}, {"kernel_size": 5}, "must be odd"),
         ({"image": "cat"}, {"image": "flower"}, "no picture"),
+        ({"then": "blur"}, {"then": "box"}, "'blur', which is no kernel"),
+        ({"layers": 7, "then": "box, box"}, {"layers": 7, "then": "box"}, "at most 8"),
         ({"kernel": "typed", "weights": "1,2;3"}, {"kernel": "typed", "weights": "1,2;3,4"}, "rows have 2, 1"),
         ({"kernel": "typed", "weights": "1,a"}, {"kernel": "typed", "weights": "1,2"}, "no number"),
         ({"kernel": "typed", "weights": "inf"}, {"kernel": "typed", "weights": "1"}, "not finite"),

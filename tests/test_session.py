@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from streamlit.runtime.scriptrunner import RerunException
-from streamlit.runtime.scriptrunner_utils.script_requests import RerunData
 from streamlit.testing.v1 import AppTest
 
 from components import session
@@ -44,32 +42,44 @@ def test_a_message_outlives_runs_that_are_cut_short(cuts: int) -> None:
     assert _shown(at.run()) == []
 
 
-def test_a_callback_that_is_cut_is_carried_out_and_the_click_that_cut_it_goes_on() -> None:
-    done = []
+def _taking() -> None:
+    import streamlit as st
+    from streamlit.runtime.scriptrunner import StopException
 
-    @session.whole
-    def take(name: str) -> None:
-        done.append("begun")
-        if done == ["begun"]:
-            raise RerunException(RerunData())
-        done.append(name)
-
-    with pytest.raises(RerunException):
-        take("mine.csv")
-    assert done == ["begun", "begun", "mine.csv"]
-    done.append("more")
-    take("other.csv")  # nothing cuts it: once
-    assert done[4:] == ["begun", "other.csv"]
-
-
-def test_what_is_wrong_in_a_callback_is_said_at_once() -> None:
-    done = []
+    from components import session
 
     @session.whole
     def take() -> None:
-        done.append(1)
-        raise ValueError("not a table")
+        if st.session_state.pop("cut", False):
+            raise StopException  # as Streamlit does when the next message has arrived
+        if st.session_state.get("breaks"):
+            raise ValueError("not a table")
+        st.session_state["taken"] = [*st.session_state.get("taken", []), st.session_state["x"]]
 
-    with pytest.raises(ValueError, match="not a table"):
-        take()
-    assert done == [1]
+    session.drawing()
+    st.number_input("x", 0, 9, 1, key="x", on_change=take)
+    session.drawn()
+
+
+@pytest.mark.parametrize("cut", [False, True])
+def test_a_callback_that_is_cut_short_is_carried_out_by_the_next_run_and_once(cut: bool) -> None:
+    at = AppTest.from_function(_taking).run()
+    at.session_state["cut"] = cut
+    at.number_input[0].set_value(4).run()
+    at.run()
+    at.run()
+    assert at.session_state["taken"] == [4]
+    at.number_input[0].set_value(5).run()
+    assert at.session_state["taken"] == [4, 5]
+    assert not session._BEGUN
+
+
+def test_a_callback_that_fails_by_itself_is_not_begun_again() -> None:
+    at = AppTest.from_function(_taking).run()
+    at.session_state["breaks"] = True
+    at.number_input[0].set_value(4).run()
+    assert "not a table" in at.exception[0].message
+    at.session_state["breaks"] = False
+    at.run()
+    assert not at.exception
+    assert "taken" not in at.session_state

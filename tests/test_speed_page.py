@@ -219,7 +219,7 @@ def test_a_model_beyond_memory_is_refused_with_its_estimate() -> None:
     at = open_page(**beyond, **{"speed-size": "224", "speed-depth": "12"})
     at.button(key="speed-measure").click().run()
     finished(at)
-    assert any("needs about" in e.value and "Make batch_size" in e.value for e in at.error)
+    assert any("needs about" in e.value and "Make batch" in e.value for e in at.error)
 
 
 def test_a_killed_worker_ends_its_own_measurement_with_a_sentence() -> None:

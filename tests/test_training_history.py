@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 import torch
 
@@ -74,3 +76,27 @@ def test_any_budget_goes_back_exactly(budget):
     for epoch in (12, 1, 7, 11):
         run.seek(epoch)
         assert torch.equal(run.linears[0].weight, weights[epoch - 1])
+
+
+def test_weights_are_kept_at_even_distances_from_the_start_within_their_number_and_bytes():
+    def weights(epoch: int) -> dict[str, torch.Tensor]:
+        return {"w": torch.full((4,), float(epoch))}
+
+    for past in (history.Weights(10_000, 5), history.Weights(5 * 16, 100)):
+        for epoch in range(40):
+            past.keep(epoch, 10 * epoch, weights(epoch))
+            kept = list(past.until(10 * epoch))
+            assert kept[0] == 0
+            assert len(kept) <= 5
+            assert len({b - a for a, b in itertools.pairwise(kept)}) <= 1
+        assert len(kept) >= 3
+        assert list(past.until(160)) == [e for e in kept if e <= 16]
+    past.keep(16, 165, {"w": torch.zeros(4)})  # another course
+    assert float(past.until(165)[16]["w"].sum()) == 0
+
+
+def test_kept_weights_do_not_move_with_the_networks():
+    live, past = {"w": torch.zeros(2)}, history.Weights(100, 4)
+    past.keep(0, 0, live)
+    live["w"] += 1
+    assert float(past.until(0)[0]["w"].sum()) == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from pathlib import Path
 from typing import Any
 
@@ -24,13 +25,25 @@ LAYERS = {
     "padded max": nn.MaxPool2d(3, 2, padding=1),
     "mean": nn.AvgPool2d(2),
     "padded mean": nn.AvgPool2d(3, 1, padding=1),
+    "adaptive": nn.AdaptiveAvgPool2d((2, 4)),
+    "norm": nn.BatchNorm2d(3),
+    "dropout": nn.Dropout(0.9),
+    "relu": nn.ReLU(),
+    "flatten": nn.Flatten(),
+    "function": nn.Hardswish(),
 }
+LARGE = {"resnet18": 60, "mobilenet_v3_small": 40}  # and how many of their numbers are worked out
 
 
-def cases() -> list[dict[str, Any]]:
+def layer_cases() -> list[dict[str, Any]]:
     torch.manual_seed(0)
     found = []
     for name, layer in [*LAYERS.items(), ("linear", nn.Linear(12, 3))]:
+        layer.eval()
+        if isinstance(layer, nn.BatchNorm2d):
+            layer.running_mean, layer.running_var = torch.randn(3), torch.rand(3) + 0.5
+            nn.init.normal_(layer.weight)
+            nn.init.normal_(layer.bias)
         channels = getattr(layer, "in_channels", 3)
         x = torch.randn(12, 1, 1) if name == "linear" else torch.randn(channels, 5, 6)
         with torch.no_grad():
@@ -50,10 +63,36 @@ def cases() -> list[dict[str, Any]]:
     return found
 
 
+def singles() -> list[dict[str, Any]]:
+    """Numbers of large networks, from all over them, as the server sends them one by one."""
+    found = []
+    for name, count in LARGE.items():
+        spec = looking.Spec(network=name, image="china")
+        used, seen = looking.bench(spec), looking.run(spec)
+        draw = random.Random(0)
+        for one in draw.sample(seen.maps, min(count, len(seen.maps))):
+            channel, *cell = (draw.randrange(n) for n in one.values.shape)
+            single = look.single(used.model, seen.maps, seen.x, one.name, channel, cell)
+            assert single is not None
+            assert single["value"] == float(one.values[channel, cell[0], cell[1]])
+            assert single["op"], f"{one.kind} is not written out"
+            plain = {
+                k: {"values": v.flatten().tolist(), "shape": list(v.shape)}
+                if hasattr(v, "shape")
+                else v
+                for k, v in single.items()
+                if k != "drawn"
+            }
+            found.append({"name": f"{name} {one.name}", "single": plain})
+    return found
+
+
 if NODE:
 
     def test_written_out_sums_are_pytorchs_numbers(tmp_path: Path) -> None:
-        assert broken("maps_laws", "maps", tmp_path, cases()) == ""
+        cases = {"layers": layer_cases(), "singles": singles()}
+        assert len({one["single"]["op"] for one in cases["singles"]}) >= 6
+        assert broken("maps_laws", "maps", tmp_path, cases) == ""
 
 
 @pytest.fixture
@@ -83,6 +122,9 @@ def test_a_large_network_is_sent_as_thumbnails_and_the_opened_layer_in_full(sent
     sizes = {one["name"]: one["tiles"].shape for one in data["layers"]}
     assert sizes["conv1"] == (12, 28, 28)
     assert sizes["layer1.0.conv1"] == (64, 56, 56)
+    drawn(looking.Spec(network="resnet18", image="china"), opened="conv1")
+    opened = next(one for one in sent[1]["layers"] if one["name"] == "conv1")
+    assert opened["tiles"].shape == (64, 56, 56)  # every map of 112 × 112, reduced
     assert data["asks"]
     assert len(wire.dumps(data)) < 2_000_000
 

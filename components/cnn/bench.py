@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import streamlit as st
 from torch import Tensor
 
-from components import address, controls, image_picker, news, session
+from components import address, controls, image_picker, session
+from components.cnn import jobs
 from components.controls import Panel
 from components.transport import Topic
 from components.views.drawpad import drawpad
@@ -16,6 +20,7 @@ from models.data import workspace
 
 PREFIX = "look"
 SOURCES = ("digit", "draw", "picture")
+_LARGE = 64  # pixels per side from which on running a network takes a while
 _SAYS = {"digit": "A digit", "draw": "Draw", "picture": "My picture"}
 
 
@@ -52,46 +57,24 @@ def network(panel: Panel[looking.Spec], topic: Topic) -> None:
 
 def download(name: str) -> None:
     """Fetch ImageNet weights through torchvision, in a worker, with its progress."""
-    client, me = session.client(), session.owner()
-    key = f"{PREFIX}:download"
-    run = st.session_state.get(key)
+    job = f"{PREFIX}-download"
 
-    def start() -> None:
-        try:
-            st.session_state[key] = client.start(
-                "models.cnn.pretrained", pretrained.Spec(network=name), owner=me
-            )
-        except RunError as error:
-            st.session_state[f"{PREFIX}:error"] = SpecError(str(error))
-
-    if run is None:
-        st.button(
-            "Download ImageNet weights",
-            key=f"{PREFIX}-download",
-            icon=":material/cloud_download:",
-            on_click=start,
-            help=f"{pretrained.megabytes(name):.0f} MB from download.pytorch.org, through torchvision, once. "
-            "Without a network the page goes on with random weights.",
-        )
-        return
-    _progress(key, run)
-
-
-@address.every(0.5)
-def _progress(key: str, run: str) -> None:
-    status = session.client().status(run, session.owner())
-    if status.state in ("running", "queued"):
-        rows = news.of(run).rows
-        st.progress(min(1.0, float(rows[-1]["epoch"])) if rows else 0.0, "Downloading the weights")
-        return
-    frame = news.of(run).frame
-    if status.state == "done" and frame:
-        address.put_next({f"{PREFIX}-weights": f"upload:{frame['weights']}"})
+    def done(frame: Mapping[str, Any]) -> None:
         workspace.claim(frame["weights"], "weights.pth", session.owner())
-    else:
-        st.session_state[f"{PREFIX}:error"] = SpecError(status.message, detail=status.detail)
-    st.session_state.pop(key, None)  # last: a run cut short before begins again
-    st.rerun()
+        address.put_next({f"{PREFIX}-weights": f"upload:{frame['weights']}"})
+
+    jobs.offer(
+        job,
+        "Download ImageNet weights",
+        "models.cnn.pretrained",
+        pretrained.Spec(network=name),
+        doing="Downloading the weights",
+        done=done,
+        help=f"{pretrained.megabytes(name):.0f} MB from download.pytorch.org, through torchvision, once. "
+        "Without a network the page goes on with random weights.",
+    )
+    if error := jobs.failed(job):
+        controls.explain(error)
 
 
 def picture(panel: Panel[looking.Spec]) -> None:
@@ -103,7 +86,7 @@ def picture(panel: Panel[looking.Spec]) -> None:
         required=True,
         format_func=_SAYS.__getitem__,
         key=f"{PREFIX}-source",
-        on_change=_turned,
+        on_change=session.whole(_turned),
         width="stretch",
     )
     if source == "digit":
@@ -148,10 +131,19 @@ def look(spec: looking.Spec) -> tuple[looking.Bench, looking.Result] | None:
     """What the network makes of the picture; None after saying why there is nothing."""
     try:
         used = looking.bench(spec)
+        if used.size > _LARGE:
+            return used, _kept(spec)
         return used, looking.run(spec, pixels=_pixels(spec.image, used.channels == 1))
     except SpecError as error:
         controls.explain(error)
         return None
+
+
+@st.cache_resource(max_entries=3, show_spinner="Running the network")
+def _kept(spec: looking.Spec) -> looking.Result:
+    """A large network's maps, kept while single numbers of them are asked for; shared, never changed in place."""
+    used = looking.bench(spec)
+    return looking.run(spec, pixels=_pixels(spec.image, used.channels == 1))
 
 
 def _pixels(image: str, gray: bool) -> Tensor | None:

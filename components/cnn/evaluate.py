@@ -12,7 +12,9 @@ from components.figures import evaluation as figures
 from components.training import evaluate
 from components.transport import Topic
 from components.views.figure import figure
-from models.cnn import judging, looking
+from components.views.maps import maps
+from components.views.tiles import Tile, tiles
+from models.cnn import explain, judging, look, looking
 from models.core.spec import SpecError
 from models.data import images
 
@@ -27,14 +29,25 @@ def show(topic: Topic) -> None:
         st.markdown("**Network**")
         bench.network(panel, topic)
     panel.complain()
-    chosen = st.segmented_control(
-        "Pictures",
-        list(_SPLITS),
-        default="validation",
-        required=True,
-        key=f"{topic.page}-split",
-        bind="query-params",
-    )
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        chosen = st.segmented_control(
+            "Pictures",
+            list(_SPLITS),
+            default="validation",
+            required=True,
+            key=f"{topic.page}-split",
+            bind="query-params",
+        )
+        k = st.number_input(
+            "k of top-k",
+            1,
+            10,
+            3,
+            key=f"{topic.page}-k",
+            bind="query-params",
+            width=140,
+            help="top-k: the share of pictures whose true class is among the k likeliest.",
+        )
     try:
         used = looking.bench(panel.spec)
         if chosen == "test" and not _asked(topic, panel.spec):
@@ -43,7 +56,7 @@ def show(topic: Topic) -> None:
     except SpecError as error:
         controls.explain(error)
         return
-    k = min(3, len(report["names"]) - 1)
+    k = min(int(k), len(report["names"]))
     more = {
         f"top-{k}": f"{judging.top(report, k):.4f}",
         "calibration error": f"{judging.calibration_error(report):.4f}",
@@ -92,34 +105,81 @@ def _asked(topic: Topic, spec: looking.Spec) -> bool:
 def _pictures(
     topic: Topic, used: looking.Bench, report: dict[str, Any], rows: Any, key: str = "cell"
 ) -> None:
-    """Pictures with truth, answer and confidence; one can be opened in the other views."""
+    """Pictures with answer, truth and confidence; a click on one shows its maps and where the network looked."""
     at = {int(row): i for i, row in enumerate(report["rows"])}
     names = report["names"]
     try:
-        tiles = [judging.picture_of(used, int(row)) for row in rows]
+        shown = [judging.picture_of(used, int(row)) for row in rows]
     except SpecError as error:
         controls.explain(error)
         return
-    with st.container(horizontal=True, gap="small"):
-        for number, (row, x) in enumerate(zip(rows, tiles, strict=True)):
-            i = at[int(row)]
-            said, true = names[int(report["predicted"][i])], names[int(report["truth"][i])]
-            with st.container(width=104, gap=None):
-                st.image(
-                    x.movedim(0, -1).squeeze(-1).numpy(),
-                    width=96,
-                    clamp=True,
-                    caption=f"{said}, {float(report['confidence'][i]):.1%}"
-                    + (f" (is {true})" if said != true else ""),
-                )
-                with st.popover("Closer", key=f"{topic.page}-open-{key}-{number}"):
-                    for view in ("Look inside", "Explain"):
-                        st.button(
-                            view,
-                            key=f"{topic.page}-{key}-{number}-{view}",
-                            on_click=_open,
-                            args=(used, int(row), view),
-                        )
+    kept = f"{topic.page}:closer-{key}"
+    numbers = [int(row) for row in rows]
+    here = st.session_state.get(kept)
+    made = []
+    for row, x in zip(numbers, shown, strict=True):
+        i = at[row]
+        said, true = (names[int(report[what][i])] for what in ("predicted", "truth"))
+        confidence = f"{float(report['confidence'][i]):.1%}"
+        made.append(Tile(images.to_png(x), f"{said}, {confidence}", (f"is {true}",)))
+    picked = tiles(
+        made,
+        key=f"{topic.page}-tiles-{key}",
+        alt="Pictures with what the network says, how sure it is, and what is true; click one for its maps and Grad-CAM",
+        size=84,
+        picked=numbers.index(here) if here in numbers else None,
+        pickable=True,
+    )
+    if picked is not None and picked < len(numbers) and numbers[picked] != here:
+        st.session_state[kept] = numbers[picked]
+        st.rerun()  # the mark moves
+    if here in numbers:
+        _closer(topic, used, report, here, at[here], key)
+
+
+def _closer(
+    topic: Topic, used: looking.Bench, report: dict[str, Any], row: int, i: int, key: str
+) -> None:
+    """One picture: what every layer makes of it, and where the network looked for its answer and for the truth."""
+    names = report["names"]
+    said, true = (int(report[what][i]) for what in ("predicted", "truth"))
+    x = judging.picture_of(used, row)
+    seen = looking.imagenet(x) if used.imagenet else x
+    found, logits = look.seen(used.model, seen)
+    cams = [Tile(images.to_png(x), "picture", (f"is {names[true]}",))]
+    for label in dict.fromkeys((said, true)):
+        try:
+            heat = explain.attribute("grad_cam", used.model, seen, label).values
+        except SpecError as error:
+            controls.explain(error)
+            break
+        cams.append(Tile(images.to_png(explain.lit(x, heat)), f"why {names[label]}", ("Grad-CAM",)))
+    maps(
+        key=f"{topic.page}-closer-maps-{key}",
+        picture=x,
+        input=seen if used.imagenet else None,
+        found=found,
+        classes=names,
+        probabilities=logits.softmax(0),
+        weights=look.multiplied(used.model, found),
+        height=330,
+        alt=f"What every layer makes of this picture of {names[true]}",
+    )
+    with st.container(horizontal=True, vertical_alignment="center"):
+        with st.container(width="content"):
+            tiles(
+                cams,
+                key=f"{topic.page}-closer-cams-{key}",
+                alt="The picture, lit where Grad-CAM says the network looked",
+                size=110,
+            )
+        for view in ("Look inside", "Explain"):
+            st.button(
+                f"Open in {view}",
+                key=f"{topic.page}-{key}-{view}",
+                on_click=_open,
+                args=(used, row, view),
+            )
 
 
 def _open(used: looking.Bench, row: int, view: str) -> None:

@@ -106,14 +106,14 @@ def _attributions(
 def _side_by_side(picture: torch.Tensor, name: str, found: dict[str, explain.Attribution]) -> None:
     columns = st.columns(max(3, len(found) + 1), gap="small")
     with columns[0]:
-        st.markdown("**Picture**")
         st.image(picture.movedim(0, -1).squeeze(-1).numpy(), width="stretch", clamp=True)
+        st.markdown("**Picture**")
         st.caption(f"Bright places speak for {name}.")
     for column, (method, one) in zip(columns[1:], found.items(), strict=False):
         with column:
-            st.markdown(f"**{_TITLES[method]}**")
             low, high = float(one.values.min()), float(one.values.max())
             st.image(images.spread(one.values).numpy(), width="stretch", clamp=True)
+            st.markdown(f"**{_TITLES[method]}**")
             delta = "" if one.delta is None else f" Convergence delta {one.delta:.2g}."
             st.caption(f"{low:.2g} to {high:.2g}.{delta} {one.note}")
 

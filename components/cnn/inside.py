@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pandas as pd
 import streamlit as st
 
 from components import code_panel, controls, lesson
-from components.cnn import bench
+from components.cnn import bench, sets
+from components.figures import matrix
 from components.transport import Topic
+from components.views.figure import figure
 from components.views.maps import maps
-from models.cnn import architecture, data, look, looking
+from components.views.tiles import Tile, tiles
+from models.cnn import architecture, look, looking, several
+from models.core import device
 from models.core.spec import SpecError
+from models.data import images
 
 SCALES = ("map", "layer", "network")
 
@@ -38,33 +45,64 @@ def show(topic: Topic) -> None:
     if seen is None:
         return
     used, result = seen
-    best = int(result.probabilities.argmax())
-    said = _answer(spec, used, result)
     with lesson.stage():
-        maps(
-            key=f"{topic.page}-maps",
-            picture=looking.shown(used, result.x),
-            found=result.maps,
-            scale=scale,
-            classes=result.classes,
-            probabilities=result.probabilities,
-            weights=look.multiplied(used.model, result.maps),
-            opened=st.session_state.get(f"{topic.page}:opened"),
-            on_open=lambda name: st.session_state.update({f"{topic.page}:opened": name}),
-            height=440,
-            alt=f"What every layer makes of the picture; the answer is {result.classes[best]}.",
-        )
-    st.markdown(said)
+        _stage(topic, spec, scale)
+    st.markdown(_answer(spec, used, result))
     with lesson.details():
         tabs = st.tabs(
-            ["Layers", "Filters", "Strongest pictures", "Code"],
+            list(_TABS),
             key=f"{topic.page}-look-tab",
             on_change="rerun",
         )
-        for tab, draw in zip(tabs, (_layers, _filters, _strongest, _code), strict=True):
+        for tab, draw in zip(tabs, _TABS.values(), strict=True):
             if tab.open:
                 with tab:
                     draw(spec, used)
+
+
+@st.fragment
+@device.one_thread()
+def _stage(topic: Topic, spec: looking.Spec, scale: str) -> None:
+    """All feature maps; what is opened of a large network is asked for by itself, without the rest of the page."""
+    seen = bench.look(spec)
+    if seen is None:
+        return
+    used, result = seen
+    best = int(result.probabilities.argmax())
+    opened, cell = f"{topic.page}:opened", f"{topic.page}:cell"
+
+    def open_layer(name: str) -> None:
+        st.session_state[opened], st.session_state[cell] = name, None
+
+    def point(at: dict[str, Any]) -> None:
+        st.session_state[opened], st.session_state[cell] = at["layer"], at
+
+    maps(
+        key=f"{topic.page}-maps",
+        picture=looking.shown(used, result.x),
+        input=result.x if used.imagenet else None,
+        found=result.maps,
+        scale=scale,
+        classes=result.classes,
+        probabilities=result.probabilities,
+        weights=look.multiplied(used.model, result.maps),
+        opened=st.session_state.get(opened),
+        on_open=open_layer,
+        single=_single(used, result, st.session_state.get(cell)),
+        on_cell=point,
+        height=440,
+        alt=f"What every layer makes of the picture; the answer is {result.classes[best]}.",
+    )
+
+
+def _single(
+    used: looking.Bench, result: looking.Result, at: dict[str, Any] | None
+) -> dict[str, Any] | None:
+    """How the number that was pointed at comes about; None while none was, or where this network has no such one."""
+    if not at:
+        return None
+    cell = [int(n) for n in at["cell"]]
+    return look.single(used.model, result.maps, result.x, str(at["layer"]), int(at["map"]), cell)
 
 
 def _answer(spec: looking.Spec, used: looking.Bench, result: looking.Result) -> str:
@@ -108,6 +146,13 @@ def layer_table(found: tuple[architecture.LayerInfo, ...]) -> None:
         table,
         hide_index=True,
         height="content" if len(found) < 16 else 420,
+        column_config={
+            "layer": st.column_config.TextColumn(width=300),
+            **{
+                name: st.column_config.NumberColumn(format="localized")
+                for name in ("parameters", "multiply-adds", "memory (bytes)")
+            },
+        },
         alt="Layers with output shape, parameters, multiply-adds, memory and receptive field",
     )
     if found and found[-1].error:
@@ -126,7 +171,13 @@ def _layers(spec: looking.Spec, used: looking.Bench) -> None:
 
 def _filters(spec: looking.Spec, used: looking.Bench) -> None:
     names = [n for n in look.layers(used.model) if _is_convolution(used, n)]
-    name = st.selectbox("Convolution", names, key=f"{bench.PREFIX}-filters")
+    name = st.selectbox(
+        "Convolution",
+        names,
+        format_func=lambda name: look.title(used.model, name),
+        key=f"{bench.PREFIX}-filters",
+        width=300,
+    )
     if name is None:
         st.caption("This network has no convolution.")
         return
@@ -157,30 +208,96 @@ def _is_convolution(used: looking.Bench, name: str) -> bool:
 
 
 def _strongest(spec: looking.Spec, used: looking.Bench) -> None:
-    """The pictures of the set that each channel of a layer answers strongest."""
-    if used.spec is None:
-        st.caption("Nobody knows what this network was trained on, so there is no set to search.")
+    """The pictures of a set that each channel of a layer answers strongest."""
+    chosen = _layer_and_set(used, "strong")
+    if chosen is None:
         return
-    names = look.layers(used.model)
-    name = st.selectbox("Layer", names, min(3, len(names) - 1), key=f"{bench.PREFIX}-strong")
-    try:
-        split = data.prepare(used.spec)
-    except SpecError as error:
-        controls.explain(error)
-        return
-    pictures = split.x_train[:2000]
-    indices, values = look.most_activating(used.model, pictures, name, k=9)
+    name, found = chosen
+    with st.spinner("Looking at the pictures"):
+        indices, values = look.most_activating(used.model, found.x, name, k=8)
     channel = st.slider("Channel", 0, max(1, len(indices) - 1), 0, key=f"{bench.PREFIX}-channel")
     channel = min(channel, len(indices) - 1)
-    st.image(
-        [pictures[i].movedim(0, -1).squeeze(-1).numpy() for i in indices[channel].tolist()],
-        caption=[
-            f"{split.classes[int(split.y_train[i])]}: {float(v):.3g}"
-            for i, v in zip(indices[channel].tolist(), values[channel].tolist(), strict=True)
+    tiles(
+        [
+            Tile(
+                images.to_png(found.shown[i]),
+                f"{float(value):.3g}",
+                (found.classes[int(found.labels[i])],),
+            )
+            for i, value in zip(indices[channel].tolist(), values[channel], strict=True)
         ],
-        width=96,
-        clamp=True,
+        key=f"{bench.PREFIX}-strongest",
+        alt=f"The pictures that channel {channel} of {name} answers strongest, the strongest first",
     )
+    st.caption(
+        f"The largest value of channel {channel} on each of {len(found.x)} pictures; these eight have the highest."
+    )
+
+
+def _of_a_class(spec: looking.Spec, used: looking.Bench) -> None:
+    """What every layer makes of the pictures of one class on average, and which channels tell the classes apart."""
+    chosen = _layer_and_set(used, "class")
+    if chosen is None:
+        return
+    name, found = chosen
+    label = st.selectbox(
+        "Class",
+        range(len(found.classes)),
+        format_func=found.classes.__getitem__,
+        key=f"{bench.PREFIX}-class",
+        width=220,
+    )
+    part = several.of_class(found, int(label or 0))
+    if not len(part.x):
+        st.caption("No picture of this class is among those looked at.")
+        return
+    with st.spinner("Looking at the pictures"):
+        mean = look.mean_maps(used.model, part.x)
+        strength = look.channel_means(used.model, found.x, found.labels, len(found.classes), name)
+    which, layer = found.classes[int(label or 0)], look.title(used.model, name)
+    maps(
+        key=f"{bench.PREFIX}-class-maps",
+        picture=part.shown.mean(0),
+        found=mean,
+        hint=f"Each column is what a layer makes of {len(part.x)} pictures of {which}, on average.",
+        height=330,
+        alt=f"Every layer's mean activations on {len(part.x)} pictures of {which}",
+    )
+    figure(
+        matrix.values(
+            strength.numpy(),
+            rows=found.classes,
+            columns=[str(i) for i in range(strength.shape[1])],
+            title=f"mean activation of each channel of {layer}",
+        ),
+        key=f"{bench.PREFIX}-class-heat",
+        height=120 + 22 * min(20, len(found.classes)),
+        alt=f"Mean activation of each channel of {layer} for each class",
+    )
+    st.caption(
+        f"Mean activation of each channel of {layer}, by class. A channel with one bright row speaks for one class."
+    )
+
+
+def _layer_and_set(used: looking.Bench, key: str) -> tuple[str, several.Pictures] | None:
+    """A layer of the network and pictures to show it; None after saying why there are none."""
+    names = look.layers(used.model)
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        usual = used.spec.data if used.spec is not None else "photos"
+        data = sets.choose(usual, f"{bench.PREFIX}-{key}-set")
+        name = st.selectbox(
+            "Layer",
+            names,
+            names.index(look.usual(used.model)),
+            format_func=lambda name: look.title(used.model, name),
+            key=f"{bench.PREFIX}-{key}-layer",
+            width=300,
+        )
+    try:
+        return str(name), several.pictures(used, data)
+    except SpecError as error:
+        controls.explain(error)
+        return None
 
 
 def _code(spec: looking.Spec, used: looking.Bench) -> None:
@@ -192,3 +309,12 @@ def _code(spec: looking.Spec, used: looking.Bench) -> None:
         prefix=bench.PREFIX,
         files=looking.files(spec),
     )
+
+
+_TABS = {
+    "Layers": _layers,
+    "Filters": _filters,
+    "Strongest pictures": _strongest,
+    "Activations of a class": _of_a_class,
+    "Code": _code,
+}

@@ -2,49 +2,37 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import streamlit as st
 
-from components import address, code_panel, controls, lesson, news, session, transport
-from components.cnn import inside
+from components import code_panel, controls, lesson, news, session, transport
+from components.cnn import evolution, inside, sets
 from components.controls import Panel
 from components.training import charts, doctor, files, model, steer, table
 from components.transport import Followed, Topic
 from components.views.curves import LOSS, METRIC, curves
 from components.views.maps import maps
 from models import cnn
-from models.cnn import architecture, augment, data, network, programs
-from models.core.seeding import generator
-from models.core.spec import SpecError, defaults
-from models.data import image_sets, ingest, workspace
-
-_TITLES = {
-    "digits": "Digits, 8 × 8 (scikit-learn)",
-    "digits 0-4": "Digits 0 to 4",
-    "digits 5-9": "Digits 5 to 9",
-    image_sets.PHOTOS: "Two photographs, cut up",
-    "MNIST": "MNIST (downloaded once)",
-    "FashionMNIST": "FashionMNIST (downloaded once)",
-    "CIFAR10": "CIFAR-10 (downloaded once)",
-}
+from models.cnn import architecture, augment, data, look, network, programs
+from models.core.seeding import generator, seeded
+from models.core.spec import SpecError
 
 
 def show(topic: Topic[cnn.Spec], projector: bool) -> None:
     """The network as it learns, and everything that steers it."""
     panel = controls.panel(cnn.Spec, topic.page)
     with lesson.controls():
-        pictures(panel)
+        sets.pick(panel)
         _network(panel)
         steer.live_widgets(panel)
         _augmentation(panel)
         steer.learning(panel, "classification")
     panel.complain()
     spec = panel.spec
+    if sets.missing(spec.data):
+        return
     found, fits = described(spec)
     if not fits:  # what comes before the misfit is still shown
-        st.markdown("##### The layers, up to the one that does not fit")
-        inside.layer_table(found)
+        _until_the_misfit(topic, spec, found)
         return
     device = steer.device(topic.page)
     run = transport.follow(topic, spec, device=device)
@@ -70,6 +58,35 @@ def described(spec: cnn.Spec) -> tuple[tuple[architecture.LayerInfo, ...], bool]
     return found, not found[-1].error
 
 
+def _until_the_misfit(
+    topic: Topic[cnn.Spec], spec: cnn.Spec, found: tuple[architecture.LayerInfo, ...]
+) -> None:
+    """What the layers that fit make of a picture, the misfit in its place, and their table."""
+    if not found:
+        return
+    st.markdown("##### The layers, up to the one that does not fit")
+    try:
+        picture = data.prepare(spec).x_val[0]
+        with seeded(spec.seed):
+            fitting = network.of_calls(network.calls(spec)[: len(found) - 1])
+        seen = look.feature_maps(fitting, picture)
+    except SpecError as error:
+        controls.explain(error)
+        seen, picture = (), None
+    if picture is not None:
+        with lesson.stage():
+            maps(
+                key=f"{topic.page}-misfit-maps",
+                picture=picture,
+                found=seen,
+                weights=look.multiplied(fitting, seen),
+                misfit=(f"{len(found)} {found[-1].kind}", found[-1].error),
+                height=330,
+                alt=f"What each layer makes of a picture, up to layer {len(found)}, which does not fit",
+            )
+    inside.layer_table(found)
+
+
 @st.cache_data(max_entries=64, show_spinner=False)
 def _described(
     name: str, layers: str, channels: int, size: int, outputs: int
@@ -77,90 +94,6 @@ def _described(
     calls = network.listed(name, layers, channels, size, outputs)
     made = network.of_calls(calls) if calls else network.known(name, channels, outputs, size)
     return architecture.describe(made, (channels, size, size))
-
-
-def pictures(panel: Panel[Any], name: str = "data") -> None:
-    """The menu of picture sets: bundled ones, own ones, and those that are downloaded."""
-    key = f"{panel.prefix}-{name}"
-    own = {f"upload:{u.id}": u.name for u in image_sets.listing(session.owner())}
-    default = str(defaults(panel.spec_type)[name])
-    chosen = str(panel.values[name])
-    if chosen not in _TITLES:
-        own.setdefault(chosen, _name(chosen))
-    st.selectbox(
-        "Pictures",
-        options := [*_TITLES, *own],
-        options.index(default),
-        format_func=lambda v: _TITLES.get(str(v)) or workspace.display_name(own[str(v)]),
-        key=key,
-        on_change=address.follow(key, default),
-        help="An own set is a zip of class folders, taken in on the Datasets page or with the uploader here.",
-    )
-    if panel.error is not None and panel.error.field == name:
-        controls.explain(panel.error)
-    own_set(key)
-
-
-def own_set(key: str) -> None:
-    """An uploader for a zip of class folders; a worker checks every picture, then the set is chosen."""
-    job = f"{key}:ingest"
-    if error := session.told(f"{key}:error"):
-        controls.explain(error)
-    if job in st.session_state:
-        _taking_in(key, job)
-        return
-
-    @session.whole
-    def take() -> None:
-        file = st.session_state.get(f"{key}-zip")
-        if file is None:
-            return
-        try:
-            id = workspace.put(file, file.name, session.owner())
-            client = session.client()
-            st.session_state[job] = client.start(
-                "models.data.ingest", ingest.Spec(f"upload:{id}"), owner=session.owner()
-            )
-        except (SpecError, RuntimeError) as problem:
-            st.session_state[f"{key}:error"] = (
-                problem if isinstance(problem, SpecError) else SpecError(str(problem))
-            )
-
-    with st.expander("Your own pictures (zip)", icon=":material/upload_file:"):
-        st.file_uploader(
-            "A zip or tar of class folders",
-            key=f"{key}-zip",
-            type=["zip", "tar", "gz", "tgz", "bz2", "xz"],
-            on_change=take,
-            help="One folder per class, with at least 5 pictures each. It stays on this server.",
-        )
-
-
-@address.every(0.5)
-def _taking_in(key: str, job: str) -> None:
-    client, run = session.client(), st.session_state.get(job)
-    if run is None:
-        return
-    status = client.status(run, session.owner())
-    if status.state in ("queued", "running"):
-        st.progress(min(1.0, max(0.0, status.epoch)), f"Taking in pictures: {status.step} done")
-        return
-    frame = news.of(run).frame
-    if status.state == "done" and frame:
-        kept = str(frame["dataset"])
-        workspace.claim(kept, f"{frame['report']['name']} (images).zip", session.owner())
-        address.put_next({key: f"upload:{kept}"})
-    else:
-        st.session_state[f"{key}:error"] = SpecError(status.message, "data", status.detail)
-    st.session_state.pop(job, None)  # last: a run cut short before begins again
-    st.rerun()
-
-
-def _name(data_: str) -> str:
-    try:
-        return workspace.about(data_.removeprefix("upload:")).name
-    except SpecError:
-        return "not on this server"
 
 
 def _network(panel: Panel[cnn.Spec]) -> None:
@@ -210,23 +143,26 @@ def _tabs(
     spec: cnn.Spec,
     found: tuple[architecture.LayerInfo, ...],
 ) -> None:
-    names = ["Layers", "Augmentation", "Curves", "Runs", "Save and load", "Code"]
+    names = ["Layers", "Evolution", "Augmentation", "Curves", "Runs", "Save and load", "Code"]
     tabs = st.tabs(names, key=f"{topic.page}-tab", on_change="rerun", bind="query-params")
     if tabs[0].open:
         with tabs[0]:
             inside.layer_table(found)
     if tabs[1].open:
         with tabs[1]:
+            evolution.tab(topic, run, found)
+    if tabs[2].open:
+        with tabs[2]:
             preview(spec)
-    for tab, body in zip(tabs[2:4], (charts.curves_tab, table.tab), strict=True):
+    for tab, body in zip(tabs[3:5], (charts.curves_tab, table.tab), strict=True):
         if tab.open:
             with tab:
                 body(topic, run, spec)
-    if tabs[4].open:
-        with tabs[4]:
-            _files(topic, run)
-    if tabs[5].open and run.run:
+    if tabs[5].open:
         with tabs[5]:
+            _files(topic, run)
+    if tabs[6].open and run.run:
+        with tabs[6]:
             ran = model.as_it_ran(run)
             try:
                 code = cnn.to_code(ran)

@@ -9,7 +9,7 @@ import numpy as np
 import streamlit as st
 
 from components import address, code_panel, controls, lesson, news, session
-from components.cnn import bench, train
+from components.cnn import bench, sets
 from components.figures import evaluation as figures
 from components.transport import Topic
 from components.views.figure import figure
@@ -35,12 +35,14 @@ def show(topic: Topic) -> None:
         panel.draw("base")
         _weights(panel)
         st.markdown("**To**")
-        train.pictures(panel, "target")
+        sets.pick(panel, "target")
         panel.draw("sizes")
         st.markdown("**How**")
         panel.draw("epochs", "lr", "body", "every", "batch_size", "seed")
     panel.complain()
     spec = panel.spec
+    if sets.missing(spec.target):
+        return
     run = _run(spec)
     if run is None:
         return
@@ -194,7 +196,8 @@ def _take(run: str) -> None:
     file = session.client().blob(run, "transferred.safetensors")
     if not file:
         st.session_state[f"{PREFIX}:error"] = SpecError(
-            "The comparison has not come to its last network yet; or it began from a network whose settings nobody knows."
+            "The comparison has not come to its last network yet, or that has more than "
+            f"{transfer.KEPT_BYTES >> 20} MB (VGG16): too much to hand over."
         )
         return
     bench.take(file, "transferred.safetensors", network=looking.OWN)

@@ -26,8 +26,31 @@ def settings(panel: controls.Panel[datasets.Spec]) -> controls.Panel[loading.Spe
     panel.draw("pin_memory", "seed")
     own = {f.name for f in dataclasses.fields(datasets.Spec)}
     recording = controls.panel(loading.Spec, "loading", **{n: getattr(panel.spec, n) for n in own})
-    recording.draw("format", "model", "shown")
+    recording.draw("format", "model")
+    if recording.spec.model == loading.OWN:
+        recording.draw("layers")
+    if found := _last_network():
+        st.button(
+            "Take my last CNN's network",
+            icon=":material/network_node:",
+            key="loading:last",
+            on_click=controls.put,
+            args=(recording.prefix,),
+            kwargs={"model": loading.OWN, "layers": found},
+            help=f"It trains on these batches: {found[:300]}",
+        )
+    recording.draw("shown")
     return recording
+
+
+def _last_network() -> str:
+    """The layers, or the name, of the network of this browser's last run of the CNN page; "" without one."""
+    client = session.client()
+    mine = [run for run in client.runs(session.owner()) if run.module == "models.cnn"]
+    if not mine:
+        return ""
+    spec = client.spec(mine[-1].id)
+    return str(spec.list or spec.network).replace("\n", ", ")
 
 
 def timeline(spec: loading.Spec) -> None:
@@ -89,6 +112,8 @@ def _verdict(spec: loading.Spec, found: dict[str, Any]) -> None:
             if found["pinned"]
             else "PyTorch pinned nothing: there is no GPU on this machine to copy to."
         )
+    who = {loading.OWN: "your own network", "none": "no model"}.get(spec.model, f"the {spec.model}")
+    st.caption(f"Measured on this set with {who}, {spec.batch_size} pictures a batch.")
     if found["bottleneck"] == "loader":
         fixes = "\n".join(f"{n}. {text}" for n, text in enumerate(found["fixes"], 1))
         st.markdown(f"**The loader is the bottleneck.** The cheapest fixes first:\n\n{fixes}")

@@ -9,6 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from components import controls
+from components.datasets import source
 from components.figures import datasets as figures
 from components.views.figure import figure
 from components.views.tiles import Tile, tiles
@@ -40,12 +41,25 @@ def show(panel: controls.Panel[datasets.Spec], spec: datasets.Spec, made: datase
             help="Pictures of validation and test of which training holds a copy: results on them flatter.",
         )
         st.metric("Left out", card.refused_count)
-        if _CNN.exists():
+        if spec.rename:
+            st.button(
+                "Keep these classes",
+                icon=":material/save:",
+                key="datasets:relabelled",
+                on_click=source.relabel,
+                args=(spec,),
+                help="Writes the new classes down as a set of its own, which can then be trained on.",
+            )
+        else:
             st.page_link(
                 _CNN,
                 label="**Train on these**",
                 icon=":material/play_arrow:",
-                query_params={"cnn-data": spec.data},
+                query_params={
+                    "cnn-view": "Build and train",
+                    "cnn-image_size": "32",
+                    "cnn-data": spec.data,
+                },
             )
     if len(made.leaked):
         st.info(

@@ -2,55 +2,71 @@
 
 from __future__ import annotations
 
-import pandas as pd
 import streamlit as st
 
 from components import address, controls, demo, lesson, news, session
+from components.views.lines import lines
 from components.views.tiles import Tile, tiles
 from models import datasets
-from models.core import export, runs
-from models.data import image_folder, loader_mistakes
-from models.datasets import describe
+from models.core import runs
+from models.data import image_sets, loader_mistakes
+from models.datasets import describe, flow
 
-STYLES = {
-    "lazy: reads when asked": image_folder.ZippedImages,
-    "eager: reads everything at the start": image_folder.EagerImages,
-    "mapped: decoded once, in a file": image_folder.MappedImages,
-    "iterable: a stream without indices": image_folder.StreamedImages,
-}
+_INDEX_CALL = 2  # of `flow.flows`: data[index]
 
 
 def show(spec: datasets.Spec, made: datasets.Parts) -> None:
-    """The class beside the values of one index."""
-    left, right = st.columns([3, 2], gap="large")
+    """The class, lit line by line as an index flows through it, and what comes out."""
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        style = str(
+            st.selectbox(
+                "The class",
+                list(flow.STYLES),
+                format_func=lambda name: flow.STYLES[name].title,
+                key="datasets:style",
+                width=330,
+            )
+        )
+        index = int(
+            st.number_input(
+                "data[index]", 0, len(made.data) - 1, 0, key="datasets:index", width=140
+            )
+        )
+    lines(
+        flow.source(style),
+        _flows(style, spec, index, image_sets.id_of(spec.data)),
+        key="datasets-lines",
+        first=_INDEX_CALL,
+        alt=f"The code of the class; the line that has just run is lit, with the values it left behind, for index {index}.",
+    )
+    parts = [f"`len(data)` is {len(made.data):,}."]
+    if flow.STYLES[style].stream:
+        parts = ["A stream has no length and takes no index: it begins at its first picture."]
+    elif flow.STYLES[style].reads_all and len(made.data) > flow.MOST_READ:
+        parts = [
+            f"Of the {len(made.data):,} pictures {flow.MOST_READ} are read here, the wanted one among them."
+        ]
+    left, right = st.columns([1, 4], vertical_alignment="center")
     with left:
-        style = st.selectbox("The class", list(STYLES), key="datasets:style")
-        shown = (
-            [image_folder.decode, STYLES[style]] if style.startswith("lazy") else [STYLES[style]]
-        )
-        st.code(
-            export.source(*shown), language="python", line_numbers=True, height=470, wrap_lines=True
-        )
-    with right:
-        index = st.number_input(
-            "data[index]", 0, len(made.data) - 1, 0, key="datasets:index", width=180
-        )
-        flow = describe.formula(made, int(index))
-        pixels = describe.image_sets_pixels(made, int(index))
+        pixels = describe.image_sets_pixels(made, index)
         plain = spec.replace(transforms="")
-        png = describe.to_look_at(plain, made, describe.stages(plain, made, int(index), 0))[0]
+        png = describe.to_look_at(plain, made, describe.stages(plain, made, index, 0))[0]
         tiles(
             [Tile(png, f"data[{index}]", (f"uint8 {tuple(pixels.shape)}",))],
             key="datasets-item",
-            size=150,
-            alt=f"Picture {index} as the Dataset serves it.",
+            size=120,
+            alt=f"Picture {index} as the Dataset serves it before any transform.",
         )
-        st.dataframe(
-            pd.DataFrame(flow, columns=["line of __getitem__", "value"]),
-            hide_index=True,
-            alt="The values that flow through __getitem__",
-        )
-        st.caption(f"len(data) = {len(made.data):,}")
+    right.caption(
+        " ".join(parts) + " The values are those of a call that was traced just now; "
+        "`transform` is the list of the Transforms view."
+    )
+
+
+@st.cache_data(max_entries=32, show_spinner=False)
+def _flows(style: str, spec: datasets.Spec, index: int, id: str) -> tuple[flow.Flow, ...]:
+    """Tracing runs the class; the same index of the same set gives the same lines."""
+    return flow.flows(style, spec, index)
 
 
 def mistakes() -> None:

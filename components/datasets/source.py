@@ -14,13 +14,15 @@ from components.views.upload import upload
 from models import datasets
 from models.core.spec import SpecError
 from models.data import image_sets, ingest, workspace
+from models.data import relabel as relabel_
 from models.data.image_sets import PHOTOS
 
-ENDINGS = ["zip", "tar", "gz", "tgz", "bz2", "xz"]
+ENDINGS = ["zip", "tar", "gz", "tgz", "bz2", "xz", "npy", "npz"]
 PICTURES = ["png", "jpg", "jpeg", "webp", "gif", "bmp", "tif", "tiff", "ppm"]
 FOLDER = "PLAYGROUND_FOLDER"  # names a folder of this machine whose archives may be taken
 
 INTAKE = Intake("datasets", "models.data.ingest", "Taking in pictures", cleared=("rename",))
+RELABEL = Intake("datasets", "models.data.relabel", "Writing the new classes", cleared=("rename",))
 _FILE = "datasets-file"
 
 
@@ -48,12 +50,13 @@ def pick(panel: Panel[datasets.Spec]) -> None:
             help="Pictures that are not in a folder of an archive belong to this class.",
         )
         st.file_uploader(
-            "A zip or tar of class folders, or pictures",
+            "A zip or tar of class folders, pictures, or .npy and .npz arrays of them",
             type=[*ENDINGS, *PICTURES],
             accept_multiple_files=True,
             key=_FILE,
             on_change=_take,
-            help="Folders are classes; or a table (CSV) inside names the label of each file. It stays on this server.",
+            help="Folders are classes; or a table (CSV) inside names the label of each file. Arrays are (N, height, width) "
+            "or with channels, an array of N labels beside them. It stays on this server.",
         )
         st.caption("Larger than 500 MB? Send it straight to the server's disk:")
         upload(
@@ -61,7 +64,7 @@ def pick(panel: Panel[datasets.Spec]) -> None:
             label="Send a large archive",
             accept=",".join(f".{e}" for e in ENDINGS),
             most=workspace.MAX_FILE,
-            on_done=lambda id, name: begin(id),
+            on_done=session.whole(lambda id, name: begin(id)),
         )
         _folder()
 
@@ -69,6 +72,12 @@ def pick(panel: Panel[datasets.Spec]) -> None:
 def begin(id: str) -> None:
     """Have an uploaded archive taken in by a worker."""
     INTAKE.begin(ingest.Spec(f"upload:{id}"))
+
+
+@session.whole
+def relabel(spec: datasets.Spec) -> None:
+    """Have a set written with its new classes; it takes the place of the old one on the page."""
+    RELABEL.begin(relabel_.Spec(spec.data, spec.rename))
 
 
 def manage(spec: datasets.Spec) -> None:
@@ -93,7 +102,7 @@ def _take() -> None:
             pairs = ((f.name, f.getvalue()) for f in loose)
             name = f"{len(loose)} pictures.zip" if not label else f"{label}.zip"
             begin(workspace.put(ingest.pack(pairs, label), name, session.owner()))
-        for file in packed[-1:]:
+        for file in packed:
             begin(workspace.put(file, file.name, session.owner()))
     except SpecError as error:
         INTAKE.fail(error)

@@ -10,18 +10,22 @@ import pandas as pd
 import streamlit as st
 
 from components import address, controls, demo, lesson, news, session
+from components.datasets import columns, streaming
 from components.datasets.pictures import plain
 from components.datasets.taking import Intake
 from components.figures import datasets as figures
 from components.views.figure import figure
+from components.views.upload import upload
 from models.core import runs
 from models.core.spec import SpecError
 from models.data import (
+    archives,
     convert_tables,
     csv_files,
     decoded,
     example,
     image_sets,
+    ingest,
     ingest_texts,
     profiling,
     workspace,
@@ -30,7 +34,8 @@ from models.data.tables import Column
 from models.datasets import large
 
 PREFIX = "tables"
-PLAIN = ("csv", "tsv", "txt")
+PLAIN = convert_tables.PLAIN
+ARCHIVES = ("zip", "tar", "gz", "tgz", "bz2", "xz")
 INTAKE = Intake(PREFIX, "models.data.convert_tables", "Taking in a table")
 PAGES = Path(__file__).resolve().parents[2] / "pages"
 _SMALL = 2_000_000  # bytes that are read within the page's script
@@ -40,31 +45,40 @@ def page() -> None:
     """The whole view: the table's card as the picture, larger-than-memory reading below."""
     if not st.query_params.get(f"{PREFIX}-data"):
         workspace.put(example.CONTENT, example.NAME)  # at hand on every server
+    address.restore(PREFIX)
     data = str(
         st.session_state.get(f"{PREFIX}-data")
         or st.query_params.get(f"{PREFIX}-data")
         or example.DATA
     )
-    with lesson.controls():
-        _source(data)
-        panel = controls.panel(
-            large.Spec, "large", data=large.MADE if data == example.DATA else data
-        )
-        st.markdown("**Reading in pieces**")
-        panel.draw("chunk", "ranks", "num_workers")
+    address.keep(PREFIX, {f"{PREFIX}-data": data} if data != example.DATA else {})
     id = data.removeprefix("upload:")
+    with lesson.controls() as side:
+        _source(data)
     try:
         known = _profile(id)
     except SpecError as error:
         lesson.problem("This table cannot be shown", str(error), error.detail)
         return
+    with side:
+        panel = controls.panel(
+            large.Spec, "large", data=large.MADE if data == example.DATA else data
+        )
+        ways = columns.settings(data, known)
+        st.markdown("**Reading in pieces**")
+        panel.draw("chunk", "ranks", "num_workers")
     if known is not None:
         with lesson.stage():
             _card(data, known)
     with lesson.details():
+        if known is not None:
+            columns.show(ways, known, data)
         if data != example.DATA:
             _said(id)
-            INTAKE.manage(data, workspace.file_name(INTAKE.name(data)), "text/csv")
+            whole = _parquet(id)
+            INTAKE.manage(data, workspace.file_name(INTAKE.name(data)), "text/csv", with_it=whole)
+            if whole:
+                streaming.show(f"upload:{whole}")
         _large(panel.spec)
 
 
@@ -91,27 +105,46 @@ def _source(data: str) -> None:
     INTAKE.news()
     with st.expander("Your own table", icon=":material/upload_file:"):
         st.file_uploader(
-            "CSV, TSV, Parquet, JSON lines, .npy or .npz",
-            type=[*PLAIN, *(e[1:] for e in convert_tables.ENDINGS)],
+            "CSV, TSV, Parquet, JSON lines, .npy, .npz, or a zip or tar of them",
+            type=[*(e[1:] for e in (*PLAIN, *convert_tables.ENDINGS)), *ARCHIVES],
+            accept_multiple_files=True,
             key="tables:file",
             on_change=_take,
-            help="Other formats than CSV become one, row group by row group. It stays on this server.",
+            help="Other formats than CSV become one, row group by row group. Several tables are taken in each; tables with "
+            "the same first line also together. It stays on this server.",
+        )
+        st.caption("Larger than 500 MB? Send it straight to the server's disk:")
+        upload(
+            key="tables-large",
+            label="Send a large table",
+            accept=",".join((*PLAIN, *convert_tables.ENDINGS, *(f".{e}" for e in ARCHIVES))),
+            most=workspace.MAX_FILE,
+            on_done=_taken,
         )
 
 
 @session.whole
 def _take() -> None:
-    file = st.session_state.get("tables:file")
-    if file is None:
-        return
+    files = st.session_state.get("tables:file") or []
     try:
-        id = workspace.put(file, file.name, session.owner())
-        if file.name.lower().endswith(PLAIN):
-            address.put(f"{PREFIX}-data", f"upload:{id}")
-        else:
-            INTAKE.begin(convert_tables.Spec(f"upload:{id}"))
+        if len(files) > 1 and all(f.size <= archives.MAX_MEMBER for f in files):
+            name = f"{len(files)} tables.zip"
+            with ingest.packed((f.name, f) for f in files) as path:
+                _taken(workspace.put(path, name, session.owner()), name)
+            return
+        for file in files:
+            _taken(workspace.put(file, file.name, session.owner()), file.name)
     except SpecError as error:
         INTAKE.fail(error)
+
+
+@session.whole
+def _taken(id: str, name: str) -> None:
+    """A kept file: a CSV is a table already, anything else becomes one in a worker."""
+    if name.lower().endswith(PLAIN):
+        address.put(f"{PREFIX}-data", f"upload:{id}")
+    else:
+        INTAKE.begin(convert_tables.Spec(f"upload:{id}"))
 
 
 def _profile(id: str) -> csv_files.Profile | None:
@@ -147,12 +180,12 @@ def _wait(run: str) -> None:
 
 
 def _card(data: str, known: csv_files.Profile) -> None:
-    columns = known.columns
-    rows = max((c.rows for c in columns), default=0)
+    held = known.columns
+    rows = max((c.rows for c in held), default=0)
     with st.container(horizontal=True, vertical_alignment="center"):
         st.metric("Rows", f"{rows:,}")
-        st.metric("Columns", len(columns))
-        st.metric("Missing cells", f"{sum(c.missing for c in columns):,}")
+        st.metric("Columns", len(held))
+        st.metric("Missing cells", f"{sum(c.missing for c in held):,}")
         st.page_link(
             PAGES / "training.py",
             label="**Train on this table**",
@@ -161,17 +194,17 @@ def _card(data: str, known: csv_files.Profile) -> None:
         )
     table = pd.DataFrame(
         {
-            "column": [c.name for c in columns],
-            "kind": [c.kind for c in columns],
-            "missing": [c.missing for c in columns],
-            "different": [c.distinct for c in columns],
-            "lowest": [_number(c, c.low) for c in columns],
-            "mean": [_number(c, c.mean) for c in columns],
-            "highest": [_number(c, c.high) for c in columns],
-            "such as": [", ".join(c.examples[:3]) for c in columns],
+            "column": [c.name for c in held],
+            "kind": [c.kind for c in held],
+            "missing": [c.missing for c in held],
+            "different": [c.distinct for c in held],
+            "lowest": [_number(c, c.low) for c in held],
+            "mean": [_number(c, c.mean) for c in held],
+            "highest": [_number(c, c.high) for c in held],
+            "such as": [", ".join(c.examples[:3]) for c in held],
         }
     )
-    kinds = {c.name: c.kind for c in columns}
+    kinds = {c.name: c.kind for c in held}
     left, right = st.columns([3, 2], gap="large")
     with left:
         st.dataframe(
@@ -180,7 +213,7 @@ def _card(data: str, known: csv_files.Profile) -> None:
     with right:
         shown = [
             c.name
-            for c in columns
+            for c in held
             if c.kind != "empty" and (c.is_number or c.distinct <= decoded.MAX_WORDS)
         ]
         if shown:
@@ -202,6 +235,15 @@ def _number(about: Column, value: float) -> str:
     if about.kind == "date":  # days since 1970
         return str(pd.Timestamp("1970-01-01") + pd.Timedelta(days=round(value)))[:10]
     return f"{value:.4g}"
+
+
+def _parquet(id: str) -> str:
+    """The Parquet file that this table is the beginning of, "" where there is none (any more)."""
+    whole = str((convert_tables.report(id) or {}).get("parquet") or "")
+    try:
+        return whole if whole and workspace.about(whole) else ""
+    except SpecError:
+        return ""
 
 
 def _said(id: str) -> None:
@@ -254,8 +296,8 @@ def _ways(run: str) -> None:
         st.dataframe(table, hide_index=True, alt="Time and memory of each way of reading")
         if known.frame:
             st.caption(
-                f"Making the Parquet and .npy copies took {known.frame['prepared']:.2f} s, once: that is a cache after the "
-                "expensive step."
+                f"Making the Parquet and .npy copies took {known.frame['prepared']:.2f} s and "
+                f"{known.frame['prepared_megabytes']:.0f} MB, once: that is a cache after the expensive step."
             )
         way = str(st.selectbox("The code of", list(large.WAYS), key="tables:way"))
         st.code(large.source(way), language="python", wrap_lines=True)
@@ -270,5 +312,6 @@ def _ways(run: str) -> None:
                 alt="Which rank and worker read which row group",
             )
             st.caption(
-                "Each row group is read exactly once; a rank needs as many groups as the others, or it waits."
+                f"Read in {known.frame['shared']:.2f} s, starting the workers included, with "
+                f"{known.frame['shared_megabytes']:.0f} MB of their own. Each row group is read exactly once; a rank needs as many groups as the others, or it waits."
             )

@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 import streamlit as st
+from torch import Tensor
 
 from components import address, code_panel, controls, demo, lesson, news, session
 from components.datasets.pictures import plain
@@ -16,11 +17,11 @@ from components.views.curves import LOSS, METRIC, curves
 from components.views.figure import figure
 from models.core import runs
 from models.core.spec import SpecError
-from models.data import ingest_texts, text_steps, workspace
+from models.data import ingest, ingest_texts, text_steps, workspace
 from models.datasets import text
 from models.datasets.text import DOCS, Spec
 
-ENDINGS = ["txt", "jsonl", "json", "ndjson", "csv", "tsv"]
+ENDINGS = ["txt", "jsonl", "json", "ndjson", "csv", "tsv", "zip", "tar", "gz", "tgz", "bz2", "xz"]
 PREFIX = "texts"
 INTAKE = Intake(PREFIX, "models.data.ingest_texts", "Taking in texts")
 
@@ -91,8 +92,9 @@ def _source(panel: controls.Panel[Spec]) -> None:
         )
         right.text_input("Label field", key="texts:label", placeholder="found out")
         st.file_uploader(
-            "Text (a line each), JSON lines, or a table",
+            "Text (a line each), JSON lines, a table, several of them, or a zip of class folders",
             type=ENDINGS,
+            accept_multiple_files=True,
             key="texts:file",
             on_change=_take,
             help='Such as lines of {"text": "…", "label": "…"}. It stays on this server.',
@@ -101,12 +103,16 @@ def _source(panel: controls.Panel[Spec]) -> None:
 
 @session.whole
 def _take() -> None:
-    file = st.session_state.get("texts:file")
-    if file is None:
+    files = st.session_state.get("texts:file") or []
+    if not files:
         return
     fields = {n: str(st.session_state.get(f"texts:{n}") or "").strip() for n in ("text", "label")}
     try:
-        id = workspace.put(file, file.name, session.owner())
+        if len(files) == 1:
+            id = workspace.put(files[0], files[0].name, session.owner())
+        else:
+            with ingest.packed((f.name, f) for f in files) as path:
+                id = workspace.put(path, f"{len(files)} files.zip", session.owner())
         INTAKE.begin(ingest_texts.Spec(f"upload:{id}", **fields))
     except SpecError as error:
         INTAKE.fail(error)
@@ -148,29 +154,56 @@ def _stages(spec: Spec, made: text.Parts) -> None:
 
 
 def _batch(spec: Spec, made: text.Parts) -> None:
+    """The first batch padded, its mask, and the same packed, each as a picture and as its first numbers."""
     ids, mask, _ = next(iter(text.loader(spec, made)))
     packed = text.packed(ids, mask)
     wasted = text_steps.waste([mask])
-    st.markdown("##### The first batch, padded")
+    st.markdown("##### The first batch: padded, masked, packed")
     words = [[made.tokenizer.id_to_token(int(i)) or "" for i in row] for row in ids]
-    figure(
-        figures.padded(words, mask.numpy()),
-        key="texts-batch",
-        height=min(460, 120 + 20 * len(ids)),
-        alt=f"A batch of {len(ids)} texts, each filled up to {ids.shape[1]} tokens; {wasted:.0%} of the cells are padding.",
-        modebar=False,
+    order = [int(i) for i in packed.sorted_indices]  # type: ignore[union-attr]  # not enforce_sorted
+    height = min(340, 110 + 14 * len(ids))
+    parts = (
+        (
+            "pad",
+            figures.padded(words, mask.numpy()),
+            f"`ids {tuple(ids.shape)}` filled up with 0, the number of [PAD]: **{wasted:.0%} is padding**.",
+            f"ids[0] = {_numbers(ids[0])}\nids[{order[-1]}] = {_numbers(ids[order[-1]])}  # the shortest",
+            f"A batch of {len(ids)} texts, each filled up to {ids.shape[1]} tokens; {wasted:.0%} of the cells are padding.",
+        ),
+        (
+            "mask",
+            figures.mask(mask.numpy()),
+            f"`mask {tuple(mask.shape)}` is True at the {int(mask.sum()):,} tokens, so that attention and means leave "
+            "padding out.",
+            f"mask[0] = {_numbers(mask[0].int())}\nmask[{order[-1]}] = {_numbers(mask[order[-1]].int())}",
+            f"True at {int(mask.sum())} of {mask.numel()} cells.",
+        ),
+        (
+            "pack",
+            figures.packed([words[i] for i in order], order, packed.batch_sizes.tolist()),
+            f"`data ({len(packed.data):,},)` place by place, the longest text first: a recurrent layer takes "
+            "`batch_sizes[t]` texts at place t, and no padding.",
+            f"data = {_numbers(packed.data)}\nbatch_sizes = {_numbers(packed.batch_sizes)}",
+            f"The {len(packed.data)} tokens alone, the texts in order of their length.",
+        ),
     )
-    st.markdown(
-        f"`ids {tuple(ids.shape)}`, of which **{wasted:.0%} is padding**; the mask is True at the other "
-        f"{int(mask.sum()):,} cells. Packed for a recurrent layer it is `data ({len(packed.data)},)` with "
-        f"`batch_sizes` {', '.join(map(str, packed.batch_sizes.tolist()[:12]))} …"
-    )
+    for column, (name, picture, said, code, alt) in zip(st.columns(3), parts, strict=True):
+        with column:
+            st.markdown(f"**{name}**: {said}")
+            figure(picture, key=f"texts-{name}", height=height, alt=alt, modebar=False)
+            st.code(code, language="python", wrap_lines=True)
     for by_length in (False, True):
         batches = text.loader(spec.replace(by_length=by_length), made)
         whole = text_steps.waste([m for _, m, _ in batches])
         st.markdown(
             f"- Batches {'of like length' if by_length else 'in random order'}: {whole:.0%} of an epoch's cells are padding."
         )
+
+
+def _numbers(values: Tensor, most: int = 24) -> str:
+    """A row of whole numbers, cut where it gets long."""
+    shown = ", ".join(map(str, values[:most].tolist()))
+    return f"[{shown}{', …' if len(values) > most else ''}]"
 
 
 def _classifier(spec: Spec, made: text.Parts) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from components import controls
+from components import controls, session
 from components.views.tiles import Tile, tiles
 from models import datasets
 from models.core.spec import SpecError
@@ -47,7 +47,7 @@ def settings(panel: controls.Panel[datasets.Spec]) -> None:
         list(image_steps.STEPS),
         index=None,
         key="datasets:add",
-        on_change=add,
+        on_change=session.whole(add),
         format_func=lambda name: f"{name}: {image_steps.STEPS[name].about}",
         placeholder="Choose a transform",
     )

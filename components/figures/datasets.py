@@ -15,13 +15,18 @@ _PARTS = (("train", ""), ("val", "/"), ("test", "x"))  # different in pattern to
 MOST_CLASSES = 30
 
 
+def as_is(text: str) -> str:
+    """A learner's word for a picture: Plotly would take <b> or <a href=…> in it for its own."""
+    return text.replace("&", "&amp;").replace("<", "&lt;")
+
+
 def balance(classes: Sequence[ClassCount]) -> go.Figure:
     """Pictures of each class, by part of the split; the most common ones when there are many classes."""
     shown = sorted(classes, key=lambda c: -c.all)[:MOST_CLASSES]
     fig = go.Figure()
     for number, (part, pattern) in enumerate(_PARTS):
         fig.add_bar(
-            y=[c.name for c in shown],
+            y=[as_is(c.name) for c in shown],
             x=[getattr(c, part) for c in shown],
             name=part,
             orientation="h",
@@ -117,11 +122,43 @@ def throughput(rows: Sequence[Mapping[str, Any]], knob: str) -> go.Figure:
 
 def padded(words: Sequence[Sequence[str]], mask: Any) -> go.Figure:
     """A batch of texts as cells: a token or padding; the tokens by pointing."""
+    fig = _cells(np.asarray(mask, dtype=np.float32), words, "text %{y}, place %{x}: %{text}")
+    fig.update_yaxes(title="text in the batch")
+    return fig
+
+
+def mask(values: Any) -> go.Figure:
+    """True and False of each cell, by pointing."""
+    cells = np.asarray(values, dtype=np.float32)
+    words = [["True" if v else "False" for v in row] for row in cells]
+    fig = _cells(cells, words, "text %{y}, place %{x}: %{text}")
+    fig.update_yaxes(title="text in the batch")
+    return fig
+
+
+def packed(words: Sequence[Sequence[str]], texts: Sequence[int], sizes: Sequence[int]) -> go.Figure:
+    """A packed batch: the texts from the longest to the shortest, and only cells that hold a token.
+
+    Args:
+        words: of each text in that order. texts: their rows in the batch. sizes: texts that are still there at each place.
+    """
+    cells = np.array([[float(row < size) for size in sizes] for row in range(len(words))])
+    labels = [
+        [f"text {text}: {word}" for word in row[: len(sizes)]]
+        for text, row in zip(texts, words, strict=True)
+    ]
+    fig = _cells(np.where(cells > 0, cells, np.nan), labels, "place %{x}, %{text}")
+    fig.update_yaxes(title="longest to shortest")
+    return fig
+
+
+def _cells(values: np.ndarray, words: Sequence[Sequence[str]], hover: str) -> go.Figure:
     fig = go.Figure()
     fig.add_heatmap(
-        z=np.asarray(mask, dtype=np.float32),
-        text=[list(row) for row in words],
-        hovertemplate="text %{y}, place %{x}: %{text}<extra></extra>",
+        z=values,
+        text=[[as_is(word) for word in row] for row in words],
+        hovertemplate=f"{hover}<extra></extra>",
+        hoverongaps=False,
         autocolorscale=False,
         colorscale=[[0, "rgba(128,128,128,0.18)"], [1, theme.CATEGORICAL[0]]],
         zmin=0,
@@ -131,7 +168,7 @@ def padded(words: Sequence[Sequence[str]], mask: Any) -> go.Figure:
         ygap=1,
     )
     fig.update_xaxes(title="place in the text", showgrid=False)
-    fig.update_yaxes(title="text in the batch", autorange="reversed", showgrid=False)
+    fig.update_yaxes(autorange="reversed", showgrid=False)
     return fig
 
 
@@ -150,7 +187,9 @@ def distribution(values: Any) -> go.Figure:
     fig = go.Figure()
     if str(values.dtype) == "category":
         counts = values.value_counts().head(20)
-        fig.add_bar(y=[str(word)[:30] for word in counts.index], x=counts.tolist(), orientation="h")
+        fig.add_bar(
+            y=[as_is(str(word)[:30]) for word in counts.index], x=counts.tolist(), orientation="h"
+        )
         fig.update_yaxes(autorange="reversed", type="category")
         fig.update_xaxes(title="rows")
     else:

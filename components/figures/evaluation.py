@@ -144,5 +144,4 @@ def lines(
         ticks = sorted({float(v) for x, _ in columns.values() for v in x})
         figure.update_xaxes(type="log", tickvals=ticks)
     figure.update_yaxes(title=y_title)
-    corner = {"x": 0.98, "xanchor": "right", "y": 0.03, "yanchor": "bottom"}
-    return figure.update_layout(margin={"l": 60, "r": 10, "t": 10, "b": 50}, legend=corner)
+    return figure.update_layout(margin={"l": 60, "r": 10, "t": 10, "b": 50})

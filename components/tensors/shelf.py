@@ -32,7 +32,7 @@ def draw(made: controls.Panel[Spec], example: str = "") -> None:
         tuple(OPS),
         key=f"{PREFIX}-op",
         bind="query-params",
-        on_change=_new_operation,
+        on_change=session.whole(_new_operation),
         help=f"{len(OPS)} operations; type to search by name.",
         disabled=not free,
     )
@@ -162,7 +162,7 @@ def _shelf(made: controls.Panel[Spec], example: str) -> None:
         key=key,
         height=110,
         max_chars=4000,
-        on_change=_write_shelf,
+        on_change=session.whole(_write_shelf),
         args=(example,),
         help="One tensor per line. A line may use the names above it: b = a.T shares a's memory. "
         "A comment may name the dims: a = torch.rand(2, 3, 4)  # channel, row, column",

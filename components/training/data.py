@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from components import controls, news
+from components import controls, news, session
 from components.transport import Followed, Topic
 from models.core.spec import SpecError
 from models.data import bundled, csv_files, decoded, rows, tables, tabular, toy
@@ -77,7 +77,9 @@ def _columns(panel: controls.Panel[Spec], spec: Spec) -> None:
         kept = [n for n in tables.comma_list(spec.features) if n != chosen]
         controls.put(panel.prefix, target=chosen, features=tables.comma_text(kept), task="auto")
 
-    st.selectbox("target", names, key=shown, on_change=target, help="The column to predict.")
+    st.selectbox(
+        "target", names, key=shown, on_change=session.whole(target), help="The column to predict."
+    )
     menu = f"{panel.prefix}-features-menu"
     st.session_state[menu] = list(plan.features)
 
@@ -88,7 +90,7 @@ def _columns(panel: controls.Panel[Spec], spec: Spec) -> None:
         "features",
         [name for name in names if name != plan.target],
         key=menu,
-        on_change=features,
+        on_change=session.whole(features),
         help="The columns to predict it from; all useful ones when none is chosen.",
     )
     panel.draw("task")

@@ -10,7 +10,7 @@ from typing import Any
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from components import address, controls, dataset_picker, news, transport
+from components import address, controls, dataset_picker, news, session, transport
 from components.controls import Panel
 from components.training import charts
 from components.transport import Followed, Topic
@@ -224,7 +224,7 @@ def _layer_editor(panel: Panel[Spec]) -> None:
         rows or [{"units": None, "activation": None, "dropout": None, "batch norm": None}][:0],
         key=key,
         num_rows="dynamic",
-        on_change=write,
+        on_change=session.whole(write),
         hide_index=True,
         column_config={
             "units": columns.NumberColumn(

@@ -159,7 +159,7 @@ def names_of(name: str) -> tuple[str, ...]:
 
 def channels_of(name: str) -> int:
     """Colour channels of a set's own pictures."""
-    return 1 if name in _PART or name in ("MNIST", "FashionMNIST") else 3
+    return 1 if name in _PART or name in DOWNLOADED[:2] else 3
 
 
 def folder_pictures(path, size):
@@ -179,15 +179,12 @@ def _check_room(count: int, channels: int, size: int) -> None:
 
 
 def _downloaded(name: str, size: int) -> tuple[Tensor, Tensor]:
-    from torchvision import datasets  # 2 s to import, needed for these sets only
-
-    folder = str(folder_of_downloads())
     try:
-        found: Any = getattr(datasets, name)(folder, train=True, download=True)
+        found = opened(name)
     except (OSError, RuntimeError) as error:
         raise SpecError(
-            f"{name} has to be downloaded once, and the network did not give it. Choose digits, which need no "
-            f"download, or put the files into {folder} by hand.",
+            f"{name} is not on this server yet: it has to be downloaded once. Press Download below the menu of pictures, "
+            f"choose digits, which need no download, or put the files into {folder_of_downloads()} by hand.",
             "data",
             detail=f"{type(error).__name__}: {error}",
         ) from None
@@ -195,6 +192,37 @@ def _downloaded(name: str, size: int) -> tuple[Tensor, Tensor]:
     raw = raw[:, None] if raw.ndim == 3 else raw.permute(0, 3, 1, 2)
     _check_room(len(raw), raw.shape[1], size)
     return fitted(raw, size), torch.as_tensor(found.targets).long()
+
+
+def class_of(name: str) -> Any:
+    """torchvision's class of a downloaded set."""
+    from torchvision import datasets  # 2 s to import, needed for these sets only
+
+    return getattr(datasets, name)
+
+
+def opened(name: str, download: bool = False) -> Any:
+    """torchvision's own object of a downloaded set; without `download` it only reads what is there.
+
+    Raises:
+        RuntimeError, OSError: it is not there, or damaged.
+    """
+    return class_of(name)(str(folder_of_downloads()), train=True, download=download)
+
+
+def here(name: str) -> bool:
+    """Whether a set can be used without a download."""
+    if name not in DOWNLOADED:
+        return True
+    folder = folder_of_downloads()
+    if not folder.exists():
+        return False  # the usual case, told without the import of torchvision
+    known = class_of(name)
+    if hasattr(known, "resources"):
+        parts = [folder / name / "raw" / Path(file).stem for file, _ in known.resources]
+    else:
+        parts = [folder / known.base_folder / file for file, _ in known.train_list]
+    return all(part.exists() for part in parts)
 
 
 def folder_of_downloads() -> Path:
@@ -215,6 +243,7 @@ CLASSES: Mapping[str, tuple[str, ...]] = {
         "airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck",
     ),
 }  # fmt: skip
+DOWNLOADED = ("MNIST", "FashionMNIST", "CIFAR10")
 # lowest and highest digit of the sets that come with scikit-learn
 _PART: Mapping[str, tuple[int, int]] = {
     "digits": (0, 9),

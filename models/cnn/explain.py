@@ -59,6 +59,18 @@ def last_convolution(model: nn.Module) -> str:
     return names[-1]
 
 
+def lit(picture: Tensor, values: Tensor) -> Tensor:
+    """The picture, dimmed to a fifth where the attribution is lowest and as it is where it is highest.
+
+    Shape: picture (C, H, W) in [0, 1]; values (H, W); returns (3, H, W).
+    """
+    span = (values - values.min()) / (values.max() - values.min()).clamp_min(1e-12)
+    glow = (
+        torch.tensor([0.25, 0.12, 0.0])[:, None, None] * span
+    )  # so that black places show it, too
+    return (picture.expand(3, -1, -1) * (0.2 + 0.8 * span) + glow).clamp(0, 1)
+
+
 def deletion(
     model: nn.Module, x: Tensor, target: int, values: Tensor, steps: int = 20
 ) -> tuple[Tensor, Tensor]:

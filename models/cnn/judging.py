@@ -30,6 +30,7 @@ def report(used: looking.Bench, split: str) -> dict[str, Any]:
         )
     found = data.prepare(used.spec)
     x, y, rows = (getattr(found, f"{part}_{split}")[:MOST] for part in ("x", "y", "rows"))
+    x = looking.imagenet(x) if used.imagenet else x
     with look.evaluating(used.model), torch.no_grad():
         logits = torch.cat([used.model(part) for part in x.split(256)])
     loss = float(F.cross_entropy(logits, y))
@@ -75,7 +76,7 @@ def worst(report: dict[str, Any], most: int = 16) -> np.ndarray:
 
 
 def picture_of(used: looking.Bench, row: int) -> Tensor:
-    """One picture of the network's set by its row, (C, H, W) as the network sees it.
+    """One picture of the network's set by its row, (C, H, W) in [0, 1] and in the network's size.
 
     Raises:
         SpecError: as `report`.

@@ -21,19 +21,43 @@ class Maps:
 
     Shape: values (C, H, W) float32; a layer without planes (flatten, linear) has (N, 1, 1).
     Attributes:
+        name: the layer's dotted name; where one layer runs several times (a ResNet's relu), "#2" follows, and so on.
         source: the layer whose very output it took in; "" for the picture itself, None for what was computed in
             between (the sum at the end of a residual block).
+        given: what it took in where `source` is None, as planes like `values`; else None.
     """
 
     name: str
     kind: str
     values: Tensor
     source: str | None = None
+    given: Tensor | None = None
+
+    @property
+    def layer(self) -> str:
+        """The layer's dotted name in the model."""
+        return self.name.partition("#")[0]
 
 
 def layers(model: nn.Module) -> list[str]:
     """The dotted names of the layers that compute (those without children), in the order of the model."""
     return [name for name, layer in model.named_modules() if name and not list(layer.children())]
+
+
+def title(model: nn.Module, name: str) -> str:
+    """A layer's name as learners read it, as the maps view writes it: "4 Conv2d" for "3", "layer1.0.conv1 Conv2d"."""
+    kind = type(model.get_submodule(name)).__name__
+    return f"{int(name) + 1 if name.isdecimal() else name} {kind}"
+
+
+def usual(model: nn.Module) -> str:
+    """The layer to begin with: the last ReLU, whose channels tell classes apart best, else the last convolution."""
+    names = layers(model)
+    for kind in (nn.ReLU, nn.Conv2d, nn.Module):
+        found = [name for name in names if isinstance(model.get_submodule(name), kind)]
+        if found:
+            return found[-1]
+    return ""
 
 
 @contextmanager
@@ -71,32 +95,44 @@ def seen(
 ) -> tuple[tuple[Maps, ...], Tensor]:
     """`feature_maps`, and the network's output for the picture, (classes,)."""
     layer_of = dict(model.named_modules())
-    wanted = layers(model) if names is None else list(names)
+    wanted = set(layers(model) if names is None else names)
     batch = x[None]
-    made_by = {id(batch): ""}  # a tensor → the layer that made it
+    # a tensor → the layer that made it, and its version then: `y += x` changes it in place
+    made_by: dict[int, tuple[str | None, int]] = {id(batch): ("", batch._version)}
     alive: list[Tensor] = [batch]  # so that no id is used twice
-    sources: dict[str, str | None] = {}
+    calls: dict[str, int] = {}
+    came: list[tuple[str | None, Tensor | None]] = []  # of the layers running now
+    found: list[Maps] = []
 
-    def note(name: str, given: Any, made: Any) -> None:
-        sources[name] = made_by.get(id(given))
-        made_by[id(made)] = name
+    def before(given: Any) -> None:
+        source, version = made_by.get(id(given), (None, 0))
+        if version != given._version:
+            source = None
+        # kept now: a layer in place overwrites it
+        came.append((source, None if source is not None else _planes(given[0].detach().clone())))
+
+    def after(name: str, made: Any) -> None:
+        calls[name] = calls.get(name, 0) + 1
+        called = name if calls[name] == 1 else f"{name}#{calls[name]}"
+        made_by[id(made)] = called, made._version
         alive.append(made)
+        source, given = came.pop()
+        if name in wanted:  # a layer in place after this one would overwrite a mere reference
+            values = _planes(made[0].detach().clone())
+            found.append(Maps(called, type(layer_of[name]).__name__, values, source, given))
 
-    handles = [
-        layer_of[name].register_forward_hook(lambda m, x, y, name=name: note(name, x[0], y))
-        for name in layers(model)
-    ]
+    handles = []
+    for name in layers(model):
+        layer = layer_of[name]
+        handles.append(layer.register_forward_pre_hook(lambda m, x: before(x[0])))
+        handles.append(layer.register_forward_hook(lambda m, x, y, name=name: after(name, y)))
     try:
-        with evaluating(model), listening(model, wanted) as found, torch.no_grad():
+        with evaluating(model), torch.no_grad():
             output = model(batch)
     finally:
         for handle in handles:
             handle.remove()
-    maps = tuple(
-        Maps(name, type(layer_of[name]).__name__, _planes(y[0]), sources.get(name))
-        for name, y in found.items()
-    )
-    return maps, output[0].detach().cpu()
+    return tuple(found), output[0].detach().cpu()
 
 
 @contextmanager
@@ -168,20 +204,147 @@ def _planes(y: Tensor) -> Tensor:
     return {3: lambda: y, 2: lambda: y[None]}.get(y.ndim, lambda: y.reshape(-1, 1, 1))()
 
 
+def mean_maps(
+    model: nn.Module, pictures: Tensor, names: Iterable[str] | None = None, batch: int = 64
+) -> tuple[Maps, ...]:
+    """What every layer makes of several pictures, on average: the activations of a class, given its pictures.
+
+    Shape: pictures (N, C, H, W), N ≥ 1.
+    """
+    wanted = layers(model) if names is None else list(names)
+    total: dict[str, Tensor] = {}
+    with evaluating(model), torch.no_grad():
+        for part in pictures.split(batch):
+            with listening(model, wanted) as found:
+                model(part)
+            for name, y in found.items():
+                y = y.float().sum(0).cpu()
+                total[name] = total[name] + y if name in total else y
+    kinds = dict(model.named_modules())
+    return tuple(
+        Maps(name, type(kinds[name]).__name__, _planes(y / len(pictures)))
+        for name, y in total.items()
+    )
+
+
+def channel_means(
+    model: nn.Module, pictures: Tensor, labels: Tensor, classes: int, name: str, batch: int = 64
+) -> Tensor:
+    """How strongly each channel of a layer answers to each class: the mean over its pictures and their maps.
+
+    Shape: pictures (N, C, H, W); labels (N,); returns (classes, channels), NaN for a class without pictures.
+    """
+    rows = []
+    with evaluating(model), torch.no_grad():
+        for part in pictures.split(batch):
+            with listening(model, [name]) as found:
+                model(part)
+            y = found[name].float().cpu()
+            rows.append(y.flatten(2).mean(2) if y.ndim > 2 else y)
+    means = torch.cat(rows)  # (N, channels)
+    return torch.stack([means[labels.cpu() == c].mean(0) for c in range(classes)])
+
+
 def multiplied(model: nn.Module, found: Sequence[Maps]) -> dict[str, dict[str, Any]]:
     """What a small network multiplies, by layer name: enough to write out how any single number comes about.
 
-    Each is {"op": "conv", "linear", "relu", "max" or "mean"}, with weights ("values", "bias", "groups") and window
-    ("kernel", "stride", "padding", "dilation") where it has them. Other layers, and large networks, are left out.
+    Each is {"op": "conv", "linear", "relu", "max", "mean", "adaptive", "norm", "same" or "function"}, with weights
+    ("values", "bias", "groups"), window ("kernel", "stride", "padding", "dilation"), statistics ("mean", "deviation",
+    "weight") and "name" where it has them. Large networks are left out: see `single`.
     """
     if sum(one.values.numel() for one in found) > MULTIPLIED:
         return {}
     layer_of = dict(model.named_modules())
-    return {
-        one.name: told
-        for one in found
-        if one.source is not None and (told := _arithmetic(layer_of[one.name]))
+    return {one.name: told for one in found if (told := _arithmetic(layer_of[one.layer]))}
+
+
+def single(
+    model: nn.Module,
+    found: Sequence[Maps],
+    picture: Tensor,
+    name: str,
+    map: int,
+    cell: Sequence[int],
+) -> dict[str, Any] | None:
+    """How one number of any layer of any network comes about, as the maps view writes it out.
+
+    Args:
+        found: all maps of the picture; picture: (C, H, W) as the network saw it.
+    Returns:
+        "layer", "map", "cell", "value" (PyTorch's), "drawn" (the whole map as bytes, (H, W)) and "op", with what that
+        takes: "x" and "w" of a window (input channels, kH, kW) and "inside" (kH, kW), of a linear layer (N,), or the
+        one number that came in; None where there is no such layer or number.
+    """
+    at = {one.name: one for one in found}
+    one = at.get(name)
+    if one is None or not _within((map, *cell), one.values.shape):
+        return None
+    i, j = cell
+    drawn, ranges = scaled([one])[0]
+    answer: dict[str, Any] = {
+        "layer": name,
+        "map": map,
+        "cell": [i, j],
+        "value": float(one.values[map, i, j]),
+        "drawn": to_numpy(drawn[map].contiguous()),
+        "range": ranges[map].tolist(),
+        "op": None,
     }
+    given = (
+        one.given if one.source is None else picture if one.source == "" else at[one.source].values
+    )
+    told = _arithmetic(dict(model.named_modules())[one.layer])
+    if told is None or given is None:
+        return answer
+    op = told["op"]
+    answer["op"] = op
+    if op in ("conv", "max", "mean", "adaptive"):
+        answer |= _windowed(told, given, one.values.shape, map, i, j)
+    elif op == "linear":
+        answer |= {"x": to_numpy(given.flatten()), "w": told["values"][map]}
+    else:  # one number in, one number out; flatten takes it from anywhere
+        answer["x"] = float(
+            given.flatten()[(map * one.values.shape[1] + i) * one.values.shape[2] + j]
+        )
+        answer |= {k: float(told[k][map]) for k in ("mean", "deviation", "weight") if k in told}
+        answer["name"] = told.get("name", "")
+    bias = told.get("bias")
+    answer["bias"] = 0.0 if bias is None else float(bias[map])
+    return answer
+
+
+def _within(index: Sequence[int], shape: Sequence[int]) -> bool:
+    return len(index) == len(shape) and all(0 <= i < n for i, n in zip(index, shape, strict=True))
+
+
+def _windowed(
+    told: dict[str, Any], given: Tensor, out: Sequence[int], map: int, i: int, j: int
+) -> dict[str, Any]:
+    """What lies under the window of output cell (map, i, j), channel by channel, and the weights on it."""
+    channels, h, w = given.shape
+    if told["op"] == "adaptive":  # where the window begins and ends, as torch divides
+        rows, columns = (
+            torch.arange(k * n // o, -(-(k + 1) * n // o))
+            for k, n, o in ((i, h, out[1]), (j, w, out[2]))
+        )
+    else:
+        rows, columns = (
+            torch.arange(told["kernel"][a]) * told["dilation"][a]
+            + k * told["stride"][a]
+            - told["padding"][a]
+            for a, k in enumerate((i, j))
+        )
+    inside = ((rows >= 0) & (rows < h))[:, None] & ((columns >= 0) & (columns < w))[None]
+    first, count = map, 1
+    if told["op"] == "conv":
+        count = channels // told["groups"]
+        first = map // (len(told["values"]) // told["groups"]) * count
+    x = (
+        given[first : first + count][:, rows.clamp(0, h - 1)][:, :, columns.clamp(0, w - 1)]
+        * inside
+    )
+    weights = {"w": told["values"][map]} if told["op"] == "conv" else {}
+    return {"x": to_numpy(x), "inside": to_numpy(inside.to(torch.uint8)), "first": first, **weights}
 
 
 def _arithmetic(layer: nn.Module) -> dict[str, Any] | None:
@@ -199,16 +362,41 @@ def _arithmetic(layer: nn.Module) -> dict[str, Any] | None:
     if isinstance(layer, nn.MaxPool2d):
         return {"op": "max", **_window(layer, layer.dilation)}
     if isinstance(layer, nn.AvgPool2d):
-        return {"op": "mean", **_window(layer, 1)}
-    if isinstance(layer, nn.ReLU):
-        return {"op": "relu"}
+        window = _window(layer, 1)
+        if not layer.count_include_pad and any(window["padding"]):
+            return None
+        return {"op": "mean", **window}
+    if isinstance(layer, nn.AdaptiveAvgPool2d):
+        return {"op": "adaptive"}
     if isinstance(layer, nn.Linear):
         return {
             "op": "linear",
             "values": to_numpy(layer.weight),
             "bias": None if layer.bias is None else to_numpy(layer.bias),
         }
+    if isinstance(layer, (nn.BatchNorm1d, nn.BatchNorm2d)):
+        if layer.running_mean is None or layer.running_var is None:
+            return None
+        ones = torch.ones_like(layer.running_mean)
+        return {
+            "op": "norm",
+            "mean": to_numpy(layer.running_mean),
+            "deviation": to_numpy((layer.running_var + layer.eps).sqrt()),
+            "weight": to_numpy(ones if layer.weight is None else layer.weight),
+            "bias": None if layer.bias is None else to_numpy(layer.bias),
+        }
+    if isinstance(layer, nn.ReLU):
+        return {"op": "relu"}
+    if isinstance(layer, (nn.Dropout, nn.Identity, nn.Flatten)):
+        return {"op": "same"}  # dropout only drops while training
+    if isinstance(layer, _ELEMENTWISE):
+        return {"op": "function", "name": type(layer).__name__}
     return None
+
+
+_ELEMENTWISE = (
+    nn.LeakyReLU, nn.GELU, nn.Tanh, nn.Sigmoid, nn.SiLU, nn.ReLU6, nn.Hardswish, nn.Hardsigmoid,
+)  # fmt: skip
 
 
 def _window(layer: Any, dilation: Any) -> dict[str, list[int]]:

@@ -25,7 +25,7 @@ from models.training import checkpoint
 
 DIGITS = "digits"
 SHIPPED, OWN = "shipped", "own file"
-MAX_WEIGHTS = 600 * 2**20  # VGG16 has 528 MB
+MAX_WEIGHTS = pretrain.MAX_WEIGHTS
 _SIDE = 32  # pixels that an untrained small network sees
 
 
@@ -107,7 +107,15 @@ def _bench(name: str, weights: str, seed: int) -> Bench:
     if name == OWN:
         own = spec_of(file)
         model = pretrain.with_weights(own, file)
-        return Bench(model, own, own.image_size, own.channels, data.names(own), True)
+        return Bench(
+            model,
+            own,
+            own.image_size,
+            own.channels,
+            data.names(own),
+            True,
+            imagenet=_wants_imagenet(file),
+        )
     large = name in architecture.TORCHVISION
     size = 224 if large else _SIDE
     state = state_dict(file) if file else {}
@@ -295,10 +303,13 @@ def to_code(spec: Spec) -> str:
         "import torch\nfrom torch import nn\nfrom torch.nn import functional as F",
         model,
         _picture_code(spec, gray, size, wants_imagenet),
-        "outputs = {}  # of every layer that computes\n"
+        "outputs = {}  # of every layer that computes; name#2 is its second call\n\n\n"
+        "def keep(name, y):\n"
+        '    calls = sum(known.partition("#")[0] == name for known in outputs)\n'
+        '    outputs[f"{name}#{calls + 1}" if calls else name] = y[0].clone()\n\n\n'
         "for name, layer in model.named_modules():\n"
         "    if name and not list(layer.children()):\n"
-        "        layer.register_forward_hook(lambda m, x, y, name=name: outputs.update({name: y[0].clone()}))\n"
+        "        layer.register_forward_hook(lambda m, x, y, name=name: keep(name, y))\n"
         "with torch.no_grad():\n"
         "    probabilities = model.eval()(x[None])[0].softmax(0)",
         'print("predicted =", probabilities.argmax().item())\n'
@@ -317,7 +328,8 @@ def network_code(spec: Spec) -> tuple[bool, int, bool, str]:
         load = (
             f'from safetensors.torch import load_file\n\nmodel.load_state_dict(load_file("{name}"))'
         )
-        return own.channels == 1, own.image_size, False, f"{network.code(own)}\n\n{load}"
+        wants = spec.network == OWN and _wants_imagenet(_content(spec.weights))
+        return own.channels == 1, own.image_size, wants, f"{network.code(own)}\n\n{load}"
     large = spec.network in architecture.TORCHVISION
     size = 224 if large else _SIDE
     if not spec.weights:
@@ -412,6 +424,11 @@ def _header(file: bytes) -> Mapping[str, Any]:
     except (ValueError, AttributeError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}
+
+
+def _wants_imagenet(file: bytes) -> bool:
+    """Whether a network saved here began from ImageNet weights, whose scale it still expects."""
+    return _header(file).get("imagenet") == "1"
 
 
 def _file_name(spec: Spec) -> str:

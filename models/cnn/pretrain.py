@@ -16,6 +16,7 @@ from models.cnn import network
 from models.cnn.spec import Spec
 from models.training import checkpoint
 
+MAX_WEIGHTS = 600 * 2**20  # VGG16 has 528 MB
 FOLDER = Path(__file__).parent / "shipped"
 SHIPPED: Mapping[str, Spec] = {"digits": Spec(), "digits 0-4": Spec(data="digits 0-4")}
 
@@ -37,7 +38,7 @@ def with_weights(spec: Spec, file: bytes) -> nn.Module:
     Raises:
         SpecError: the file is none, or its weights are another architecture's.
     """
-    tensors = checkpoint.read_weights(file)
+    tensors = checkpoint.read_weights(file, MAX_WEIGHTS)
     with torch.random.fork_rng(devices=[]):
         model = network.build(spec)
     checkpoint.check_weights(model, tensors)

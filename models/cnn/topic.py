@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
@@ -15,12 +16,15 @@ from models.cnn.spec import Spec
 from models.core import export
 from models.core.control import Control, Snapshot
 from models.core.device import to_numpy
+from models.core.spec import SpecError
 from models.data import image_folder, image_sets, workspace
-from models.training import doctor, frames, loop, losses, script
+from models.training import doctor, frames, history, loop, losses, script
 from models.training.plan import Plan, choose
 from models.training.run import Run
 
 EVALUATED = 2_000  # pictures per split that each point of the curves looks at
+EVOLVING = 32  # channels, and cells per side, of a layer's maps over epochs
+PAST, PAST_BYTES = 64, 64 * 2**20  # epochs whose weights are kept for that, and their bytes
 SHOWN_MAPS = 25_000  # most values of feature maps in a frame
 
 
@@ -78,6 +82,10 @@ class Pictures:
         self.sample = run.x[::k][:256]
         self.picture = run.data.x_val[0]
         self.names = _named(run.model)
+        self.answers = {"evolve": self.evolve}
+        self.past = history.Weights(PAST_BYTES, PAST)
+        run.after_epoch = self._remember
+        self._remember()
 
     def scene(self) -> dict[str, Any]:
         """What stays the same for the whole run."""
@@ -128,6 +136,7 @@ class Pictures:
                     "name": m.name,
                     "kind": m.kind,
                     "source": m.source,
+                    "given": None if m.given is None else to_numpy(m.given),
                     "shape": list(m.values.shape),
                     "tiles": to_numpy(v),
                     "ranges": to_numpy(r.contiguous()),
@@ -139,6 +148,52 @@ class Pictures:
             else [],
             "multiplied": look.multiplied(run.model, maps) if small else {},
         }
+
+    def evolve(self, layer: str, picture: bytes = b"", count: int = 8) -> dict[str, Any]:
+        """A layer's maps of one picture at epochs from the start until now; the run stays as it is.
+
+        Args:
+            picture: float32 bytes of a picture in the network's size; the scene's picture without them.
+            count: so many epochs at most, evenly spread over those that are kept.
+        Returns:
+            "epochs", "values" (epochs, channels, h, w), the first `EVOLVING` channels, reduced to `EVOLVING` cells a
+            side, "shape" of the whole output, and "probabilities" (epochs, classes).
+
+        Raises:
+            SpecError: the network has no such layer, or the picture has another size.
+        """
+        run = self.run
+        if layer not in look.layers(run.model):
+            raise SpecError(f"The network has no layer {str(layer)[:40]!r}.", "layer")
+        x = self.picture
+        if picture:
+            if len(picture) != 4 * x.numel():
+                raise SpecError(f"The picture must have {x.numel()} numbers: {tuple(x.shape)}.")
+            x = torch.frombuffer(bytearray(picture), dtype=torch.float32).reshape(x.shape)
+        kept = self.past.until(run.step - 1)
+        few = torch.linspace(0, len(kept) - 1, min(len(kept), max(1, count - 1))).round().long()
+        states = {e: kept[e] for e in (list(kept)[int(i)] for i in few)}
+        states |= {run.epoch + run.position / run.batches: run.model.state_dict()}
+        model = copy.deepcopy(run.model)
+        values, shape, answers = [], (0, 0, 0), []
+        for weights in states.values():
+            model.load_state_dict(weights)
+            maps, logits = look.seen(model, x.to(run.device), [layer])
+            shape = tuple(maps[0].values.shape)
+            step = max(1, -(-max(shape[1:]) // EVOLVING))
+            values.append(maps[0].values[:EVOLVING, ::step, ::step])
+            answers.append(run.chosen.probabilities(logits[None])[0])
+        return {
+            "epochs": list(states),
+            "values": to_numpy(torch.stack(values)),
+            "shape": list(shape),
+            "probabilities": to_numpy(torch.stack(answers)),
+            "picture": to_numpy(x),
+        }
+
+    def _remember(self) -> None:
+        run = self.run
+        self.past.keep(run.epoch, run.step, run.model.state_dict())
 
     def _looks(self) -> tuple[doctor.Look, ...]:
         """How many channels of each activation layer are dead or saturated on training pictures."""

@@ -23,6 +23,7 @@ from models.core.spec import SpecError, knob
 
 PART = "digits 0-4"  # the shipped network that has never seen 5 to 9
 WAYS = ("scratch", "frozen", "staged", "fine_tuned")
+KEPT_BYTES = 2**28  # of a transferred network that is handed over; VGG16 has twice that
 _SIZE = 64  # pixels that a torchvision network sees here: a fifth of the usual, so that two cores can train it
 
 
@@ -142,7 +143,7 @@ def train(spec: Spec, *, device: str = "cpu", control: Control | None = None) ->
             row[way] = course[-1]
             last[way] = course
             done += 1
-            if way == "fine_tuned" and count == counts[-1] and used.spec is not None:
+            if way == "fine_tuned" and count == counts[-1] and _bytes(model) <= KEPT_BYTES:
                 blobs["transferred.safetensors"] = _file(model, spec, used)
             if done < total:
                 yield Snapshot(
@@ -159,7 +160,7 @@ def train(spec: Spec, *, device: str = "cpu", control: Control | None = None) ->
 
 
 def _pictures(spec: Spec, used: looking.Bench) -> data.Split:
-    size = _SIZE if used.imagenet else used.size
+    size = _SIZE if used.spec is None else used.size
     colours = "grey" if used.channels == 1 else "RGB"
     found = data.prepare(training.Spec(data=spec.target, image_size=size, colours=colours))
     if not used.imagenet:
@@ -267,7 +268,7 @@ def to_code(spec: Spec) -> str:
         gray, size, wants, made = looking.network_code(
             looking.Spec(network=spec.base, weights=spec.weights)
         )
-        size = _SIZE if wants else size
+        size = _SIZE if spec.base in architecture.TORCHVISION else size
     target = training.Spec(data=spec.target, image_size=size, colours="grey" if gray else "RGB")
     scale = f"\n\n\n{export.source(looking.imagenet)}\n\n\nx = imagenet(x)" if wants else ""
     least = "min(int((y[train] == c).sum()) for c in y.unique())"
@@ -303,11 +304,16 @@ def _file(model: nn.Module, spec: Spec, used: looking.Bench) -> bytes:
     """The transferred network as a weights file that knows its settings, to look into."""
     from safetensors.torch import save  # only needed here
 
-    assert used.spec is not None
     colours = "grey" if used.channels == 1 else "RGB"
-    told = used.spec.replace(data=spec.target, colours=colours, limit=0, data_seed=0, changes="")
+    known = used.spec or training.Spec(network=spec.base, image_size=_SIZE)
+    told = known.replace(data=spec.target, colours=colours, limit=0, data_seed=0, changes="")
     tensors = {k: v.detach().cpu().contiguous() for k, v in model.state_dict().items()}
-    return save(tensors, metadata={"format": "pt", "spec": json.dumps(asdict(told))})
+    about = {"format": "pt", "spec": json.dumps(asdict(told)), "imagenet": str(int(used.imagenet))}
+    return save(tensors, metadata=about)
+
+
+def _bytes(model: nn.Module) -> int:
+    return sum(value.numel() * value.element_size() for value in model.state_dict().values())
 
 
 # what each setting's export is compared under, where the setting alone would be refused

@@ -77,14 +77,18 @@ class Contents:
     notes: tuple[str, ...] = ()
 
 
-def contents(path: Path, name: str = "The archive") -> Contents:
+def contents(
+    path: Path, name: str = "The archive", *, ratio: int = MAX_RATIO, member: int = MAX_MEMBER
+) -> Contents:
     """The table of contents of a zip or tar (plain, gz, bz2 or xz), with every member that is not to be read.
 
+    Args:
+        ratio, member: of a zip, other bounds for who reads its members piece by piece.
     Raises:
         SpecError: no archive, cut short, too many members, or it would unpack to too much.
     """
     if _is_zip(path, name):
-        return _zip_contents(path, name)
+        return _zip_contents(path, name, ratio, member)
     return _tar_contents(path, name)
 
 
@@ -124,7 +128,7 @@ def _is_zip(path: Path, name: str) -> bool:
     return False
 
 
-def _zip_contents(path: Path, name: str) -> Contents:
+def _zip_contents(path: Path, name: str, ratio: int, most: int) -> Contents:
     _check_directory(path, name)
     members, folders, refused, total = [], set(), [], 0
     try:
@@ -144,16 +148,16 @@ def _zip_contents(path: Path, name: str) -> Contents:
             refused.append(Refused(shown, parts))
         elif info.is_dir():
             folders.add(parts)
-        elif reason := _zip_reason(info):
+        elif reason := _zip_reason(info, ratio, most):
             refused.append(Refused(shown, reason))
         else:
             total += info.file_size
             members.append(Member(place, parts, info.file_size))
-    _check_total(total, path, name)
+    _check_total(total, path, name, ratio)
     return Contents(tuple(members), frozenset(folders), tuple(refused))
 
 
-def _zip_reason(info: zipfile.ZipInfo) -> str:
+def _zip_reason(info: zipfile.ZipInfo, ratio: int, most: int) -> str:
     mode = info.external_attr >> 16
     if stat.S_ISLNK(mode):
         return "a symbolic link is not followed"
@@ -161,14 +165,14 @@ def _zip_reason(info: zipfile.ZipInfo) -> str:
         return "no ordinary file (a device or pipe)"
     if info.flag_bits & 1:
         return "encrypted: pack it without a password"
-    return _size_reason(info.file_size, info.compress_size)
+    return _size_reason(info.file_size, info.compress_size, ratio, most)
 
 
-def _size_reason(size: int, packed: int) -> str:
-    if size > MAX_MEMBER:
-        return f"{size / 1e6:.0f} MB unpacked; at most {MAX_MEMBER / 1e6:.0f} MB fit"
-    if size > SMALL and size > MAX_RATIO * max(1, packed):
-        return f"would unpack to {size / max(1, packed):.0f} times its size; at most {MAX_RATIO} times is read"
+def _size_reason(size: int, packed: int, ratio: int = MAX_RATIO, most: int = MAX_MEMBER) -> str:
+    if size > most:
+        return f"{size / 1e6:.0f} MB unpacked; at most {most / 1e6:.0f} MB fit"
+    if size > SMALL and size > ratio * max(1, packed):
+        return f"would unpack to {size / max(1, packed):.0f} times its size; at most {ratio} times is read"
     return ""
 
 
@@ -283,15 +287,15 @@ def _too_many(name: str) -> str:
     )
 
 
-def _check_total(total: int, path: Path, name: str) -> None:
+def _check_total(total: int, path: Path, name: str, ratio: int = MAX_RATIO) -> None:
     packed = path.stat().st_size
     if total > MAX_TOTAL:
         raise SpecError(
             f"{name} would unpack to more than {MAX_TOTAL / 1e9:.0f} GB. Pack a part of the files."
         )
-    if total > 50 * SMALL and total > MAX_RATIO * packed:
+    if total > 50 * SMALL and total > ratio * packed:
         raise SpecError(
-            f"{name} would unpack to more than {MAX_RATIO} times its {packed / 1e6:.1f} MB, which pictures never do: "
+            f"{name} would unpack to more than {ratio} times its {packed / 1e6:.1f} MB, which pictures never do: "
             "it is not opened."
         )
 

@@ -1,4 +1,4 @@
-"""Tables in other formats become a CSV of the workspace, in a worker: Parquet, JSON lines, .npy and .npz.
+"""Tables in other formats become CSVs of the workspace, in a worker: Parquet, JSON lines, .npy, .npz, archives of tables.
 
 A file is read piece by piece, and only as far as rows are wanted; nothing pickled is ever loaded.
 """
@@ -9,7 +9,9 @@ import csv
 import json
 import math
 import re
+import tarfile
 import tempfile
+import zipfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,11 +22,13 @@ import numpy as np
 from models.core import spec as core
 from models.core.control import Control, Snapshot
 from models.core.spec import SpecError, knob
-from models.data import archives, csv_files, workspace
+from models.data import archives, array_pictures, csv_files, workspace
 from models.data.wording import count
 
 ENDINGS = (".parquet", ".pq", ".jsonl", ".ndjson", ".json", ".npy", ".npz")
-MAX_BYTES = 400_000_000  # of the CSV that comes out
+PLAIN = (".csv", ".tsv", ".txt")
+MAX_BYTES = 400_000_000  # of the CSV that comes out, and of the arrays of one .npz
+MAX_TABLES = 50  # of one archive
 _CHUNK = 20_000  # rows
 _LINE = 1_000_000  # characters of one JSON line
 
@@ -52,6 +56,7 @@ class Source:
     Attributes:
         columns: names of what is taken. blocks: rows, some at a time. total: how many there are, 0 when unknown.
         left_out: (column or record, reason), filled while it is read. notes: what was decided.
+        title: tells it from other tables of the same file; "" of a single one.
     """
 
     columns: list[str]
@@ -59,10 +64,13 @@ class Source:
     total: int
     left_out: list[tuple[str, str]]
     notes: list[str]
+    title: str = ""
 
 
 def train(spec: Spec, *, device: str = "cpu", control: Control | None = None) -> Iterator[Snapshot]:
-    """Writes the CSV; a row tells how far it is, the last frame holds {"dataset", "name", "report"}.
+    """Writes each table as a CSV; a row tells how far it is, the last frame holds {"dataset", "name", "also", "keep", "report"}.
+
+    `also` are further tables of the same upload, (id, name) each; `dataset` is the first; `keep`: what was uploaded stays.
 
     Raises:
         SpecError: the upload is no table of these formats, or nothing of it fits into one.
@@ -70,42 +78,154 @@ def train(spec: Spec, *, device: str = "cpu", control: Control | None = None) ->
     control = control or Control()
     id = spec.data.removeprefix("upload:")
     path, name = workspace.get(id), workspace.display_name(workspace.about(id).name)
-    source = opened(path, name)
-    wanted = min(spec.rows, source.total or spec.rows)
-    done = 0
+    made: list[tuple[str, str]] = []
+    left_out: list[tuple[str, str]] = []
+    notes: list[str] = []
+    rows = 0
     with tempfile.TemporaryDirectory() as folder:
-        out = Path(folder) / "table.csv"
-        with out.open("w", encoding="utf-8", newline="") as file:
-            writer = csv.writer(file)
-            writer.writerow(source.columns)
-            for block in source.blocks:
-                writer.writerows([_cell(v) for v in row] for row in block[: wanted - done])
-                done = min(wanted, done + len(block))
-                if done >= wanted or file.tell() > MAX_BYTES:
-                    break
+        parts = _parts(path, name, Path(folder), left_out, notes)
+        for number, (title, source) in enumerate(parts):
+            if isinstance(source, Path):  # a CSV as it is
+                made.append((workspace.put(source, title), title))
+                continue
+            out, done = Path(folder) / "table.csv", 0
+            wanted = min(spec.rows, source.total or spec.rows)
+            for done in _written(source, out, wanted):
                 if control.due():
                     control.gate()
-                    yield Snapshot(
-                        done, done / wanted, rows=({"step": done, "epoch": done / wanted},)
-                    )
-        if not done:
-            raise SpecError(f"{name} holds no rows.")
-        if source.total > done:
-            source.notes.append(
-                f"The first {done:,} of {source.total:,} rows were read, and no more of the file."
-            )
-        title = re.sub(r"\.\w+$", "", name) + " (table).csv"
-        made = workspace.put(out, title)
+                    share = (number + done / wanted) / len(parts)
+                    yield Snapshot(done, share, rows=({"step": done, "epoch": share},))
+            left_out += source.left_out
+            if not done:
+                left_out.append((title, "holds no rows"))
+                continue
+            rows += done
+            notes += source.notes
+            if source.total > done:
+                notes.append(
+                    f"The first {done:,} of {source.total:,} rows were read, and no more of the file."
+                )
+            made.append((workspace.put(out, title), title))
+    if not made:
+        why = f" {left_out[0][0]}: {left_out[0][1]}." if left_out else ""
+        raise SpecError(f"{name} holds no table that can be read.{why}")
+    if len(made) > 1:
+        notes.append(f"{len(made)} tables, each of which is in the list.")
     report = {
         "name": name,
-        "rows": done,
-        "left_out": source.left_out[:500],
-        "left_out_count": len(source.left_out),
-        "notes": source.notes,
+        "rows": rows,
+        "left_out": left_out[:500],
+        "left_out_count": len(left_out),
+        "notes": notes,
     }
-    workspace.write_json(workspace.folder(made) / "converted.json", report)
-    frame = {"dataset": made, "name": title, "report": report}
-    yield Snapshot(done, 1.0, frame=frame, final=True)
+    with path.open("rb") as file:
+        parquet = file.read(4) == b"PAR1"  # it stays: all of it can be trained on, piece by piece
+    report["parquet"] = id if parquet else ""
+    for table, _ in made:
+        workspace.write_json(workspace.folder(table) / "converted.json", report)
+    frame = {
+        "dataset": made[0][0],
+        "name": made[0][1],
+        "also": made[1:],
+        "keep": parquet,
+        "report": report,
+    }
+    yield Snapshot(max(1, rows), 1.0, frame=frame, final=True)
+
+
+def _written(source: Source, out: Path, wanted: int) -> Iterator[int]:
+    """Writes a table piece by piece; yields how many rows are done."""
+    done = 0
+    with out.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(source.columns)
+        for block in source.blocks:
+            writer.writerows([_cell(v) for v in row] for row in block[: wanted - done])
+            done = min(wanted, done + len(block))
+            yield done
+            if done >= wanted or file.tell() > MAX_BYTES:
+                return
+
+
+def _parts(
+    path: Path, name: str, folder: Path, left_out: list[tuple[str, str]], notes: list[str]
+) -> list[tuple[str, Source | Path]]:
+    """The tables of an upload, by the name each will have; a CSV is a file in `folder`.
+
+    Raises:
+        SpecError: it is a single file, and no table.
+    """
+    if not _is_archive(path):
+        return [(_title(name, s.title), s) for s in opened(path, name)]
+    known = archives.contents(path, name)
+    left_out += [(r.name, r.reason) for r in known.refused]
+    notes += known.notes
+    wanted = []
+    for member in known.members:
+        if "__MACOSX" in member.parts or member.parts[-1].startswith("._"):
+            continue
+        if not member.parts[-1].lower().endswith((*PLAIN, *ENDINGS)):
+            left_out.append((member.shown, "no table by its ending"))
+        elif len(wanted) >= MAX_TABLES:
+            left_out.append((member.shown, f"beyond the first {MAX_TABLES} tables"))
+        else:
+            wanted.append(member)
+    parts: list[tuple[str, Source | Path]] = []
+    heads: dict[bytes, list[Path]] = {}
+    for member, data in archives.read(path, wanted):
+        file = folder / f"member-{member.place}"
+        if isinstance(data, archives.Refused):
+            left_out.append((member.shown, data.reason))
+            continue
+        file.write_bytes(data)
+        title = workspace.display_name("-".join(member.parts), 80)
+        try:
+            if title.lower().endswith(PLAIN):
+                csv_files.read_csv(file, title)  # whether it is a table
+                heads.setdefault(data.split(b"\n", 1)[0].strip(), []).append(file)
+                parts.append((title, file))
+            else:
+                parts += [(_title(title, s.title), s) for s in opened(file, title)]
+        except SpecError as error:
+            left_out.append((member.shown, str(error)))
+    for head, files in heads.items():
+        if len(files) > 1 and head.count(b'"') % 2 == 0:
+            together = folder / f"together-{files[0].name}"
+            _join(files, together)
+            title = f"{_title(name, '')[:-12]} ({len(files)} put together).csv"
+            parts.insert(0, (title, together))
+            notes.append(
+                f"{len(files)} tables with the same first line are also put together, one behind the other."
+            )
+    return parts
+
+
+def _join(files: Sequence[Path], out: Path) -> None:
+    """Tables with the same header one behind the other."""
+    with out.open("wb") as target:
+        for number, path in enumerate(files):
+            with path.open("rb") as source:
+                head = source.readline()
+                target.write(b"" if number else head.rstrip(b"\r\n") + b"\n")
+                last = b"\n"
+                while block := source.read(1 << 20):
+                    target.write(block)
+                    last = block[-1:]
+                target.write(b"" if last == b"\n" else b"\n")
+
+
+def _is_archive(path: Path) -> bool:
+    """A zip or tar of files, which an .npz is not."""
+    with path.open("rb") as file:
+        head = file.read(4)
+    if head == b"PK\x03\x04":
+        return not array_pictures.is_arrays(path)
+    return head not in (b"PAR1", b"\x93NUM") and tarfile.is_tarfile(path)
+
+
+def _title(name: str, part: str) -> str:
+    stem = re.sub(r"\.\w+$", "", name)
+    return f"{stem}{f' {part}' if part else ''} (table).csv"
 
 
 def report(id: str) -> dict[str, Any] | None:
@@ -116,8 +236,8 @@ def report(id: str) -> dict[str, Any] | None:
         return None
 
 
-def opened(path: Path, name: str) -> Source:
-    """A file as a table, by what its first bytes say.
+def opened(path: Path, name: str) -> list[Source]:
+    """A file as a table, by what its first bytes say; arrays of several lengths are a table each.
 
     Raises:
         SpecError: it is none of the formats, damaged, or holds nothing that fits into a table.
@@ -125,12 +245,12 @@ def opened(path: Path, name: str) -> Source:
     with path.open("rb") as file:
         head = file.read(8)
     if head[:4] == b"PAR1":
-        return _parquet(path, name)
+        return [_parquet(path, name)]
     if head[:6] == b"\x93NUMPY":
-        return _arrays({"": _array(path, name)}, name)
+        return _arrays({"": _array(path, name)}, name, [])
     if head[:4] == b"PK\x03\x04":
         return _npz(path, name)
-    return _json_lines(path, name)
+    return [_json_lines(path, name)]
 
 
 def _parquet(path: Path, name: str) -> Source:
@@ -189,12 +309,11 @@ def _array(path: Path | Any, name: str) -> np.ndarray:
         ) from None
 
 
-def _npz(path: Path, name: str) -> Source:
-    import zipfile
-
+def _npz(path: Path, name: str) -> list[Source]:
     known = archives.contents(path, name)
     left_out = [(r.name, r.reason) for r in known.refused]
     arrays: dict[str, np.ndarray] = {}
+    room = MAX_BYTES
     with zipfile.ZipFile(path) as archive:
         for info in archive.infolist():
             if not info.filename.endswith(".npy") or any(
@@ -202,6 +321,10 @@ def _npz(path: Path, name: str) -> Source:
             ):
                 continue
             word = workspace.display_name(info.filename.removesuffix(".npy"))
+            room -= info.file_size
+            if room < 0:
+                left_out.append((word, f"beyond the first {MAX_BYTES // 1_000_000} MB of arrays"))
+                continue
             try:
                 with archive.open(info) as file:
                     arrays[word] = _array(file, word)
@@ -213,33 +336,53 @@ def _npz(path: Path, name: str) -> Source:
     return _arrays(arrays, name, left_out)
 
 
-def _arrays(arrays: dict[str, np.ndarray], name: str, left_out: list | None = None) -> Source:
-    left_out = [] if left_out is None else left_out
-    longest = max((len(a) for a in arrays.values() if a.ndim in (1, 2)), default=0)
+def _arrays(
+    arrays: dict[str, np.ndarray], name: str, left_out: list[tuple[str, str]]
+) -> list[Source]:
+    lengths: dict[int, dict[str, np.ndarray]] = {}
+    for word, array in arrays.items():
+        if array.ndim in (1, 2) and array.size and array.dtype.kind in "biufUSM":
+            lengths.setdefault(len(array), {})[word] = array
+            continue
+        shape = " × ".join(map(str, array.shape)) or "a single number"
+        why = f"{array.dtype} of {shape}: a table takes 1 or 2 dimensions of numbers or words"
+        left_out.append((word or name, why))
+    if not lengths:
+        why = f" {left_out[0][0]} is {left_out[0][1]}." if left_out else ""
+        raise SpecError(f"{name} holds no array that fits into a table.{why}")
+    found = []
+    for length in sorted(lengths, reverse=True):
+        some = lengths[length]
+        try:
+            source = _table_of(some, length, name)
+        except SpecError as error:
+            left_out.append((", ".join(some), str(error)))
+            continue
+        source.title = ", ".join(some)[:60] if len(lengths) > 1 else ""
+        found.append(source)
+    if not found:
+        raise SpecError(left_out[-1][1])
+    found[0].left_out += left_out
+    return found
+
+
+def _table_of(arrays: dict[str, np.ndarray], length: int, name: str) -> Source:
+    """Arrays of one length side by side."""
     columns: list[str] = []
     kept: list[np.ndarray] = []
     for word, array in arrays.items():
-        shape = " × ".join(map(str, array.shape)) or "a single number"
-        if array.ndim not in (1, 2) or len(array) != longest or array.dtype.kind not in "biufUSM":
-            left_out.append(
-                (
-                    word or name,
-                    f"{array.dtype} of {shape}: a table takes 1 or 2 dimensions of numbers, all of one length",
-                )
-            )
-            continue
         wide = array[:, None] if array.ndim == 1 else array
         prefix = word or "x"
         columns += [prefix] if array.ndim == 1 else [f"{prefix}{k}" for k in range(wide.shape[1])]
         kept.append(wide)
-    _check_width(columns, left_out, name)
+    _check_width(columns, [], name)
 
     def blocks() -> Iterator[Block]:
-        for start in range(0, longest, _CHUNK):
+        for start in range(0, length, _CHUNK):
             parts = [part[start : start + _CHUNK].tolist() for part in kept]
             yield [[v for part in row for v in part] for row in zip(*parts, strict=True)]
 
-    return Source(columns, blocks(), longest, left_out, [])
+    return Source(columns, blocks(), length, [], [])
 
 
 def _json_lines(path: Path, name: str) -> Source:

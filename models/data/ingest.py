@@ -13,27 +13,29 @@ import hashlib
 import io
 import os
 import re
+import shutil
 import tempfile
 import zipfile
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
 from models.core import spec as core
 from models.core.control import Control, Snapshot
 from models.core.spec import SpecError, knob
-from models.data import archives, image_folder, images, workspace
+from models.data import archives, array_pictures, image_folder, images, workspace
 from models.data.archives import Member, Refused
 from models.data.wording import count, names_text
 
 CARD_SIDE = 64  # pixels at which channel statistics are taken
 SPLITS = frozenset({"train", "training", "val", "valid", "validation", "test", "testing"})
-UNSORTED = "unsorted"  # the class of pictures in no folder
+UNSORTED = array_pictures.UNSORTED  # the class of pictures in no folder
 
 _PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".ppm", ".pgm")
 _ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar")
@@ -81,22 +83,28 @@ def train(spec: Spec, *, device: str = "cpu", control: Control | None = None) ->
     control = control or Control()
     id = spec.data.removeprefix("upload:")
     path, name = workspace.get(id), workspace.about(id).name
-    known = archives.contents(path, workspace.display_name(name))
-    plan = _Plan(path, known)
+    if array_pictures.is_arrays(path):
+        plan = array_pictures.Plan(path, workspace.display_name(name))
+        files = plan.read()
+    else:
+        plan = _Plan(path, archives.contents(path, workspace.display_name(name)))
+        files = archives.read(path, plan.members)
     made = _Taker(plan)
     total = max(1, len(plan.classes))
     with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(2) as pool:
         clean = Path(folder) / "clean.zip"
-        steps = made.take(archives.read(path, plan.members), clean, pool)
+        steps = made.take(files, clean, pool)
         for done in steps:
             if control.due():
                 control.gate()
                 row = {"step": done, "epoch": done / total, "total": total}
                 yield Snapshot(done, done / total, rows=(row,), frame={"done": done})
         if not made.names:
-            raise SpecError(_nothing(name, made, known))
-        report = made.report(name, known)
-        stem = re.sub(r"\.(zip|tar|gz|tgz|bz2|xz)\b", "", workspace.display_name(name), flags=re.I)
+            raise SpecError(_nothing(name, made))
+        report = made.report(name)
+        stem = re.sub(
+            r"\.(zip|tar|gz|tgz|bz2|xz|npy|npz)\b", "", workspace.display_name(name), flags=re.I
+        )
         title = f"{stem} (images).zip"
         kept = workspace.put(clean, title)
         keep_card(kept, report, made.arrays())
@@ -118,6 +126,40 @@ def pack(files: Iterable[tuple[str, bytes]], label: str = "") -> bytes:
             base = re.split(r"[/\\]", name)[-1] or "picture"
             archive.writestr(zipfile.ZipInfo(f"{folder}{number:04}-{base}"), data)
     return out.getvalue()
+
+
+def folders(classes: Iterable[str]) -> dict[str, str]:
+    """For every class the folder that every system can make, each its own."""
+    return _distinct({name: _folder(name) for name in classes})
+
+
+def free_name(folder: str, file: str, used: set[str]) -> str:
+    """A path in a clean zip that is not taken yet; `used` remembers it."""
+    stem, suffix = os.path.splitext(file)
+    stem = _folder(stem)
+    name, again = f"{folder}/{stem}{suffix}", 2
+    while name.lower() in used:
+        name, again = f"{folder}/{stem} ({again}){suffix}", again + 1
+    used.add(name.lower())
+    return name
+
+
+@contextmanager
+def packed(files: Iterable[tuple[str, BinaryIO]]) -> Iterator[Path]:
+    """Files as they are in one zip on the disk, each under its own name; gone at the end of the `with`."""
+    used: set[str] = set()
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "files.zip"
+        with zipfile.ZipFile(path, "w") as archive:
+            for name, file in files:
+                base, again = re.split(r"[/\\]", name)[-1] or "file", 2
+                title = base
+                while title in used:
+                    title, again = f"{again}-{base}", again + 1
+                used.add(title)
+                with archive.open(zipfile.ZipInfo(title), "w") as out:
+                    shutil.copyfileobj(file, out, 1 << 20)
+        yield path
 
 
 def keep_card(id: str, report: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
@@ -157,8 +199,6 @@ class _Plan:
                 self._refuse(table, "a table that names none of the pictures")
             self._by_folder(candidates, known.folders)
         self.members = [m for m in candidates if m.place in self.classes]
-        names = sorted(set(self.classes.values()) | self.empty_folders)
-        self.folders = _distinct({name: _folder(name) for name in names})
 
     def _noise(self, member: Member) -> bool:
         last = member.parts[-1]
@@ -219,8 +259,9 @@ class _Plan:
 class _Taker:
     """Reads pictures, writes the clean zip, and keeps the numbers of the card."""
 
-    def __init__(self, plan: _Plan) -> None:
+    def __init__(self, plan: _Plan | array_pictures.Plan) -> None:
         self.plan = plan
+        self.folders = folders(sorted(set(plan.classes.values()) | plan.empty_folders))
         self.names: list[str] = []  # in the clean zip
         self.pictures: list[_Picture] = []  # without their bytes
         self.refused = list(plan.refused)
@@ -265,12 +306,9 @@ class _Taker:
                 Refused(member.shown, reason.removeprefix("is ").removeprefix("has "))
             )
             return
-        folder = self.plan.folders[self.plan.classes[member.place]]
-        stem = _folder(os.path.splitext(member.parts[-1])[0])
-        name, again = f"{folder}/{stem}{picture.suffix}", 2
-        while name.lower() in self._used:
-            name, again = f"{folder}/{stem} ({again}){picture.suffix}", again + 1
-        self._used.add(name.lower())
+        folder = self.folders[self.plan.classes[member.place]]
+        stem = os.path.splitext(member.parts[-1])[0]
+        name = free_name(folder, stem + picture.suffix, self._used)
         archive.writestr(zipfile.ZipInfo(name), picture.data)
         self.names.append(name)
         self.pictures.append(dataclasses.replace(picture, data=b""))
@@ -286,11 +324,11 @@ class _Taker:
             "square": np.stack([p.square for p in some]),  # (N, 3)
         }
 
-    def report(self, name: str, known: archives.Contents) -> dict[str, Any]:
+    def report(self, name: str) -> dict[str, Any]:
         """What came in and what did not, as the page shows it."""
         counts = Counter(n.split("/")[0] for n in self.names)
         digests = Counter(p.digest for p in self.pictures)
-        empty = sorted(set(self.plan.folders.values()) - set(counts))
+        empty = sorted(set(self.folders.values()) - set(counts))
         notes = list(self.plan.notes)
         if self.plan.ignored:
             notes.append(
@@ -387,7 +425,7 @@ def _distinct(folders: dict[str, str]) -> dict[str, str]:
     return folders
 
 
-def _nothing(name: str, made: _Taker, known: archives.Contents) -> str:
+def _nothing(name: str, made: _Taker) -> str:
     first = f" {made.refused[0].name}: {made.refused[0].reason}." if made.refused else ""
     return (
         f"{workspace.display_name(name)} holds no picture that can be used, only "

@@ -10,6 +10,7 @@ import io
 import json
 import os
 import re
+import tarfile
 import tempfile
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -20,7 +21,7 @@ from typing import Any
 from models.core import spec as core
 from models.core.control import Control, Snapshot
 from models.core.spec import SpecError, knob
-from models.data import workspace
+from models.data import archives, workspace
 from models.data.wording import count, names_text
 
 MAX_BYTES = 200_000_000
@@ -61,9 +62,17 @@ def train(spec: Spec, *, device: str = "cpu", control: Control | None = None) ->
             f"{name} has {path.stat().st_size / 1e6:.0f} MB; texts may have {MAX_BYTES // 1_000_000} MB here. "
             "Keep a part of them."
         )
-    text, encoding = decoded(path.read_bytes(), name)
     refused: list[tuple[str, str]] = []
-    rows = list(_rows(text, os.path.splitext(name)[1].lower(), refused))
+    if _is_archive(path):
+        rows, notes = _packed(path, name, refused)
+    else:
+        text, encoding = decoded(path.read_bytes(), name)
+        rows = list(_rows(text, os.path.splitext(name)[1].lower(), refused))
+        notes = [f"Read as {encoding}."]
+    if not rows and refused:
+        raise SpecError(
+            f"{name} holds no record that can be read. {refused[0][0]}: {refused[0][1]}."
+        )
     fields = _fields(rows, spec, name)
     kept, cut, labels, lengths, seen = [], 0, Counter[str](), [], Counter[str]()
     for place, row in rows:
@@ -95,7 +104,6 @@ def train(spec: Spec, *, device: str = "cpu", control: Control | None = None) ->
             "label",
         )
     control.gate()
-    notes = [f"Read as {encoding}."]
     notes += (
         [f"Text from {fields[0]!r}" + (f", label from {fields[1]!r}." if fields[1] else ".")]
         if fields[0] != _LINE
@@ -121,7 +129,7 @@ def train(spec: Spec, *, device: str = "cpu", control: Control | None = None) ->
         clean = Path(folder) / "clean.jsonl"
         with clean.open("w", encoding="utf-8", newline="\n") as out:
             out.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in kept)
-        stem = re.sub(r"\.(txt|jsonl?|csv|tsv)$", "", name, flags=re.I)
+        stem = re.sub(r"\.(txt|jsonl?|csv|tsv|zip|tar|tgz|tar\.\w+)$", "", name, flags=re.I)
         title = f"{stem} (texts).jsonl"
         made = workspace.put(clean, title)
     workspace.write_json(workspace.folder(made) / "texts.json", report)
@@ -178,6 +186,66 @@ def decoded(data: bytes, name: str) -> tuple[str, str]:
 
 
 _LINE = "line"
+_RECORDS = (".jsonl", ".json", ".ndjson", ".csv", ".tsv", ".tab")
+_TEXTS = (".txt", ".text", ".md", ".rst", "")
+
+
+def _is_archive(path: Path) -> bool:
+    with path.open("rb") as file:
+        head = file.read(6)
+    return head[:4] == b"PK\x03\x04" or tarfile.is_tarfile(path)
+
+
+def _packed(
+    path: Path, name: str, refused: list[tuple[str, str]]
+) -> tuple[list[tuple[str, Row]], list[str]]:
+    """The records of all files of an archive: of class folders a text a file, else a text a line, named by its file.
+
+    Raises:
+        SpecError: it cannot be opened.
+    """
+    known = archives.contents(path, name)
+    refused += [(r.name, r.reason) for r in known.refused]
+    foldered = sum(len(m.parts) > 1 for m in known.members) * 2 > len(known.members)
+    found: dict[int, list[tuple[str, Row]]] = {}
+    files = 0
+    total = 0
+    for member, data in archives.read(path, known.members):
+        *folders, last = member.parts
+        stem, ending = os.path.splitext(last)
+        ending = ending.lower()
+        if "__MACOSX" in folders or last.startswith("._"):
+            continue
+        if ending not in (*_RECORDS, *_TEXTS):
+            refused.append((member.shown, f"no text ({ending})"))
+            continue
+        total += len(data) if isinstance(data, bytes) else 0
+        try:
+            if isinstance(data, archives.Refused):
+                raise SpecError(data.reason)
+            if total > MAX_BYTES:
+                raise SpecError(f"beyond the first {MAX_BYTES // 1_000_000} MB")
+            text, _ = decoded(data, "it")
+        except SpecError as error:
+            refused.append((member.shown, str(error)))
+            continue
+        files += 1
+        if ending in _RECORDS:
+            inside: list[tuple[str, str]] = []
+            rows = list(_rows(text, ending, inside))
+            refused += [(f"{member.shown}, {where}", why) for where, why in inside]
+        elif foldered and folders:
+            rows = [("", {"text": text, "label": folders[-1]})]
+        else:
+            rows = [(w, {"text": r[_LINE], "label": stem}) for w, r in _rows(text, "", [])]
+        found[member.place] = [(f"{member.shown}, {w}" if w else member.shown, r) for w, r in rows]
+    layout = (
+        "Each file is a text, its folder the label."
+        if foldered
+        else "Each line of a text file is a text, the file's name its label."
+    )
+    rows = [row for place in sorted(found) for row in found[place]]
+    return rows, [f"{count(files, 'file')} of the archive read. {layout}", *known.notes]
 
 
 def _rows(text: str, ending: str, refused: list[tuple[str, str]]) -> Iterator[tuple[str, Row]]:

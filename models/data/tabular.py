@@ -290,7 +290,7 @@ def plan(spec: TableSpec) -> Plan:
     Raises:
         SpecError: a chosen column is not there or cannot be used so.
     """
-    columns = {c.name: c for c in _columns(spec)}
+    columns = {c.name: c for c in columns_of(spec)}
     said: list[str] = []
     if len(columns) < 2:
         raise SpecError(
@@ -450,7 +450,7 @@ def _prepare_table(spec: TableSpec) -> Prepared:
     known = plan(spec)
     said = [*_file_notes(spec), *known.decisions]
     used = [*known.features, known.target]
-    table = _table(spec, used)
+    table = table_of(spec, used)
     rows_before = len(table)
     table = table.dropna(subset=used if spec.missing == "drop" else [known.target])
     if len(table) < rows_before:
@@ -766,7 +766,7 @@ def _table_cells(spec: TableSpec) -> list[str]:
     known = plan(spec)
     columns = {c.name: c for c in known.columns}
     words = [name for name in known.features if not columns[name].is_number]
-    head, functions, lines = _read_lines(spec, [*known.features, known.target])
+    head, functions, lines = read_lines(spec, [*known.features, known.target])
     if spec.missing == "drop":
         lines += [
             f"features = {literal(known.features)}",
@@ -807,9 +807,8 @@ def _table_cells(spec: TableSpec) -> list[str]:
     return [head, export.source(*functions), "\n".join(lines), "\n".join(filter(None, encoding))]
 
 
-def _read_lines(
-    spec: TableSpec, used: list[str]
-) -> tuple[str, list[Callable[..., Any]], list[str]]:
+def read_lines(spec: TableSpec, used: list[str]) -> tuple[str, list[Callable[..., Any]], list[str]]:
+    """Imports, functions and lines of a script that leave these columns behind as `table`."""
     head = "import numpy as np\nimport pandas as pd\nimport torch\n"
     if spec.data not in bundled.BUNDLED:
         functions, lines = csv_files.code(profile_of(spec), spec.csv, used)
@@ -876,7 +875,8 @@ def _bundled_columns(name: str) -> tuple[tables.Column, ...]:
     return tables.describe(bundled.table(name))
 
 
-def _columns(spec: TableSpec) -> tuple[tables.Column, ...]:
+def columns_of(spec: TableSpec) -> tuple[tables.Column, ...]:
+    """What every column of a table holds; a made set has none."""
     if spec.data in bundled.BUNDLED:
         return _bundled_columns(spec.data)
     return profile_of(spec).columns
@@ -889,7 +889,8 @@ def profile_of(spec: TableSpec) -> csv_files.Profile:
     return decoded.profile(spec.upload, spec.csv)
 
 
-def _table(spec: TableSpec, used: list[str]) -> pd.DataFrame:
+def table_of(spec: TableSpec, used: list[str]) -> pd.DataFrame:
+    """These columns, decoded: numbers and dates as float32, words as categories."""
     if spec.data in bundled.BUNDLED:
         return bundled.table(spec.data).loc[:, used]
     return decoded.load(spec.upload, spec.csv, used)

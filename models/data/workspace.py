@@ -28,7 +28,7 @@ from typing import BinaryIO
 
 from models.core.spec import SpecError
 
-MAX_FILE = 1_000_000_000  # bytes of one upload
+MAX_FILE = 2_000_000_000  # bytes of one upload
 QUOTA = 10_000_000_000  # bytes of all of them, caches included
 MAX_AGE = 30 * 24 * 3600.0  # seconds since the last use
 RECENT = 3600.0  # seconds after its last use during which nothing is removed

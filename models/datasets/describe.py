@@ -12,7 +12,7 @@ from PIL import Image
 from models import datasets
 from models.core.seeding import seeded
 from models.core.spec import SpecError
-from models.data import image_folder, image_sets, image_steps, images, workspace
+from models.data import image_sets, image_steps, images, workspace
 from models.data.image_steps import Stage
 
 
@@ -134,21 +134,3 @@ def mixed(spec: datasets.Spec, made: datasets.Parts, count: int) -> tuple[list[b
             " + ".join(f"{share:.0%} {made.data.classes[k]}" for share, k in sorted(parts)[::-1])
         )
     return shown, words
-
-
-def formula(made: datasets.Parts, row: int) -> list[tuple[str, str]]:
-    """`__getitem__` for one index, line by line, with the values that flow through."""
-    name = made.data.names[row]
-    with zipfile.ZipFile(made.data.path) as archive:
-        data = archive.read(name)
-    image = Image.open(io.BytesIO(data))
-    pixels = image_folder.decode(data, made.data.side)
-    label = int(made.data.labels[row])
-    return [
-        ("index", str(row)),
-        ("self.names[index]", repr(name)),
-        ("archive.read(…)", f"{len(data):,} bytes, beginning with {data[:3].hex(' ')}"),
-        ("Image.open(…)", f"{image.format} {image.mode}, {image.width} × {image.height}"),
-        ("decode(…)", f"uint8 {tuple(pixels.shape)}, {int(pixels.min())} to {int(pixels.max())}"),
-        ("self.labels[index]", f"{label} ({made.data.classes[label]})"),
-    ]

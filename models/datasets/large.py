@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import multiprocessing
 import os
 import shutil
@@ -23,7 +25,7 @@ from models.core import export
 from models.core import spec as core
 from models.core.control import Control, Snapshot
 from models.core.spec import SpecError, knob
-from models.data import workspace
+from models.data import decoded, workspace
 
 MADE = "made"  # a table of random numbers
 
@@ -61,13 +63,13 @@ class Shards(IterableDataset):
 
 def whole(folder: Path, chunk: int) -> pd.Series:
     """Everything at once: as much memory as the table takes."""
-    return pd.read_csv(folder / "table.csv").mean(numeric_only=True)
+    return pd.read_csv(folder / "table.csv", **written(folder))[columns(folder)].mean()
 
 
 def in_chunks(folder: Path, chunk: int) -> pd.Series:
     """The CSV piece by piece: memory of one piece, but every letter is parsed again each epoch."""
-    parts = pd.read_csv(folder / "table.csv", chunksize=chunk)
-    sums = [(p.sum(numeric_only=True), p.count(numeric_only=True)) for p in parts]
+    parts = pd.read_csv(folder / "table.csv", chunksize=chunk, **written(folder))
+    sums = [(p[columns(folder)].sum(), p[columns(folder)].count()) for p in parts]
     return sum(s for s, _ in sums) / sum(n for _, n in sums)  # type: ignore[return-value,operator]  # Series
 
 
@@ -89,7 +91,17 @@ def mapped(folder: Path, chunk: int) -> pd.Series:
         part = np.array(stored[start : start + chunk], dtype=np.float64)
         total += np.nansum(part, axis=0)
         there += (~np.isnan(part)).sum(axis=0)
-    return pd.Series(total / there, index=(folder / "columns.txt").read_text("utf-8").split("\n"))
+    return pd.Series(total / there, index=columns(folder))
+
+
+def written(folder: Path) -> dict[str, Any]:
+    """How the CSV is written, found out when it came in: separator, encoding, decimal sign, header."""
+    return json.loads((folder / "written.json").read_text("utf-8"))
+
+
+def columns(folder: Path) -> list[str]:
+    """The columns of numbers."""
+    return json.loads((folder / "columns.json").read_text("utf-8"))
 
 
 WAYS: dict[str, Callable[[Path, int], pd.Series]] = {
@@ -109,9 +121,8 @@ def train(spec: Spec, *, device: str = "cpu", control: Control | None = None) ->
     control = control or Control()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        began = time.perf_counter()
-        prepare(spec, folder)
-        prepared = time.perf_counter() - began
+        with Watch() as making:
+            prepare(spec, folder)
         for number, way in enumerate(WAYS, 1):
             control.gate()
             found = measured(way, folder, spec.chunk)
@@ -119,8 +130,15 @@ def train(spec: Spec, *, device: str = "cpu", control: Control | None = None) ->
                 raise SpecError(f"{way} failed on this table.", "data", found)
             row = {"step": number, "epoch": number, "way": way, **found}
             yield Snapshot(number, number / (len(WAYS) + 1), rows=(row,))
-        shards = sharded(folder / "table.parquet", spec.ranks, spec.num_workers)
-    frame = {"shards": shards, "prepared": prepared}
+        with Watch() as sharing:
+            shards = sharded(folder / "table.parquet", spec.ranks, spec.num_workers)
+    frame = {
+        "shards": shards,
+        "prepared": making.seconds,
+        "prepared_megabytes": making.megabytes,
+        "shared": sharing.seconds,
+        "shared_megabytes": sharing.megabytes,
+    }
     yield Snapshot(len(WAYS) + 1, 1.0, frame=frame, final=True)
 
 
@@ -128,7 +146,7 @@ def prepare(spec: Spec, folder: Path) -> None:
     """The table's numbers as CSV, Parquet and .npy, written piece by piece.
 
     Raises:
-        SpecError: it has no column of numbers.
+        SpecError: it is not on this server, no table, or has no column of numbers.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -136,29 +154,38 @@ def prepare(spec: Spec, folder: Path) -> None:
     path = folder / "table.csv"
     if spec.data == MADE:
         values = np.random.default_rng(0).normal(size=(200_000, 6)).astype(np.float32).round(4)
-        pd.DataFrame(values, columns=list("abcdef")).to_csv(path, index=False)
+        names, how = list("abcdef"), {}
+        pd.DataFrame(values, columns=names).to_csv(path, index=False)
     else:
         kept = workspace.get(spec.data.removeprefix("upload:"))
         try:
             os.symlink(kept, path)
         except OSError:  # not every system lets everybody make one
             shutil.copyfile(kept, path)
-    try:
-        head = pd.read_csv(path, nrows=1000)
-    except (ValueError, UnicodeError) as error:
-        raise SpecError(
-            "This table cannot be read with pandas.read_csv as it is: it needs a comma between columns and UTF-8.",
-            "data",
-            str(error),
-        ) from None
-    names = [str(c) for c in head.select_dtypes("number")]
+        found = decoded.profile(spec.data.removeprefix("upload:"))
+        how = {
+            "sep": found.separator,
+            "encoding": found.encoding,
+            "decimal": found.decimal,
+            "header": 0 if found.header else None,
+            "names": list(found.named) or None,
+            "index_col": False,
+            "skipinitialspace": True,
+        }
+        # a column in which some cells are no numbers would have to be mended piece by piece
+        names = [
+            c.name
+            for c in found.columns
+            if c.is_number and c.name not in (*found.mended, *found.dates)
+        ]
     if not names:
         raise SpecError("This table has no column of numbers to take the mean of.", "data")
-    (folder / "columns.txt").write_text("\n".join(names), "utf-8")
+    (folder / "columns.json").write_text(json.dumps(names), "utf-8")
+    (folder / "written.json").write_text(json.dumps(how), "utf-8")
     schema = pa.schema([(n, pa.float32()) for n in names])
     rows, pieces = 0, folder / "pieces.bin"
     with pq.ParquetWriter(folder / "table.parquet", schema) as out, pieces.open("wb") as file:
-        for part in pd.read_csv(path, usecols=names, chunksize=spec.chunk):
+        for part in pd.read_csv(path, chunksize=spec.chunk, **how):
             numbers = part[names].apply(pd.to_numeric, errors="coerce").astype(np.float32)
             out.write_table(pa.Table.from_pandas(numbers, schema, preserve_index=False))
             file.write(np.ascontiguousarray(numbers.to_numpy()).tobytes())
@@ -187,33 +214,54 @@ def measured(way: str, folder: Path, chunk: int) -> dict[str, Any] | str:
         child.join()
 
 
+class Watch:
+    """The seconds of a `with` block, and the most memory that this process and its children took beyond its beginning.
+
+    Of a child only what is its own counts; pages that it shares with its parent are there already.
+    """
+
+    def __enter__(self) -> Watch:
+        import psutil
+
+        self._me = psutil.Process()
+        self._before = self._most = self._me.memory_info().rss
+        self._done = threading.Event()
+        self._watcher = threading.Thread(target=self._watch)
+        self._watcher.start()
+        self._began = time.perf_counter()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.seconds = time.perf_counter() - self._began
+        self._done.set()
+        self._watcher.join()
+
+    @property
+    def megabytes(self) -> float:
+        return max(0, self._most - self._before) / 1e6
+
+    def _watch(self) -> None:
+        import psutil
+
+        while not self._done.wait(0.002):
+            held = self._me.memory_info().rss
+            for child in self._me.children(recursive=True):
+                with contextlib.suppress(psutil.Error):  # it has just ended
+                    held += child.memory_full_info().uss
+            self._most = max(self._most, held)
+
+
 def _measure(pipe: Connection, way: str, folder: Path, chunk: int) -> None:
-    import psutil
-
-    me = psutil.Process()
-    before = me.memory_info().rss
-    peak, done = before, threading.Event()
-
-    def watch() -> None:
-        nonlocal peak
-        while not done.wait(0.002):
-            peak = max(peak, me.memory_info().rss)
-
-    watcher = threading.Thread(target=watch)
-    watcher.start()
-    began = time.perf_counter()
     try:
-        mean = WAYS[way](folder, chunk)
-        seconds = time.perf_counter() - began
+        with Watch() as watch:
+            mean = WAYS[way](folder, chunk)
         found: Any = {
-            "seconds": seconds,
-            "megabytes": max(0, peak - before) / 1e6,
+            "seconds": watch.seconds,
+            "megabytes": watch.megabytes,
             "mean": float(mean.iloc[0]),
         }
     except Exception as error:  # whatever it is, the page says it
         found = f"{type(error).__name__}: {error}"
-    done.set()
-    watcher.join()
     pipe.send(found)
 
 
@@ -231,5 +279,5 @@ def sharded(path: Path, ranks: int, workers: int) -> list[dict[str, int]]:
 
 
 def source(way: str) -> str:
-    """The function of a way, as it ran."""
-    return export.source(WAYS[way])
+    """The function of a way, as it ran, with what it asks how the file is written."""
+    return export.source(*([WAYS[way], written, columns] if "CSV" in way else [WAYS[way]]))

@@ -14,8 +14,11 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset, Subset, get_worker_info
 
 from models import datasets
+from models.cnn import architecture, network
+from models.cnn.spec import NAMED
 from models.core.control import Control, Snapshot
-from models.core.spec import knob
+from models.core.seeding import seeded
+from models.core.spec import SpecError, knob
 from models.data import image_folder, image_sets, image_steps
 
 FORMATS = {
@@ -25,7 +28,8 @@ FORMATS = {
     "decoded": "decoded once into one .npy file, which is mapped into memory",
     "memory": "decoded once and kept in memory",
 }
-MODELS = ("none", "small CNN", "ResNet-18")
+OWN = "own layers"
+MODELS = ("none", "small CNN", "ResNet-18", OWN)
 WAITS = 0.2  # share of the time spent waiting above which the loader is the bottleneck
 
 
@@ -35,6 +39,11 @@ class Spec(datasets.Spec):
 
     format: str = knob("zip", "How the pictures are stored.", choices=tuple(FORMATS))
     model: str = knob("small CNN", "What trains on each batch meanwhile.", choices=MODELS)
+    layers: str = knob(
+        architecture.KNOWN["tiny"].replace("\n", ", "),
+        "Your own network in the words of the CNN page: a layer list, or a name such as resnet18.",
+        max_chars=2000,
+    )
     shown: int = knob(24, "Batches to record.", minimum=4, maximum=64)
 
 
@@ -108,7 +117,7 @@ def train(spec: Spec, *, device: str = "cpu", control: Control | None = None) ->
     )  # what cannot work is said before workers start
     made = datasets.parts(datasets_part(spec))
     batches = recorded_loader(spec, made)
-    step = learner(spec.model, len(made.data.classes), device)
+    step = learner(spec, made, device)
     total = spec.shown
     found: list[Batch] = []
     told = 0
@@ -202,24 +211,17 @@ def record(
         )
 
 
-def learner(name: str, classes: int, device: str) -> Callable[[Tensor, Tensor], None]:
-    """One training step of a model: forward, backward, update; nothing for "none"."""
-    if name == "none":
-        return lambda x, y: None
-    if name == "ResNet-18":
-        from torchvision.models import resnet18
+def learner(
+    spec: Spec, made: datasets.Parts, device: str = "cpu"
+) -> Callable[[Tensor, Tensor], None]:
+    """One training step of the chosen model: forward, backward, update; nothing for "none".
 
-        model: nn.Module = resnet18(num_classes=max(2, classes))
-    else:
-        model = nn.Sequential(
-            nn.Conv2d(3, 16, 3, stride=2, padding=1),
-            nn.ReLU(),
-            nn.Conv2d(16, 32, 3, stride=2, padding=1),
-            nn.ReLU(),
-            nn.AdaptiveAvgPool2d(1),
-            nn.Flatten(),
-            nn.Linear(32, max(2, classes)),
-        )
+    Raises:
+        SpecError: the learner's own layers do not fit the pictures that come out of the transforms.
+    """
+    if spec.model == "none":
+        return lambda x, y: None
+    model = _model(spec, made)
     model = model.to(device)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
 
@@ -231,6 +233,59 @@ def learner(name: str, classes: int, device: str) -> Callable[[Tensor, Tensor], 
         optimizer.step()
 
     return step
+
+
+def _model(spec: Spec, made: datasets.Parts) -> nn.Module:
+    classes = max(2, len(made.data.classes))
+    if spec.model == "ResNet-18":
+        return network.known("resnet18", 3, classes, spec.side)
+    if spec.model == OWN:
+        return own_network(spec.layers, picture_shape(spec, made), classes)
+    return nn.Sequential(
+        nn.Conv2d(3, 16, 3, stride=2, padding=1),
+        nn.ReLU(),
+        nn.Conv2d(16, 32, 3, stride=2, padding=1),
+        nn.ReLU(),
+        nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(),
+        nn.Linear(32, classes),
+    )
+
+
+def own_network(text: str, shape: tuple[int, ...], classes: int) -> nn.Module:
+    """A network of the CNN page, from its layer list or its name, for pictures of `shape` (C, H, W).
+
+    Raises:
+        SpecError: a line cannot be read, a layer does not fit, or the end is not one number for each class.
+    """
+    name = text.strip()
+    if name in NAMED:
+        model = network.known(name, shape[0], classes, shape[-1])
+    else:
+        calls = architecture.parse(text, shape[0], (shape[1], shape[2]), classes)
+        model = network.of_calls(calls)
+    last = architecture.describe(model, shape)[-1]
+    if last.error:
+        raise SpecError(f"{last.code} does not fit pictures of {shape}: {last.error}", "layers")
+    if last.out != (classes,):
+        raise SpecError(
+            f"The layers end with {' × '.join(map(str, last.out))} numbers for a picture, but there are {classes} "
+            "classes. End them with flatten, linear.",
+            "layers",
+        )
+    return model
+
+
+def picture_shape(spec: Spec, made: datasets.Parts) -> tuple[int, ...]:
+    """(C, H, W) of a picture behind the transforms."""
+    kept, made.data.transform = made.data.transform, None
+    try:
+        transform = image_steps.pipeline(spec.steps, made.mean, made.std)
+        pixels = made.data[int(made.train[0])][0]
+        with seeded(0):
+            return tuple((transform(pixels) if transform else pixels).shape)
+    finally:
+        made.data.transform = kept
 
 
 def summary(spec: Spec, found: list[Batch]) -> dict[str, Any]:

@@ -84,6 +84,33 @@ class History:
         self.bytes -= size(self._states.pop(epoch))
 
 
+class Weights:
+    """The weights alone at ends of epochs, to look at without training again: at most `most`, evenly thinned."""
+
+    def __init__(self, budget: int, most: int) -> None:
+        """Keep at most `most` of them, and at most `budget` bytes; the start is always kept."""
+        self.budget, self.most = budget, most
+        self.stride = 1
+        self._kept: dict[int, tuple[int, Mapping[str, torch.Tensor]]] = {}
+
+    def keep(self, epoch: int, step: int, weights: Mapping[str, torch.Tensor]) -> None:
+        """A copy of the weights at the end of this epoch, in place of those of an older course."""
+        if epoch % self.stride:
+            return
+        self._kept[epoch] = step, copied(dict(weights))
+        one = _bytes(self._kept[epoch][1])
+        while len(self._kept) > max(1, min(self.most, self.budget // max(1, one))):
+            self.stride *= 2
+            kept = {e: w for e, w in self._kept.items() if e % self.stride == 0}
+            if len(kept) == len(self._kept):
+                break
+            self._kept = kept
+
+    def until(self, step: int) -> dict[int, Mapping[str, torch.Tensor]]:
+        """By epoch, ascending, what is kept up to this step."""
+        return {e: w for e, (at, w) in sorted(self._kept.items()) if at <= step}
+
+
 def size(state: State) -> int:
     """Bytes of a state's tensors."""
     parts = (state.order, state.order_rng, state.rng, state.device_rng)

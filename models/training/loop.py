@@ -46,7 +46,8 @@ def live(
     """The loop of `train` for any run.
 
     Args:
-        pictures: what draws the run: `scene()`, `frame()`, and `looked`, the layers' condition at the last frame.
+        pictures: what draws the run: `scene()`, `frame()`, and `looked`, the layers' condition at the last frame;
+            and, where it has any, `answers`: further commands by name.
     """
     control = control or Control()
     session = _Session(run, pictures)
@@ -150,9 +151,12 @@ class _Session:
 
     def answer(self, command: Command) -> Any:
         """What a command gets back, after doing it; a sentence when it cannot be done."""
-        if command.name not in ANSWERS:
+        own: Mapping[str, Callable[..., Any]] = getattr(self.pictures, "answers", {})
+        if command.name not in ANSWERS and command.name not in own:
             return None
         try:
+            if command.name in own:
+                return own[command.name](**command.args)
             return ANSWERS[command.name](self, **command.args)
         except SpecError as error:
             return {"error": str(error), "field": error.field}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import bisect
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -37,6 +37,7 @@ class Run:
         rows: points of the curves since `take_rows`; course: all of them; row: the newest.
         waited: seconds that were not spent training; rows do not count them.
         reached: the furthest epoch whose rows have been shown.
+        after_epoch: called at the end of every epoch, also of one that is repeated on going back; None for nothing.
     """
 
     def __init__(
@@ -109,6 +110,7 @@ class Run:
         self.history = History(budget, max(1, _HISTORY_STEPS // self.batches))
         self.shown_step = -1
         self.reached = 0
+        self.after_epoch: Callable[[], None] | None = None
         self._quiet = False
         self._since = time.perf_counter()
         self.waited = 0.0
@@ -209,6 +211,8 @@ class Run:
             self._say("stop", self._why(row), why=stop["why"])
         if self.history.wants(self.epoch):
             self.history.keep(self.capture())
+        if self.after_epoch is not None:
+            self.after_epoch()
 
     def _why(self, row: Mapping[str, Any]) -> str:
         which = "validation" if self.val else "training"

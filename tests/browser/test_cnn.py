@@ -76,12 +76,45 @@ def test_own_pictures_of_any_size_show_their_maps(visit: Callable[..., Page]):
     expect(page.get_by_text("not on this server")).to_have_count(0)
 
 
+def test_a_layer_that_does_not_fit_is_drawn_where_it_happens(visit: Callable[..., Page]):
+    page = visit(
+        "cnn?cnn-view=Build+and+train&cnn-network=own+list&cnn-layers=conv+8+3%2C+relu%2C+max_pool+2%2C+linear"
+    )
+    view = page.get_by_role("application", name=re.compile("up to layer 4, which does not fit"))
+    expect(view).to_be_visible()
+    page.get_by_role("button", name="The layer before").click()
+    expect(page.locator("[data-level]")).to_have_attribute("data-layer", "2")  # the last that fits
+    expect(page.get_by_text("Layer 4 (Linear")).to_be_visible()
+
+
+def test_a_number_of_a_large_network_is_worked_out_on_request(visit: Callable[..., Page]):
+    page = visit("cnn?look-network=mobilenet_v3_small&look-image=china")
+    view = page.get_by_role("application", name=re.compile("every layer makes"))
+    level = page.locator("[data-level]")
+    expect(level).to_have_attribute("data-level", "network")
+    for _ in range(4):
+        page.get_by_role("button", name="The layer after").click()
+    expect(level).to_have_attribute("data-layer", "features.1.block.0.0")
+    expect(page.locator(".where")).to_contain_text("16 × 56 × 56")
+    view.click(position={"x": 20, "y": 40})  # its first map
+    said = page.get_by_role("status").filter(has_text="9 multiplications")
+    expect(said).to_contain_text("output[0, 0, 0]")
+    for _ in range(3):
+        view.press("ArrowDown")
+    expect(said).to_contain_text("output[0, 3, 0]")
+    written, computed = re.findall(r"= (\S+); PyTorch computed (\S+)\.", said.inner_text())[0]
+    assert written == computed
+
+
 def test_train_judge_and_look_at_a_cells_pictures(visit: Callable[..., Page]):
     page = visit("cnn?cnn-view=Build+and+train&cnn-epochs=3&cnn-limit=600")
     expect(page.get_by_text(re.compile("epoch 3 / 3"))).to_be_visible()
     maps = page.get_by_role("application", name=re.compile("while it learns"))
     expect(maps).to_be_visible()
-    page.get_by_role("radio", name="Look inside").click()
+    page.get_by_role("tab", name="Evolution").click()
+    expect(page.get_by_role("application", name=re.compile("1 Conv2d at 4 epochs"))).to_be_visible()
+    expect(page.get_by_text("What the network said of it after each epoch: 0:")).to_be_visible()
+    page.get_by_role("radio", name="Look inside", exact=True).click()
     page.get_by_role("button", name="Take the network of my run").click()
     expect(page.get_by_text("The network says")).to_be_visible()
     expect(page).to_have_url(re.compile("look-weights=upload"))
@@ -94,10 +127,15 @@ def test_train_judge_and_look_at_a_cells_pictures(visit: Callable[..., Page]):
     page.mouse.move(box["x"] + box["width"] * 0.05, box["y"] + box["height"] * 0.05)
     page.mouse.click(box["x"] + box["width"] * 0.05, box["y"] + box["height"] * 0.05)
     expect(page.get_by_text("0 recognised", exact=False)).to_be_visible()
-    page.get_by_role("button", name="Closer").first.click()
-    page.get_by_role("button", name="Explain").click()
-    expect(page.get_by_text("Grad-CAM").first).to_be_visible()
+    tiles = page.locator(".st-key-cnn-tiles-cell").get_by_role("button")
+    tiles.nth(1).click()
+    expect(tiles.nth(1)).to_have_attribute("aria-pressed", "true")
+    closer = page.get_by_role("application", name=re.compile("makes of this picture of 0"))
+    expect(closer).to_be_visible()
+    expect(page.get_by_role("img", name="why 0, Grad-CAM").first).to_be_visible()
+    page.get_by_role("button", name="Open in Explain").first.click()
     expect(page.get_by_text("Delete the pixels it ranks highest")).to_be_visible()
+    expect(page.get_by_text("Nobody knows")).to_have_count(0)
 
 
 def test_transfer_compares_four_ways_and_hands_its_network_over(visit: Callable[..., Page]):

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
+import zipfile
 from collections.abc import Callable
+from pathlib import Path
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, WebSocket, expect
 
 from tests.image_cases import noise, packed, plain
 
@@ -82,3 +85,117 @@ def test_an_archive_that_is_none_is_explained_and_costs_nothing(visit: Callable[
     upload(page, "Your own pictures", "broken.zip", b"PK\x03\x04 cut")
     expect(page.get_by_text("cut short")).to_be_visible()
     expect(page.get_by_test_id("stMetricValue").first).to_have_text("80")
+
+
+def test_lines_of_the_class_light_up_as_an_index_flows_and_the_server_is_not_asked(
+    visit: Callable[..., Page], page: Page
+):
+    sent: list[bytes | str] = []
+
+    def note(frame: bytes | str) -> None:
+        sent.append(frame)
+
+    def listen(socket: WebSocket) -> None:
+        socket.on("framesent", note)
+
+    page.on("websocket", listen)
+    visit("datasets?datasets-view=Dataset")
+    view = page.get_by_role("group", name=re.compile("The code of the class"))
+    lit = view.locator("[aria-current=step]")
+    expect(lit).to_contain_text("def __getitem__")
+    forward = view.get_by_role("button", name="Step forward")
+    forward.click()
+    expect(lit).to_contain_text("process = os.getpid()")
+    expect(view.locator("dt.new")).to_have_text("process")
+    for _ in range(3):
+        forward.click()
+    expect(lit).to_contain_text("def decode")
+    view.get_by_role("button", name="Step back").click()
+    expect(lit).to_contain_text("self.opened = {process: zipfile.ZipFile(self.path)}")
+    expect(view.locator("dt.new")).to_have_text("self.opened")
+    view.get_by_role("slider", name="Speed in lines per second").fill("4")
+    view.get_by_role("button", name=re.compile("Play")).click()
+    expect(view.get_by_text("returns (float32 (3, 64, 64)", exact=False)).to_be_visible()
+    expect(
+        view.get_by_role("button", name=re.compile("Play"))
+    ).to_be_visible()  # it stopped by itself
+    view.get_by_role("combobox", name="Call to follow").select_option("len(data)")
+    forward.click()
+    expect(view.get_by_text("returns 80")).to_be_visible()
+    view.get_by_label("The code; arrow keys step").press("ArrowUp")
+    expect(lit).to_contain_text("def __len__")
+    assert sent
+    assert not [
+        frame
+        for frame in sent
+        if b"datasets-lines" in (frame if isinstance(frame, bytes) else frame.encode())
+    ]  # all in the browser
+
+
+def test_a_set_is_streamed_up_trained_on_downloaded_and_deleted(
+    visit: Callable[..., Page], tmp_path: Path
+):
+    page = visit("datasets")
+    files = {f"{'cat' if i % 2 else 'dog'}/{i:02}.png": noise(200 + i) for i in range(40)}
+    (tmp_path / "pets.zip").write_bytes(packed(files | {"dog/no.png": b"no picture"}))
+    page.get_by_text("Your own pictures", exact=True).first.click()
+    with page.expect_file_chooser() as chooser:
+        page.get_by_role("button", name="Send a large archive").click()
+    chooser.value.set_files(tmp_path / "pets.zip")
+    pictures = page.get_by_test_id("stMetricValue").first
+    expect(pictures).to_have_text("40")
+    expect(page).to_have_url(re.compile("datasets-data=upload"))
+    page.reload()
+    expect(pictures).to_have_text("40")
+    here = page.url
+
+    page.get_by_role("link", name="Train on these").click()
+    expect(page).to_have_url(re.compile("/cnn"))
+    expect(page.get_by_role("combobox", name="Pictures")).to_have_value("pets (images).zip")
+    expect(page.get_by_text(re.compile(r"epoch [1-9]\d* / 30"))).to_be_visible()
+    page.go_back()
+    expect(pictures).to_have_text("40")
+    expect(page).to_have_url(re.compile(re.escape(here.partition("datasets-data=")[2][:40])))
+
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download", exact=True).click()
+    with zipfile.ZipFile(io.BytesIO(Path(download.value.path()).read_bytes())) as archive:
+        assert sorted(archive.namelist()) == sorted(files)
+        assert archive.read("cat/01.png") == files["cat/01.png"]
+    page.get_by_role("button", name="Delete").click()
+    expect(pictures).to_have_text("80")  # the set to begin with
+    expect(page).not_to_have_url(re.compile("datasets-data"))
+    page.get_by_role("combobox", name="Data set").click()
+    expect(page.get_by_role("option", name="Two photographs, cut up")).to_be_visible()
+    expect(page.get_by_role("option", name=re.compile("pets"))).to_have_count(0)
+
+
+def test_several_tables_at_once_are_in_the_list_and_one_trains(visit: Callable[..., Page]):
+    page = visit("datasets?datasets-view=Table")
+    page.get_by_text("Your own table", exact=True).first.click()
+    rows = [f"{i},{i % 7},{'ab'[i % 7 > 3]}" for i in range(80)]
+    page.locator("input[type=file]").first.set_input_files(
+        [
+            {"name": n, "mimeType": "text/csv", "buffer": "\n".join(["x,y,kind", *part]).encode()}
+            for n, part in (("one.csv", rows[:50]), ("two.csv", rows[50:]))
+        ]
+        + [{"name": "bad.csv", "mimeType": "text/csv", "buffer": b"\0\1\2" * 300}]
+    )
+    expect(page.get_by_test_id("stMetricValue").first).to_have_text("80")  # both, put together
+    expect(page.get_by_text("1 parts left out, with the reason")).to_be_visible()
+    page.get_by_role("combobox", name="Table", exact=True).click()
+    page.get_by_role("option", name="two.csv").click()
+    expect(page.get_by_test_id("stMetricValue").first).to_have_text("30")
+    page.get_by_label("steps", exact=True).fill("x: standardise\nkind: embedding 3")
+    page.get_by_label("steps", exact=True).press("Control+Enter")
+    expect(page.get_by_test_id("stMetricValue").filter(has_text="8 × 4").first).to_be_visible()
+    page.get_by_role("link", name="Train on this table").click()
+    expect(page.locator(".st-key-training-transport-bar .view")).to_have_attribute(
+        "data-state", "done"
+    )
+    expect(page.get_by_role("combobox", name="Data", exact=True)).to_have_value("two.csv")
+    page.go_back()
+    expect(page.get_by_test_id("stMetricValue").first).to_have_text("30")
+    expect(page.get_by_label("steps", exact=True)).to_have_value(
+        "x: standardise\nkind: embedding 3"
+    )

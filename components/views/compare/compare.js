@@ -16,8 +16,11 @@ export default define({
     let split = 0.5;
     let box = null;
     let dragging = false;
+    const shown = [null, null]; // what the pictures were made of
 
     async function load(n, text) {
+      if (shown[n] === text) return;
+      shown[n] = text;
       const bytes = Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
       const bitmap = await createImageBitmap(new Blob([bytes], { type: "image/png" }));
       if (ctx.data[n ? "after" : "before"] !== text) return; // a newer one is on its way

@@ -4,7 +4,7 @@ import { clip, fit } from "../shared/canvas.js";
 import { inkOn, number } from "../shared/scale.js";
 import { css } from "../shared/theme.js";
 import { define, make } from "../shared/view.js";
-import { blocks, contributions, grid, total } from "./sums.js";
+import { contributions, grid, labelled, result, sent, worked } from "./sums.js";
 
 const CSS = `
 .bar { padding-bottom: 0.5em; }
@@ -29,7 +29,7 @@ export default define({
     ctx.root.append(make("div", { class: "bar" }, home, back, on, up, where), area, said);
 
     let data = null;
-    let layers = []; // {name, kind, source, shape, tiles, ranges, exact}
+    let layers = []; // {name, kind, source, given, shape, tiles, ranges, exact}
     let at = { layer: null, map: null }; // name of the opened layer, number of its opened map
     let cell = [0, 0]; // of the opened map
     let hits = []; // {x, y, w, h, layer, map, cell?}
@@ -38,6 +38,9 @@ export default define({
 
     const layerOf = (name) => layers.find((one) => one.name === name) ?? null;
     const title = (one) => (/^\d+$/.test(one.name) ? `${Number(one.name) + 1} ${one.kind}` : `${one.name} ${one.kind}`);
+    // the columns of a deep network are narrow: no kind, and no word that all its layers share
+    const brief = (one) => (/^\d+$/.test(one.name) ? title(one) : one.name.replace(/^(layer|features\.)/, ""));
+    const briefSize = ({ shape: [n, h, w] }) => (h * w === 1 ? `${n}` : h === w ? `${n}×${h}²` : `${n}×${h}×${w}`);
     const size = (one) => one.shape.filter((n, k) => k === 0 || one.shape[1] * one.shape[2] > 1).join(" × ");
 
     function go(layer, map) {
@@ -46,8 +49,33 @@ export default define({
       pointed = null;
       const one = layer === null ? null : layerOf(layer);
       if (map !== null && one) cell = [Math.min(cell[0], one.shape[1] - 1), Math.min(cell[1], one.shape[2] - 1)];
-      if (fresh && layer !== null && data?.asks) ctx.send("open", layer);
+      if (data?.asks && map !== null) ask();
+      else if (fresh && layer !== null && data?.asks) ctx.send("open", layer);
       show();
+    }
+
+    /** A large network's numbers stay on the server: one of them is asked for. */
+    function ask() {
+      ctx.send("cell", { layer: at.layer, map: at.map, cell });
+    }
+
+    /** What the server sent of the very number that is open; null while it is on its way. */
+    function answer() {
+      const found = data.single;
+      return found && found.layer === at.layer && found.map === at.map && found.cell.join() === cell.join() ? found : null;
+    }
+
+    /** How the open number comes about and what PyTorch computed: {cell, value}; null while that is unknown. */
+    function open(one) {
+      if (data.asks) {
+        const found = answer();
+        return found && { cell: found.op ? sent(found) : null, value: found.value };
+      }
+      if (!one.exact) return null;
+      const [, h, w] = one.shape;
+      const op = data.weights[one.name];
+      const input = inputOf(one);
+      return { cell: op && input ? worked(op, input, one.shape, at.map, ...cell) : null, value: one.exact[(at.map * h + cell[0]) * w + cell[1]] };
     }
 
     function next(by) {
@@ -133,7 +161,7 @@ export default define({
       const bars = data.probabilities ? Math.min(width * 0.2, theme.small * 14) : 0;
       const gap = theme.small * 0.7;
       const drawn = layers.filter((one) => one.shape[1] * one.shape[2] > 1 || one.kind !== "Flatten");
-      const cols = drawn.length + 1;
+      const cols = drawn.length + (data.misfit ? 2 : 1);
       // deep networks wrap into rows
       const rows = Math.max(1, Math.ceil((cols * theme.small * 4.6) / (width - bars)));
       const perRow = Math.ceil(cols / rows);
@@ -147,15 +175,16 @@ export default define({
       };
       const first = place();
       text(g, theme, "picture", first.x, first.y, column, { bold: true });
-      text(g, theme, data.picture.shape.join(" × "), first.x, first.y + theme.small * 1.25, column, { color: theme.muted });
+      text(g, theme, column < theme.small * 6.5 ? briefSize(data.picture) : data.picture.shape.join(" × "), first.x, first.y + theme.small * 1.25, column, { color: theme.muted });
       const side = Math.min(column, high - head - 4);
       draw(g, pictureCanvas(), first.x, first.y + head, side, side);
       frame(g, theme, first.x, first.y + head, side, side, false);
       for (const one of drawn) {
         const { x, y } = place();
         const strong = pointed?.layer === one.name;
-        text(g, theme, title(one), x, y, column, { bold: true, color: strong ? theme.primary : theme.text });
-        text(g, theme, size(one), x, y + theme.small * 1.25, column, { color: theme.muted });
+        const narrow = column < theme.small * 6.5;
+        text(g, theme, narrow ? brief(one) : title(one), x, y, column, { bold: true, color: strong ? theme.primary : theme.text });
+        text(g, theme, narrow ? briefSize(one) : size(one), x, y + theme.small * 1.25, column, { color: theme.muted });
         const [n, h, w] = one.tiles.shape;
         const flat = h * w === 1;
         const room = high - head - theme.small * 0.6;
@@ -174,7 +203,28 @@ export default define({
         if (strong) frame(g, theme, x - 3, y - 1, column + 5, high - 2, true);
         hits.push({ x: x - 2, y, w: column + 4, h: high - 2, layer: one.name, map: null });
       }
+      if (data.misfit) {
+        const { x, y } = place();
+        const [name, why] = data.misfit;
+        text(g, theme, name, x, y, column, { bold: true, color: theme.negative });
+        text(g, theme, "does not fit", x, y + theme.small * 1.25, column, { color: theme.negative });
+        frame(g, { ...theme, primary: theme.negative }, x, y + head, column, high - head - theme.small, true);
+        wrapped(g, theme, why, x + theme.small * 0.5, y + head + theme.small * 0.5, column - theme.small, high - head - theme.small * 2);
+      }
       if (data.probabilities) classes(g, theme, width - bars + gap, 0, bars - gap, height);
+    }
+
+    /** Words in lines of this width, as many as fit. */
+    function wrapped(g, theme, words, x, y, width, height) {
+      g.font = theme.font(theme.small);
+      const lines = [""];
+      for (const word of words.split(" ")) {
+        const longer = lines.at(-1) ? `${lines.at(-1)} ${word}` : word;
+        if (g.measureText(longer).width <= width) lines[lines.length - 1] = longer;
+        else lines.push(word);
+      }
+      const line = theme.small * 1.35;
+      lines.slice(0, Math.floor(height / line)).forEach((one, k) => text(g, theme, one, x, y + k * line, width));
     }
 
     function classes(g, theme, x, y, w, h) {
@@ -203,8 +253,8 @@ export default define({
       const [n, h, w] = one.tiles.shape;
       const label = theme.small * 1.5;
       const flat = h * w === 1;
-      const fitting = grid(n, width, height, flat ? 1.6 : w / (h + (label * h) / Math.max(40, height / 3)), 6);
-      const tw = Math.min(fitting.tile, flat ? theme.small * 6 : height);
+      const fitting = flat ? grid(n, width, height, 1.6, 6) : labelled(n, width, height, w / h, 6, label);
+      const tw = Math.max(4, Math.min(fitting.tile, flat ? theme.small * 6 : height));
       const th = flat ? tw / 1.6 - label : (tw * h) / w;
       for (let m = 0; m < n; m++) {
         const x = (m % fitting.columns) * (tw + 6);
@@ -221,9 +271,17 @@ export default define({
     }
 
     const inputOf = (one) => {
-      if (one.source === "") return data.picture;
-      return one.source === null ? null : (layerOf(one.source)?.exact ?? null);
+      if (one.source === "") return data.input ?? data.picture;
+      return one.source === null ? (one.given ?? null) : (layerOf(one.source)?.exact ?? null);
     };
+
+    /** The opened map as a picture with what black and white are: all its cells where the server sent them. */
+    function wholeMap(one) {
+      const found = data.asks && data.single?.layer === one.name && data.single.map === at.map ? data.single : null;
+      if (!found) return { picture: tile(one, at.map), range: one.ranges.subarray(2 * at.map, 2 * at.map + 2) };
+      const tiles = Object.assign(found.drawn, { shape: [1, ...found.drawn.shape.slice(-2)] });
+      return { picture: tile({ tiles }, 0), range: found.range };
+    }
 
     function sums(g, width, height, one) {
       const { theme } = ctx;
@@ -232,47 +290,48 @@ export default define({
       const th = h >= w ? big : (big * h) / w;
       const tw = (th * w) / h;
       const top = theme.small * 1.6;
-      text(g, theme, `map ${at.map}: black ${number(one.ranges[2 * at.map], 3)}, white ${number(one.ranges[2 * at.map + 1], 3)}`, 0, 0, Math.max(tw, theme.small * 16), { bold: true });
-      draw(g, tile(one, at.map), 0, top, tw, th);
+      const { picture, range } = wholeMap(one);
+      text(g, theme, `map ${at.map}: black ${number(range[0], 3)}, white ${number(range[1], 3)}`, 0, 0, Math.max(tw, theme.small * 16), { bold: true });
+      draw(g, picture, 0, top, tw, th);
       frame(g, theme, 0, top, tw, th, false);
       const [cw, ch] = [tw / w, th / h];
-      frame(g, theme, cell[1] * cw - 1, top + cell[0] * ch - 1, cw + 2, ch + 2, true);
+      const seen = Math.max(6, cw + 2); // a cell of a large map is smaller than a pointer
+      frame(g, theme, (cell[1] + 0.5) * cw - seen / 2, top + (cell[0] + 0.5) * ch - seen / 2, seen, seen, true);
       hits.push({ x: 0, y: top, w: tw, h: th, layer: one.name, map: at.map, cells: [h, w] });
-      const op = data.weights[one.name];
-      const input = inputOf(one);
       const left = Math.max(tw, theme.small * 12) + theme.small * 2.4;
-      if (!op || !input || !one.exact) {
-        text(g, theme, one.exact ? "This layer is not written out as single sums." : "The single numbers of so large a layer are not sent.", left, top, width - left);
-        return;
-      }
-      if (op.op === "linear") linear(g, left, top, width - left, height - top, op, input);
-      else if (op.op === "relu") relu(g, left, top, one, input);
-      else windows(g, left, top, width - left, height - top, op, input);
+      const found = open(one);
+      if (!found?.cell) {
+        const why = found ? "This layer is not written out as single sums." : data.asks ? "…" : "The single numbers of so large a layer are not sent.";
+        text(g, theme, why, left, top, width - left);
+      } else if (found.cell.parts) windows(g, left, top, width - left, height - top, found.cell);
+      else if (found.cell.op === "linear") linear(g, left, top, width - left, height - top, found.cell);
+      else oneNumber(g, left, top, found.cell, found.value);
     }
 
-    function windows(g, x, y, width, height, op, input) {
+    /** Of many channels those that count most. */
+    const foremost = (parts) => (parts.length > SHOWN * 2 ? parts.toSorted((a, b) => Math.abs(b.sum) - Math.abs(a.sum)).slice(0, SHOWN * 2) : parts);
+
+    function windows(g, x, y, width, height, { op, parts: all }) {
       const { theme } = ctx;
-      const parts = blocks(op, input, at.map, ...cell).slice(0, SHOWN * 2);
-      const [kh, kw] = op.kernel;
-      const conv = op.op === "conv";
+      const conv = op === "conv";
+      const parts = foremost(all);
+      const { rows: kh, columns: kw } = parts[0];
       const unitW = (conv ? 2 * kw + 1.2 : kw) + 2.2;
-      const unitH = kh + 1.1;
-      const fitting = grid(parts.length, width, height, unitW / unitH, 0);
-      const s = Math.min(fitting.tile / unitW, theme.small * 3.2);
+      const label = theme.small * 1.6;
+      const fitting = labelled(parts.length, width, height, unitW / kh, 0, label);
+      const s = Math.max(1, Math.min(fitting.tile / unitW, theme.small * 3.2));
       const limitX = Math.max(...parts.flatMap((part) => part.x.map((v) => Math.abs(v ?? 0))), 1e-9);
       const limitW = conv ? Math.max(...parts.flatMap((part) => part.w.map(Math.abs)), 1e-9) : 1;
       parts.forEach((part, k) => {
         const px = x + (k % fitting.columns) * s * unitW;
-        const py = y + Math.floor(k / fitting.columns) * s * unitH;
-        text(g, theme, `${one(op)} ${part.channel}${conv ? ` → ${number(part.sum, 3)}` : ""}`, px, py - 2, s * (unitW - 0.3), { color: theme.muted });
+        const py = y + Math.floor(k / fitting.columns) * (s * kh + label);
+        text(g, theme, `${conv ? "input" : "map"} ${part.channel}${conv ? ` → ${number(part.sum, 3)}` : ""}`, px, py - 2, s * (unitW - 0.3), { color: theme.muted });
         matrix(g, px, py + theme.small * 1.2, s, part.rows, part.columns, part.x, limitX);
         if (!conv) return;
         text(g, theme, "×", px + (kw + 0.45) * s, py + theme.small * 1.2 + (kh * s) / 2 - theme.small / 2, s);
         matrix(g, px + (kw + 1.2) * s, py + theme.small * 1.2, s, part.rows, part.columns, part.w, limitW);
       });
     }
-
-    const one = (op) => (op.op === "conv" ? "input" : "map");
 
     function matrix(g, x, y, s, rows, columns, values, limit) {
       const { theme } = ctx;
@@ -295,20 +354,31 @@ export default define({
       }
     }
 
-    function relu(g, x, y, layer, input) {
+    const how = ({ op, name, mean, deviation, weight, bias }, x) =>
+      ({
+        relu: () => `max(0, ${x})`,
+        same: () => x,
+        function: () => `${name}(${x})`,
+        norm: () => `(${x} − ${around(mean)}) / ${number(deviation)} × ${around(weight)} + ${around(bias)}`,
+      })[op]();
+    const around = (v, digits) => (v < 0 ? `(${number(v, digits)})` : number(v, digits));
+
+    function oneNumber(g, x, y, found, value) {
       const { theme } = ctx;
-      const n = (at.map * layer.shape[1] + cell[0]) * layer.shape[2] + cell[1];
+      const limit = Math.max(Math.abs(found.x), Math.abs(value), 1e-9);
       const s = theme.small * 4;
-      matrix(g, x, y, s, 1, 1, [input[n]], Math.max(Math.abs(input[n]), 1e-9));
-      text(g, theme, "→ max(0, x) →", x + s * 1.2, y + s / 2 - theme.small / 2, s * 3);
-      matrix(g, x + s * 3.6, y, s, 1, 1, [layer.exact[n]], Math.max(Math.abs(input[n]), 1e-9));
+      matrix(g, x, y, s, 1, 1, [found.x], limit);
+      text(g, theme, `→ ${how(found, "x")} →`, x + s * 1.2, y + s / 2 - theme.small / 2, s * 6);
+      g.font = theme.font(theme.small);
+      const room = g.measureText(`→ ${how(found, "x")} →`).width;
+      matrix(g, x + s * 1.4 + Math.min(room, s * 6), y, s, 1, 1, [value], limit);
     }
 
-    function linear(g, x, y, width, height, op, input) {
+    function linear(g, x, y, width, height, found) {
       const { theme } = ctx;
       const line = theme.small * 1.5;
       const count = Math.max(1, Math.min(SHOWN, Math.floor(height / line) - 3));
-      const { shown, rest } = contributions(op, input, at.map, count);
+      const { shown, rest } = contributions(found, count);
       const limit = Math.max(...shown.map((c) => Math.abs(c.product)), 1e-9);
       const middle = x + width * 0.62;
       shown.forEach((c, k) => {
@@ -319,31 +389,31 @@ export default define({
         g.fillRect(Math.min(middle, middle + bar), ty, Math.abs(bar), line - 4);
         text(g, theme, number(c.product, 3), x + width, ty, width * 0.16, { align: "right" });
       });
-      const left = op.values.shape[1] - shown.length;
-      text(g, theme, `${left > 0 ? `${left} others: ${number(rest, 3)}, ` : ""}bias: ${number(op.bias ? op.bias[at.map] : 0, 3)}`, x, y + (shown.length + 0.4) * line, width, { color: theme.muted });
+      const left = found.w.length - shown.length;
+      text(g, theme, `${left > 0 ? `${left} others: ${number(rest, 3)}, ` : ""}bias: ${number(found.bias, 3)}`, x, y + (shown.length + 0.4) * line, width, { color: theme.muted });
     }
 
     /** The sentence under the picture. */
     function tell() {
       said.replaceChildren();
-      const open = at.layer === null ? null : layerOf(at.layer);
-      where.textContent = open ? `${title(open)}, ${size(open)}${at.map === null ? "" : `, map ${at.map}`}` : "";
+      const here = at.layer === null ? null : layerOf(at.layer);
+      where.textContent = here ? `${title(here)}, ${size(here)}${at.map === null ? "" : `, map ${at.map}`}` : "";
       up.hidden = at.map === null;
-      home.setAttribute("aria-pressed", String(!open));
+      home.setAttribute("aria-pressed", String(!here));
       if (!data) return;
-      if (!open) {
+      if (!here) {
         const one = pointed ? layerOf(pointed.layer) : null;
         if (one) said.append(`${title(one)}: ${one.shape.join(" × ")}, values ${number(lowest(one), 3)} to ${number(highest(one), 3)}${less(one)}`);
-        else said.append("Each column is what a layer makes of the picture. Click one to see all its maps, then a map to see single sums.");
+        else said.append(`${data.hint || "Each column is what a layer makes of the picture."} Click one to see all its maps, then a map to see single sums.`);
         return;
       }
       if (at.map === null) {
         const m = pointed?.map ?? null;
-        if (m !== null && m < open.ranges.length / 2) said.append(`map ${m}: black is ${number(open.ranges[2 * m], 4)}, white is ${number(open.ranges[2 * m + 1], 4)}`);
-        else said.append(`Black and white are the lowest and highest value of ${data.scale === "map" ? "each map" : `the ${data.scale}`}${less(open)}. Click a map to see how each of its numbers comes about.`);
+        if (m !== null && m < here.ranges.length / 2) said.append(`map ${m}: black is ${number(here.ranges[2 * m], 4)}, white is ${number(here.ranges[2 * m + 1], 4)}`);
+        else said.append(`Black and white are the lowest and highest value of ${data.scale === "map" ? "each map" : `the ${data.scale}`}${less(here)}. Click a map to see how each of its numbers comes about.`);
         return;
       }
-      said.append(sentence(open));
+      said.append(sentence(here));
     }
 
     const lowest = (one) => Math.min(...one.ranges.filter((_, k) => k % 2 === 0));
@@ -356,23 +426,26 @@ export default define({
       return parts.length ? ` (${parts.join(", ")})` : "";
     };
 
-    function sentence(open) {
-      const op = data.weights[open.name];
-      const input = inputOf(open);
-      if (!open.exact) return "";
-      const [, h, w] = open.shape;
-      const real = open.exact[(at.map * h + cell[0]) * w + cell[1]];
-      const place = h * w > 1 ? `[${at.map}, ${cell.join(", ")}]` : `[${at.map}]`;
-      if (!op || !input) return `output${place} = ${number(real)}`;
-      if (op.op === "relu") return `output${place} = max(0, ${number(input[(at.map * h + cell[0]) * w + cell[1]])}) = ${number(real)}`;
-      if (op.op === "linear") {
-        return `output${place} = the sum of ${op.values.shape[1]} products + bias ${number(op.bias ? op.bias[at.map] : 0)} = ${number(real)}. The largest are listed.`;
+    function sentence(one) {
+      const found = open(one);
+      if (!found) return data.asks ? "…" : "";
+      const [, h, w] = one.shape;
+      const place = `output[${h * w > 1 ? [at.map, ...cell].join(", ") : at.map}]`;
+      const { cell: from, value: real } = found;
+      const computed = `PyTorch computed ${number(real)}`;
+      if (!from) return `${place} = ${number(real)}`;
+      if (from.op === "function") return `${place} = ${how(from, around(from.x))} = ${number(real)}`;
+      if (!from.parts && from.op !== "linear") return `${place} = ${how(from, around(from.x))} = ${number(result(from))}; ${computed}.`;
+      if (from.op === "linear") return `${place} = the sum of ${from.w.length} products + bias ${number(from.bias)} = ${number(result(from))}; ${computed}. The largest are listed.`;
+      const { parts } = from;
+      if (from.op !== "conv") {
+        const few = parts[0].x.slice(0, SHOWN * 2).map((v) => (v === null ? "padding" : number(v)));
+        const more = parts[0].x.length - few.length;
+        return `${place} = ${from.op === "max" ? "the largest" : "the mean"} of ${few.join(", ")}${more ? `, … (${more} more)` : ""} = ${number(result(from))}; ${computed}.`;
       }
-      const parts = blocks(op, input, at.map, ...cell);
-      if (op.op !== "conv") return `output${place} = ${op.op === "max" ? "the largest" : "the mean"} of ${parts[0].x.map((v) => (v === null ? "padding" : number(v))).join(", ")} = ${number(real)}`;
-      const many = parts.slice(0, SHOWN).map((part) => (part.sum < 0 ? `(${number(part.sum, 4)})` : number(part.sum, 4)));
+      const many = foremost(parts).slice(0, SHOWN).map((part) => around(part.sum, 4));
       const rest = parts.length - many.length;
-      return `output${place} = ${many.join(" + ")}${rest ? ` + … (${rest} more)` : ""} + bias ${number(op.bias ? op.bias[at.map] : 0, 4)} = ${number(total(op, parts, at.map))}; PyTorch computed ${number(real)}. ${parts.length * parts[0].x.length} multiplications.`;
+      return `${place} = ${many.join(" + ")}${rest ? ` + … (${rest} more)` : ""} + bias ${around(from.bias, 4)} = ${number(result(from))}; ${computed}. ${parts.length * parts[0].x.length} multiplications.`;
     }
 
     function show() {
@@ -390,7 +463,7 @@ export default define({
     canvas.onpointermove = (e) => {
       const now = hit(e);
       if (now?.cell) {
-        if (now.cell.join() === cell.join()) return;
+        if (data.asks || now.cell.join() === cell.join()) return; // a large network's cells answer a click
         cell = now.cell;
       } else if (now?.layer === pointed?.layer && now?.map === pointed?.map) return;
       pointed = now;
@@ -402,19 +475,24 @@ export default define({
     };
     canvas.onclick = (e) => {
       const now = hit(e);
-      if (now && !now.cell) go(now.layer, now.map);
+      if (now?.cell && data.asks) {
+        cell = now.cell;
+        ask();
+        show();
+      } else if (now && !now.cell) go(now.layer, now.map);
     };
     canvas.onkeydown = (e) => {
       const by = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] }[e.key];
-      const open = at.layer === null ? null : layerOf(at.layer);
-      if (by && open && at.map !== null) {
-        cell = [0, 1].map((k) => Math.max(0, Math.min(open.shape[k + 1] - 1, cell[k] + by[k])));
+      const here = at.layer === null ? null : layerOf(at.layer);
+      if (by && here && at.map !== null) {
+        cell = [0, 1].map((k) => Math.max(0, Math.min(here.shape[k + 1] - 1, cell[k] + by[k])));
+        if (data.asks) ask();
       } else if (by && hits.length) {
         const now = hits.findIndex((b) => b.layer === pointed?.layer && b.map === (pointed?.map ?? null));
         pointed = hits[Math.max(0, Math.min(hits.length - 1, now < 0 ? 0 : now + by[0] + by[1]))];
       } else if (e.key === "Enter" && pointed && at.map === null) {
         go(pointed.layer, pointed.map);
-      } else if (e.key === "Escape" && open) {
+      } else if (e.key === "Escape" && here) {
         go(at.map === null ? null : at.layer, null);
       } else return;
       e.preventDefault();
