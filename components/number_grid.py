@@ -9,6 +9,8 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
+from components import session
+
 Rows = list[list[float]]
 
 
@@ -45,7 +47,7 @@ def number_grid(key: str, rows: Sequence[Sequence[float]], on_edit: Callable[[Ro
         pd.DataFrame(mind.base, columns=[str(j) for j in range(len(now[0]))]),
         key=widget,
         hide_index=True,
-        on_change=edited,
+        on_change=session.whole(edited),
         height=min(36 * (len(now) + 1), 400),
         row_height=35,
     )

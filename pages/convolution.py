@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from components import code_panel, controls, image_picker, lesson, number_grid
+from components import code_panel, controls, image_picker, lesson, number_grid, session
 from components.views.compare import compare
 from components.views.convolution import convolution as cells
 from models import convolution, filters
@@ -265,7 +265,7 @@ def _kernel_grid(spec: filters.Spec) -> None:
                 height, width = (wanted, size[1]) if axis == 0 else (size[0], wanted)
                 take(number_grid.resized(rows, height, width))
 
-            st.number_input(label, 1, 31, size[axis], key=key, on_change=resize)
+            st.number_input(label, 1, 31, size[axis], key=key, on_change=session.whole(resize))
 
 
 def _name(image: str) -> str:

@@ -4,6 +4,7 @@ import io
 import time
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -60,7 +61,7 @@ def test_words_of_a_table_are_no_markup_in_pictures_messages_and_lists():
         "![x](http://evil.invalid/x.png)",
         "=cmd",
     ]
-    drawn = figures.distribution(pd.Series(hostile * 2, dtype="category"))
+    drawn: Any = figures.distribution(pd.Series(hostile * 2, dtype="category"))
     assert sorted(drawn.data[0].y) == sorted(
         w.replace("&", "&amp;").replace("<", "&lt;")[:60] for w in (h[:30] for h in hostile)
     )

@@ -64,7 +64,7 @@ def settings(data: str, known: Profile | None) -> controls.Panel[Spec]:
             list(columns.STEPS),
             index=None,
             key="columns:step",
-            on_change=add,
+            on_change=session.whole(add),
             placeholder="Choose",
         )
         if not panel.values["steps"] and proposed:

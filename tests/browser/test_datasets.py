@@ -9,7 +9,7 @@ import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
-from playwright.sync_api import Page, WebSocket, expect
+from playwright.sync_api import FilePayload, Page, WebSocket, expect
 
 from tests.image_cases import noise, packed, plain
 
@@ -176,10 +176,13 @@ def test_several_tables_at_once_are_in_the_list_and_one_trains(visit: Callable[.
     rows = [f"{i},{i % 7},{'ab'[i % 7 > 3]}" for i in range(80)]
     page.locator("input[type=file]").first.set_input_files(
         [
-            {"name": n, "mimeType": "text/csv", "buffer": "\n".join(["x,y,kind", *part]).encode()}
-            for n, part in (("one.csv", rows[:50]), ("two.csv", rows[50:]))
+            FilePayload(name=name, mimeType="text/csv", buffer=content)
+            for name, content in (
+                ("one.csv", "\n".join(["x,y,kind", *rows[:50]]).encode()),
+                ("two.csv", "\n".join(["x,y,kind", *rows[50:]]).encode()),
+                ("bad.csv", b"\0\1\2" * 300),
+            )
         ]
-        + [{"name": "bad.csv", "mimeType": "text/csv", "buffer": b"\0\1\2" * 300}]
     )
     expect(page.get_by_test_id("stMetricValue").first).to_have_text("80")  # both, put together
     expect(page.get_by_text("1 parts left out, with the reason")).to_be_visible()
