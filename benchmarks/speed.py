@@ -171,7 +171,7 @@ def usable(browser: Browser) -> None:
         for name, measured in (("slider on an empty page", _floor), ("slider of the Speed page → its code", _code)):  # fmt: skip
             page.goto(f"{server.url}/{LONG}")
             harness.idle(page)
-            page.get_by_role("button", name=re.compile("^Measure")).click()
+            page.get_by_role("button", name=re.compile("^Measure( again)?$")).click()
             page.get_by_text("Pulling").wait_for()
             found = measured(browser, server)
             still = page.get_by_role("button", name="Stop").is_visible()
