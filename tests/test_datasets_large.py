@@ -74,8 +74,15 @@ def test_a_run_measures_every_way_and_ends_with_the_shards() -> None:
 
 def test_memory_of_children_counts_and_what_was_held_before_does_not() -> None:
     held = b"\1" * 80_000_000
+    code = "x = b'\\1' * 60_000_000; print(flush=True); input()"
+    before = subprocess.Popen(
+        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    assert before.stdout is not None
+    before.stdout.readline()  # it holds its bytes
     with large.Watch() as alone:
         time.sleep(0.05)
+    before.communicate(b"\n")
     with large.Watch() as child:
         code = "x = b'\\1' * 60_000_000; import time; time.sleep(0.3)"
         subprocess.run([sys.executable, "-c", code], check=True)

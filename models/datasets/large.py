@@ -224,7 +224,7 @@ class Watch:
         import psutil
 
         self._me = psutil.Process()
-        self._before = self._most = self._me.memory_info().rss
+        self._before = self._most = self._held()
         self._done = threading.Event()
         self._watcher = threading.Thread(target=self._watch)
         self._watcher.start()
@@ -240,15 +240,18 @@ class Watch:
     def megabytes(self) -> float:
         return max(0, self._most - self._before) / 1e6
 
-    def _watch(self) -> None:
+    def _held(self) -> int:
         import psutil
 
+        held = self._me.memory_info().rss
+        for child in self._me.children(recursive=True):
+            with contextlib.suppress(psutil.Error):  # it has just ended
+                held += child.memory_full_info().uss
+        return held
+
+    def _watch(self) -> None:
         while not self._done.wait(0.002):
-            held = self._me.memory_info().rss
-            for child in self._me.children(recursive=True):
-                with contextlib.suppress(psutil.Error):  # it has just ended
-                    held += child.memory_full_info().uss
-            self._most = max(self._most, held)
+            self._most = max(self._most, self._held())
 
 
 def _measure(pipe: Connection, way: str, folder: Path, chunk: int) -> None:

@@ -235,6 +235,10 @@ def watched(context: BrowserContext, origin: str) -> Watch:
         if not request.url.startswith((f"{origin}/", "data:", "blob:", "about:")):
             watch.foreign.append(request.url)
 
+    def failed(request: Request) -> None:
+        if request.failure == "csp":  # the page's own policy stopped it before it was one
+            watch.foreign.remove(request.url)
+
     def socket_opened(socket: WebSocket) -> None:
         if not socket.url.startswith(f"{sockets}/"):
             watch.foreign.append(socket.url)
@@ -250,6 +254,7 @@ def watched(context: BrowserContext, origin: str) -> Watch:
             watch.errors.append(f"{message.text} ({place})")
 
     context.on("request", requested)
+    context.on("requestfailed", failed)
     context.on("page", page_opened)
     return watch
 
