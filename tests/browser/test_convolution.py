@@ -29,7 +29,7 @@ def test_pointing_and_stepping_show_the_written_out_sum(visit: Callable[..., Pag
     expect(said).to_contain_text("output[0, 0, 0]")
     before = page.url
     page.get_by_role("button", name="Play: walk through the output").click()
-    expect(said).to_contain_text("output[0, 0, 3]")
+    expect(said).to_contain_text(re.compile(r"output\[0, 0, [2-9]"))
     page.get_by_role("button", name="Pause").click()
     held = said.inner_text()
     box = cells.bounding_box()
