@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         Browser,
         BrowserContext,
         ConsoleMessage,
+        Locator,
         Page,
         Request,
         WebSocket,
@@ -266,3 +267,20 @@ def idle(page: Page) -> Page:
         "[data-testid=stMain] [data-testid=stElementContainer]", timeout=PATIENCE
     )
     return page
+
+
+def still(locator: Locator) -> Locator:
+    """Wait until an element has kept its place for half a second, as one in a popover does that still fills up."""
+    locator.evaluate(
+        """element => new Promise(done => {
+             let last = "", since = 0;
+             const look = now => {
+               const { x, y, width, height } = element.getBoundingClientRect();
+               const place = [x, y, width, height].join();
+               if (place !== last) [last, since] = [place, now];
+               now - since > 500 ? done() : requestAnimationFrame(look);
+             };
+             requestAnimationFrame(look);
+           })"""
+    )
+    return locator

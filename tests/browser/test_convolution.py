@@ -86,9 +86,11 @@ def test_an_own_photograph_and_a_tiny_picture_are_convolved(visit: Callable[...,
 
 def test_a_drawing_becomes_the_picture(visit: Callable[..., Page]):
     page = visit("convolution?convolution-view=Picture")
+    # the last to come: it moves what stands around it, an open popover too
+    expect(page.locator(".st-key-filters-kernel-grid-0 .dvn-scroller")).to_be_visible()
     page.get_by_role("button", name="Draw").click()
     pad = page.get_by_role("application", name=re.compile("draw on"))
-    pad.hover(position={"x": 40, "y": 40})  # which waits until the popover has stopped moving
+    harness.still(pad).hover(position={"x": 40, "y": 40})
     page.mouse.down()
     pad.hover(position={"x": 150, "y": 150})
     page.mouse.up()
