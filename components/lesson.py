@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import streamlit as st
@@ -64,6 +64,25 @@ def page(name: str, title: str, lead: str = "") -> bool:
     if projector:
         st.html(_PROJECTOR)
     return projector
+
+
+def views(page: str, names: Sequence[str], label: str = "What to look at") -> str:
+    """The menu of a page's views, the first one to begin with; its choice is in the address, and Back brings it home."""
+    key = f"{page}-view"
+    address.restore(key, among=page)
+    chosen = str(
+        st.segmented_control(
+            label,
+            tuple(names),
+            default=names[0],
+            required=True,
+            key=key,
+            bind="query-params",
+            label_visibility="collapsed",
+        )
+    )
+    address.keep(key, {key: chosen} if chosen != names[0] else {})
+    return chosen
 
 
 @contextmanager

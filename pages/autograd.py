@@ -618,14 +618,6 @@ VIEWS = {
     "By hand": show_by_hand,
     "Beyond reverse mode": show_beyond,
 }
-view = st.segmented_control(
-    "What to look at",
-    tuple(VIEWS),
-    default="Graph",
-    required=True,
-    key="autograd-view",
-    bind="query-params",
-    label_visibility="collapsed",
-)
+view = lesson.views("autograd", tuple(VIEWS))
 VIEWS[view]()
 lesson.footer()

@@ -1,7 +1,5 @@
 """CNN: what a convolutional network makes of a picture, layer by layer; trained, judged, explained, transferred."""
 
-import streamlit as st
-
 from components import lesson, transport
 from components.cnn import evaluate, explain, inside, train, transfer
 from models import cnn
@@ -22,15 +20,7 @@ VIEWS = {
     "Explain": lambda: explain.show(TOPIC),
     "Transfer": lambda: transfer.show(TOPIC),
 }
-view = st.segmented_control(
-    "What to do",
-    tuple(VIEWS),
-    default="Look inside",
-    required=True,
-    key="cnn-view",
-    bind="query-params",
-    label_visibility="collapsed",
-)
+view = lesson.views("cnn", tuple(VIEWS), "What to do")
 with device.one_thread():
     VIEWS[view]()
 lesson.footer()

@@ -22,15 +22,7 @@ SAID = {
     "range": "black for the lowest and white for the highest",
     "clip": "they are, cut off below 0 and above 1",
 }
-view = st.segmented_control(
-    "What to look at",
-    VIEWS,
-    default=VIEWS[0],
-    required=True,
-    key="convolution-view",
-    bind="query-params",
-    label_visibility="collapsed",
-)
+view = lesson.views("convolution", VIEWS)
 
 
 def show_cells() -> None:

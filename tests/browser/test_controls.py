@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
@@ -151,3 +151,15 @@ def test_projector_mode_shows_no_small_text_and_no_controls(tab: Page, toy: str,
         .filter(e => parseFloat(getComputedStyle(e).fontSize) < 18).map(e => e.innerText)"""
     )
     assert small == []
+
+
+def test_back_brings_the_view_home(visit: Callable[..., Page]):
+    page = visit("convolution")
+    page.get_by_role("radio", name="Picture", exact=True).click()
+    expect(page).to_have_url(re.compile("convolution-view=Picture"))
+    page.get_by_role("link", name="Home").click()
+    expect(page).not_to_have_url(re.compile("convolution"))
+    harness.idle(page)
+    page.go_back()
+    expect(page).to_have_url(re.compile("convolution-view=Picture"))
+    expect(page.get_by_role("radio", name="Picture", exact=True)).to_be_checked()
