@@ -17,7 +17,7 @@ from models.core import wire
 from models.core.runs import Client, Limits
 from models.training import Spec
 
-_ROUNDS = 9
+_ROUNDS = 15
 _POLLS = 10  # per second, as the page asks
 _OWNER = "benchmark"
 _SPIRAL = Spec(

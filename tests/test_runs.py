@@ -668,6 +668,45 @@ def test_pictures_cost_at_most_a_twentieth_of_the_time() -> None:
     assert drawn * drawing <= 0.06 * now[0] + drawing
 
 
+@pytest.mark.parametrize(
+    ("batch", "fewest", "most"), [(1e-6, 64, 64), (200e-6, 5, 15), (2e-3, 1, 1), (0.5, 1, 1)]
+)
+def test_short_batches_run_several_at_once_for_some_milliseconds(
+    batch: float, fewest: int, most: int
+) -> None:
+    now = [0.0]
+    control = WorkerControl(clock=lambda: now[0])
+    for _ in range(40):
+        assert control.gate() == []
+        now[0] += batch * control.at_once
+        control.due()
+    assert fewest <= control.at_once <= most
+
+
+@pytest.mark.parametrize(
+    "order",
+    [
+        WorkerControl.pause,
+        WorkerControl.step_batch,
+        WorkerControl.step_epoch,
+        lambda control: control.speed(1000.0),
+        lambda control: control.command(Command("set", {"lr": 1.0}, 1)),
+    ],
+)
+def test_whoever_is_steered_is_asked_before_every_batch(
+    order: Callable[[WorkerControl], None],
+) -> None:
+    now = [0.0]
+    control = WorkerControl(clock=lambda: now[0])
+    for _ in range(9):
+        control.gate()
+        control.due()
+    assert control.at_once > 1
+    order(control)
+    control.due()
+    assert control.at_once == 1
+
+
 @pytest.mark.parametrize("limit", [0.5, 4.0, 1000.0])
 def test_the_speed_limit_holds_on_average(limit: float) -> None:
     now = [0.0]

@@ -17,7 +17,7 @@ import torch
 
 from models import training
 from models.core import export, wire
-from models.core.control import Command, Snapshot
+from models.core.control import Command, Control, Snapshot
 from models.core.spec import SpecError
 from models.training import Spec, loop
 from models.training.run import Run
@@ -210,9 +210,19 @@ def test_the_curves_have_one_row_per_epoch_and_none_twice():
     assert found == [0, 5, 10, 15, 20]
 
 
+@pytest.mark.parametrize("at_once", [2, 5, 64])
+def test_several_batches_at_once_end_with_the_epoch_and_change_nothing(monkeypatch, at_once):
+    alone = play(TINY, pictures=True)
+    monkeypatch.setattr(Control, "at_once", at_once)
+    together = play(TINY, pictures=True)
+    assert rows(together) == rows(alone)
+    assert {s.step for s in together} >= {5, 10, 15, 20}
+    assert len(together) < len(alone)
+
+
 def test_a_long_epoch_has_points_inside(monkeypatch):
     monkeypatch.setattr(loop, "MIDWAY_SECONDS", 0.0)
-    found = play(TINY.replace(epochs=1))
+    found = play(TINY.replace(epochs=1), pictures=True)
     shown = [row["epoch"] for snapshot in found for row in snapshot.rows]
     assert shown == [0, 0.2, 0.4, 0.6, 0.8, 1]
     assert rows(found)[-1] == rows(play(TINY.replace(epochs=1)))[-1]

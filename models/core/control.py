@@ -19,6 +19,7 @@ A topic that trains is one loop, the same for a plain script, a test and a worke
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -83,12 +84,18 @@ class Control:
     """What a `train` iterator asks between two batches. This one is for plain loops: never paused, no commands.
 
     A worker passes its own, which blocks in `gate` while paused and counts steps.
+
+    Attributes:
+        at_once: batches that may run before the next question, where an epoch does not end between them. More than
+            one where they are so short that asking about each would slow them down.
     """
+
+    at_once = 1
 
     def gate(self, epoch_ended: bool = False) -> list[Command]:
         """Asked before every batch: waits while paused, keeps the chosen speed, returns commands to apply.
 
-        An empty list grants exactly one batch. Any other list holds commands: apply them, yield a
+        An empty list grants one batch (up to `at_once` of them, to a topic that looks). Any other list holds commands: apply them, yield a
         `Snapshot` with the replies (and the picture if `due`), and ask again before training on.
         So a paused run answers at once and does not move.
 
@@ -109,3 +116,7 @@ class Control:
         second, fewer when a picture is costly. Plain loops want none.
         """
         return False
+
+    def clock(self) -> float:
+        """Seconds of computing, from any beginning: they stand still while the run waits at the gate."""
+        return time.perf_counter()

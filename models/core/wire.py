@@ -31,27 +31,41 @@ def dumps(value: Any) -> bytes:
     An array becomes {"dtype", "shape", "data"} with its little-endian bytes in base64, so that
     NaN and infinity survive; a bare float that is not finite becomes null.
     """
-    return json.dumps(_plain(value), separators=(",", ":"), allow_nan=False).encode()
+    try:
+        return _encode(value).encode()
+    except (ValueError, TypeError):  # a number that is not finite, or a key that is not text: rare
+        return _encode(_plain(value)).encode()
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, (np.bool_, np.integer, np.floating)):
-        value = value.item()
+    """The same nest without what JSON does not know, and with null for numbers that are not finite."""
+    if isinstance(value, float):
+        return float(value) if math.isfinite(value) else None
     if value is None or isinstance(value, (bool, int, str)):
         return value
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {str(k): _plain(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(v) for v in value]
+    return _plain(_simpler(value))
+
+
+def _simpler(value: Any) -> Any:
+    """What stands in JSON for a value that it does not know."""
+    if isinstance(value, (np.bool_, np.integer, np.floating)):
+        return value.item()
     if isinstance(value, torch.Tensor):
         value = device.to_numpy(value)
     if isinstance(value, np.ndarray):
         return _array(value)
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {f.name: _plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
+        return {f.name: getattr(value, f.name) for f in dataclasses.fields(value)}
     if isinstance(value, Mapping):
-        return {str(k): _plain(v) for k, v in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(v) for v in value]
+        return dict(value)
     raise TypeError(f"a snapshot cannot carry a {type(value).__name__}")
+
+
+_encode = json.JSONEncoder(separators=(",", ":"), allow_nan=False, default=_simpler).encode
 
 
 def _array(value: np.ndarray) -> dict[str, Any]:

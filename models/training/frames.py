@@ -211,7 +211,9 @@ class Pictures:
     def _batch(self) -> np.ndarray:
         """Points of the batch just trained on, as indices into the drawn ones."""
         rows = self.run.last_batch()
-        return to_numpy((rows[rows % self.stride == 0] // self.stride).int())
+        if self.stride > 1:
+            rows = rows[rows % self.stride == 0] // self.stride
+        return to_numpy(rows.int())
 
     def _plane(self, output: Tensor) -> dict[str, Any]:
         run = self.run
@@ -248,9 +250,10 @@ class Pictures:
 
     def _neurons(self, layers: list[Tensor]) -> tuple[list[np.ndarray], list[np.ndarray]]:
         """Each unit's value over the plane, symmetric about 0, so that its sign can be seen."""
-        values = torch.cat([self.coarse, *layers], dim=1).T.nan_to_num(0.0, 0.0, 0.0)  # (units, m²)
-        top = values.abs().amax(dim=1, keepdim=True).clamp_min(1e-12)
-        images = ((values / top + 1) * 127.5).round().clamp(0, 255).byte().reshape(-1, MAP, MAP)
+        values = torch.cat([layer.T for layer in (self.coarse, *layers)])  # (units, m²), a copy
+        low, high = values.nan_to_num_(0.0, 0.0, 0.0).aminmax(dim=1, keepdim=True)
+        top = torch.maximum(-low, high).clamp_min_(1e-12)
+        images = values.mul_(127.5 / top).add_(127.5).round_().byte().reshape(-1, MAP, MAP)
         units = [layer.shape[1] for layer in (self.coarse, *layers)]
         maps = [to_numpy(part).copy() for part in images.split(units)]
         ranges = [to_numpy(part) for part in torch.cat([-top, top], dim=1).split(units)]
@@ -295,8 +298,8 @@ def _extent(points: Tensor, square: bool) -> tuple[float, float, float, float]:
 
 
 def _bytes(values: Tensor, lo: float, hi: float) -> np.ndarray:
-    scaled = ((values - lo) / (hi - lo) * 255).nan_to_num(0.0).clamp(0, 255)
-    return to_numpy(scaled.round().byte().reshape(PLANE, PLANE))
+    scaled = (values - lo).mul_(255 / (hi - lo)).nan_to_num_(0.0).clamp_(0, 255).round_()
+    return to_numpy(scaled.byte().reshape(PLANE, PLANE))
 
 
 def _histogram(values: Tensor) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from models.training.frames import Pictures
 from models.training.run import Run
 from models.training.spec import Spec
 
-MIDWAY_SECONDS = 1.0  # longest time without a new point of the curves
+MIDWAY_SECONDS = 1.0  # after so long without a point of the curves, the next picture brings one
 DOCTOR_SECONDS = 0.5  # shortest time between two examinations
 
 
@@ -53,30 +53,29 @@ def live(
     session = _Session(run, pictures)
     if resume:
         checkpoint.restore(run, checkpoint.read(resume, type(run.spec)))
-    clock, gate, due = time.perf_counter, control.gate, control.due
-    begun = clock()
     yield session.snapshot(picture=True, scene=True)
-    run.waited += clock() - begun  # nothing is trained for this picture
+    run.timed_by(control.clock)  # nothing is trained for this picture
+    clock, gate, due, batch = control.clock, control.gate, control.due, run.batch
     ended, over = False, run.over
     last_row = clock()
     while True:
-        before = clock()
         while commands := gate(ended):
+            begun = clock()
             replies = {c.id: session.answer(c) for c in commands}
             yield session.snapshot(picture=due(), replies=replies)
-            ended, over = False, run.over
-        now = clock()
-        run.waited += now - before
+            run.waited += clock() - begun
+            over = run.over
         if over:
             return
-        run.batch()
-        ended = run.position == 0
-        if ended:
-            last_row, over = now, run.over
-        elif now - last_row > MIDWAY_SECONDS:
-            run.midway_row()
-            last_row = now
+        for _ in range(control.at_once):
+            batch()
+            if ended := run.position == 0:
+                last_row, over = clock(), run.over
+                break
         if over or due():
+            if not ended and clock() - last_row > MIDWAY_SECONDS:
+                run.midway_row()
+                last_row = clock()
             yield session.snapshot(picture=True)
 
 

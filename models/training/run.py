@@ -35,7 +35,7 @@ class Run:
         linears: the layers with weight matrices, convolutions included, first to output.
         step, epoch, position: batches done, whole epochs done, batches done in the epoch under way.
         rows: points of the curves since `take_rows`; course: all of them; row: the newest.
-        waited: seconds that were not spent training; rows do not count them.
+        waited: seconds that were spent on answers; rows do not count them.
         reached: the furthest epoch whose rows have been shown.
         after_epoch: called at the end of every epoch, also of one that is repeated on going back; None for nothing.
     """
@@ -112,9 +112,8 @@ class Run:
         self.reached = 0
         self.after_epoch: Callable[[], None] | None = None
         self._quiet = False
-        self._since = time.perf_counter()
-        self.waited = 0.0
         self.row: dict[str, Any] = {}
+        self.timed_by(time.perf_counter)
         self._add_row()
         self.history.keep(self.capture())
         self._apply_due()
@@ -158,6 +157,11 @@ class Run:
             self._end_epoch()
         if self.planned:
             self._apply_due()
+
+    def timed_by(self, clock: Callable[[], float]) -> None:
+        """From now on the rows' seconds are this clock's, and go on from those of the newest row."""
+        self._clock, self.waited = clock, 0.0
+        self._since = clock() - float(self.row.get("seconds", 0.0))
 
     def midway_row(self) -> None:
         """A point of the curves inside a long epoch; takes no part in what happens next."""
@@ -242,7 +246,7 @@ class Run:
             "val_metric": val_metric,
             "lr": self.lr if self.schedule == "batch" and self.step else self._group_lr(),
             **self.statistics,
-            "seconds": time.perf_counter() - self._since - self.waited,
+            "seconds": self._clock() - self._since - self.waited,
         }
         self.statistics = {}
         self.row = row
@@ -425,8 +429,7 @@ class Run:
         self.planned = planned
         self.course, self.rows = rows, list(rows)
         self.shown_step, self.reached = self.step, self.epoch
-        self.waited = 0.0
-        self._since = time.perf_counter() - float(self.row.get("seconds", 0.0))
+        self.timed_by(self._clock)
         self.history.forget_after(0)
         if self.position == 0 and self.epoch:
             self.history.keep(self.capture())

@@ -21,7 +21,9 @@ from models.core.control import Command, Control, Snapshot, Stopped
 from models.core.runs import messages
 
 _PICTURE_SECONDS = (0.1, 0.5)  # between two pictures: never sooner than the first
-_PICTURE_SHARE = 60  # … and so that drawing takes at most this part of the time
+_PICTURE_SHARE = 80  # … and so that drawing takes at most this part of the time
+_QUESTION_SECONDS = (0.001, 0.003)  # between two questions about batches that are shorter
+_AT_ONCE = 64
 _IMPORTED = time.time()  # in a worker: before any topic was preloaded
 
 
@@ -56,6 +58,7 @@ class WorkerControl(Control):
         self._unanswered: set[int] = set()
         self._next_picture = 0.0
         self._asked_at = 0.0
+        self._asked_last = 0.0
         self._idle = 0.0  # seconds spent waiting at the gate
         self._pace: deque[tuple[float, float, int]] = deque()  # (busy seconds, epoch, samples)
         self._started = clock()
@@ -92,10 +95,20 @@ class WorkerControl(Control):
 
     def due(self) -> bool:
         now = self._clock()
+        since, self._asked_last = now - self._asked_last, now
+        if not self._busy:
+            low, high = _QUESTION_SECONDS
+            if since < low and self.at_once < _AT_ONCE:
+                self.at_once *= 2
+            elif since > high and self.at_once > 1:
+                self.at_once //= 2
         if self._wanted or now >= self._next_picture:
             self._asked_at = now
             return True
         return False
+
+    def clock(self) -> float:
+        return self._clock() - self._idle
 
     # ---- told by the harness, on the topic's thread ----
 
@@ -114,7 +127,7 @@ class WorkerControl(Control):
                 low, high = _PICTURE_SECONDS
                 cost = max(0.0, now - self._asked_at) * _PICTURE_SHARE
                 self._next_picture = now + (low if self._interval else min(max(cost, low), high))
-            self._pace.append((now - self._started - self._idle, snapshot.epoch, snapshot.samples))
+            self._pace.append((self.seconds, snapshot.epoch, snapshot.samples))
             while len(self._pace) > 2 and self._pace[-1][0] - self._pace[1][0] > 1:
                 self._pace.popleft()
             self._look()
@@ -139,7 +152,7 @@ class WorkerControl(Control):
     @property
     def seconds(self) -> float:
         """Time spent computing: since the start, without the waiting at the gate."""
-        return self._clock() - self._started - self._idle
+        return self.clock() - self._started
 
     # ---- told by the learner, on another thread ----
 
@@ -198,6 +211,8 @@ class WorkerControl(Control):
             or self._interval
             or self._parked
         )
+        if self._busy:
+            self.at_once = 1
 
     def _count(self, epoch_ended: bool) -> None:
         """A batch has been run: it uses up what was to be stepped."""
