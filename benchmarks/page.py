@@ -23,9 +23,12 @@ SPIRAL = (
 )
 
 _PLANE = ".st-key-training-plane .view"
+# found once and read again and again, so that the clock's own looks cost nothing
 _VIEW = """const view = (place) => {
+  const known = (window.__views ??= {});
+  if (known[place]?.isConnected) return known[place];
   const all = [...document.querySelectorAll(place + ", " + place + " *")];
-  return all.map((e) => (e.shadowRoot ?? e).querySelector(".view")).find(Boolean);
+  return (known[place] = all.map((e) => (e.shadowRoot ?? e).querySelector(".view")).find(Boolean));
 };"""
 # the number of points on the plane; while a new run has none yet, the number of before
 _POINTS = f"""() => {{ {_VIEW}

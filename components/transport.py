@@ -65,6 +65,12 @@ def follow(topic: Topic[S], spec: S, *, device: str = "cpu") -> Followed[S]:
     was in: paused stays paused) and says so. Whoever watches another's run and changes something gets
     an own run with the change.
     """
+    found = _follow(topic, spec, device)
+    _Mind.of(topic.page).shown = found.run
+    return found
+
+
+def _follow(topic: Topic[S], spec: S, device: str) -> Followed[S]:
     mind = _Mind.of(topic.page)
     client, me = session.client(), session.owner()
     spec = spec.replace(**_plain(topic, spec)) if mind.run else spec
@@ -158,51 +164,55 @@ def command(followed: Followed[Any], name: str, timeout: float = 5.0, **args: An
 
 def bar(topic: Topic[S], followed: Followed[S], spec: S, *, device: str = "cpu") -> None:
     """Buttons, speed, progress and the way back to past epochs; a fragment, so that steering stays quick."""
-    mind = _Mind.of(topic.page)
-    if mind.on_bar and mind.on_bar != followed.run and mind.run == followed.run:
-        _end(mind.on_bar)
-    mind.on_bar = followed.run
-    _bar(topic, followed.run, spec, device)
+    _bar(topic, spec, device)
 
 
 @st.fragment
-def _bar(topic: Topic[Any], run: str | None, spec: Any, device: str) -> None:
+def _bar(topic: Topic[Any], spec: Any, device: str) -> None:
     mind = _Mind.of(topic.page)
     if mind.moved:  # another run, or the run got into another state: the whole page has to know
         mind.moved = False
         st.rerun()
     client, me = session.client(), session.owner()
-    id = run or ""
+    run = mind.shown
+    if mind.on_bar and mind.on_bar != run and mind.run == run:
+        _end(mind.on_bar)
+    mind.on_bar = run
     status = client.status(run, me) if run else Status("", "failed", known=False)
     mine = status.mine or run is None
+
+    # What is pressed is for the run whose pictures are shown: they change before this bar is drawn again.
+    def asked() -> Any:
+        return spec if mind.base is None else mind.base
 
     def press(order: Callable[..., Any], *args: Any) -> None:
         mind.moved = mind.moved or bool(mind.notes)
         mind.hush()
         mind.held = order != client.resume
         try:
-            order(id, me, *args)
+            order(mind.shown or "", me, *args)
         except (RunError, PermissionError) as error:
             mind.say(str(error) if isinstance(error, RunError) else _NOT_MINE)
             mind.moved = True
 
     def play() -> None:
-        now = client.status(run, me) if run else None
+        now = client.status(mind.shown, me) if mind.shown else None
         if now is None or now.over or not now.known:
             again()
         else:
             if now.state == "done":
-                press(lambda id, me: client.send(id, me, "extend", epochs=spec.epochs))
+                press(lambda id, me: client.send(id, me, "extend", epochs=asked().epochs))
             press(client.resume)
 
     def again(paused: bool = False) -> None:
-        restart(topic, spec.replace(**_plain(topic, spec)), paused=paused, device=device)
+        plain = asked().replace(**_plain(topic, spec))
+        restart(topic, plain, paused=paused, device=device)
         address.put(f"{topic.page}-changes", None)
         mind.moved = True
 
     def change_speed() -> None:
         with contextlib.suppress(RunError, PermissionError):
-            client.speed(id, me, speed(topic.page))
+            client.speed(mind.shown or "", me, speed(topic.page))
 
     def seed() -> None:
         controls.put(topic.page, seed=random.SystemRandom().randrange(1_000_000))
@@ -211,7 +221,7 @@ def _bar(topic: Topic[Any], run: str | None, spec: Any, device: str) -> None:
     def seek(epoch: float) -> None:
         mind.hush()
         try:
-            client.send(id, me, "seek", epoch=int(epoch))
+            client.send(mind.shown or "", me, "seek", epoch=int(epoch))
             mind.say(
                 f"Training stands at the end of epoch {epoch:g} again. Change something, then press Play: "
                 "from here on it takes a new course."
@@ -298,6 +308,7 @@ class _Mind:
     """What a session remembers of the run on one page."""
 
     run: str | None = None
+    shown: str | None = None  # the run on screen: `run`, or the one of before where `run` could not begin
     base: Any = None  # the settings on the page for which `run` was started or taken over
     before: str | None = None  # the run of before, shown again when `run` cannot even begin
     held: bool = False  # the last order was one after which a run stands still

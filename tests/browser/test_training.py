@@ -70,6 +70,33 @@ def test_reset_steps_and_play_move_the_run(visit: Visit):
     expect(page.get_by_test_id("stException")).to_have_count(0)
 
 
+@pytest.mark.parametrize("button", ["Play", "Batch", "Epoch"])
+def test_a_button_right_after_a_slider_steers_the_run_whose_pictures_are_shown(
+    visit: Visit, button: str
+):
+    page = visit("training?training-data=xor&training-epochs=5000")
+    state(page, "running")
+    before = run_of(page)
+    press(page, "Reset")
+    state(page, "paused")
+    expect(page).not_to_have_url(re.compile(before))
+    before = run_of(harness.idle(page))
+    page.get_by_role("slider", name="points").focus()
+    page.keyboard.press("ArrowRight")
+    expect(page).not_to_have_url(re.compile(before))
+    press(page, button)
+    assert page.evaluate(
+        """async id => {
+            for (let i = 0; i < 100; i++) {
+                if ((await (await fetch(`/api/runs/${id}`)).json()).step > 0) return true;
+                await new Promise(soon => setTimeout(soon, 100));
+            }
+            return false;
+        }""",
+        run_of(page),
+    )
+
+
 def weights(page: Page) -> str:
     """The first layer's weights of the run on screen, as its route sends them."""
     return page.evaluate(
