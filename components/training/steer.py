@@ -126,11 +126,13 @@ def _moved(topic: Topic[Spec], part: str, turn: int) -> bool:
 
 def _follow_up(topic: Topic[Spec]) -> None:
     """Draw the whole page once nothing has moved for a moment."""
-    st.session_state[f"{topic.page}:late"] = time.monotonic()
-    _late(f"{topic.page}:late")
+    key = f"{topic.page}:late"
+    st.session_state[key] = time.monotonic()
+    # a browser starts its clock anew only for another interval: so it strikes once, after the last move
+    odd = st.session_state[f"{key}:odd"] = not st.session_state.get(f"{key}:odd", False)
+    address.every(_QUIET + (0.06 if odd else 0.05))(_late)(key)
 
 
-@address.every(0.5)
 def _late(key: str) -> None:
     asked = st.session_state.get(key)
     if asked is not None and time.monotonic() - asked > _QUIET:

@@ -10,13 +10,15 @@ const FIRST = 15; // until there is a first picture …
 const SOON = 2000; // … but not for longer than this
 const IDLE = 1500; // done, stopped, failed
 const HIDDEN = 3000;
-const EAGER = 3000; // for so long after a click or key press every run is polled fast: it may be Play
+const EAGER = 3000; // for so long after a click or key press every run is polled fast: it may be Play …
+const SETTINGS = "[role=slider], [data-testid=stSlider], input, textarea"; // … except on what moves no standing run
 const KEPT = 48; // past pictures kept for scrubbing to and fro
 const FORGET = 30000; // ms that a feed without a view keeps what it has
 
 let touched = -Infinity;
 if (typeof window !== "undefined") {
-  const wake = () => {
+  const wake = (event) => {
+    if (event.target instanceof Element && event.target.closest(SETTINGS)) return;
     touched = performance.now();
     for (const feed of feeds.values()) feed.kick();
   };
