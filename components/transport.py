@@ -308,7 +308,7 @@ class _Mind:
     """What a session remembers of the run on one page."""
 
     run: str | None = None
-    shown: str | None = None  # the run on screen: `run`, or the one of before where `run` could not begin
+    shown: str | None = None  # the run on screen: `run`, or `before` where it could not begin
     base: Any = None  # the settings on the page for which `run` was started or taken over
     before: str | None = None  # the run of before, shown again when `run` cannot even begin
     held: bool = False  # the last order was one after which a run stands still

@@ -60,14 +60,14 @@ def train(spec: Spec) -> Iterator[Snapshot]:
         timed["B"] = (theirs, other.threads)
         times = timing.measure(timed, spec.seconds, spec.device)
         samples = {n: verdict.sample(t, firsts.get(n, float("nan"))) for n, t in times.items()}
-        # after the timing: its large arrays teach malloc to keep memory, and steps were 3 % faster than in the script
-        yield _told(3, "Measuring this machine's ceilings")
-        kind = subject.autocast(spec) or subject.dtype(spec)
-        top = roofline.measure(spec.device, kind, spec.threads)
         swept = []
         for value, changed in sweep(spec):
-            yield _told(4 + len(swept), f"Timing {spec.sweep} = {value}")
+            yield _told(3 + len(swept), f"Timing {spec.sweep} = {value}")
             swept.append({"value": value, "batch_size": changed.batch_size} | _sweep_point(changed))
+        # last: its large arrays teach malloc to keep memory, and steps after it are 3 % faster than in the script
+        yield _told(99, "Measuring this machine's ceilings")
+        kind = subject.autocast(spec) or subject.dtype(spec)
+        top = roofline.measure(spec.device, kind, spec.threads)
     scale = spec.batch_size / other.batch_size
     b = _scaled(samples.pop("B"), scale)
     ruling = verdict.compare(samples["full step"], b, "A", f"B ({rival_name(spec)})")

@@ -24,7 +24,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def server() -> Iterator[harness.Server]:
     """The playground, served on a free port with an empty workspace."""
-    with harness.serve() as running:
+    # learners who left keep their places for a while, and nobody here wants to wait for one
+    with harness.serve(variables={"PLAYGROUND_PER_SERVER": "24"}) as running:
         yield running
 
 
