@@ -70,6 +70,18 @@ def test_reset_steps_and_play_move_the_run(visit: Visit):
     expect(page.get_by_test_id("stException")).to_have_count(0)
 
 
+def test_what_is_measured_in_some_epochs_only_is_read_and_drawn_in_all(visit: Visit):
+    page = visit("training")
+    state(page, "done")
+    chart = page.get_by_role("application", name=re.compile("^gradient norm"))
+    chart.scroll_into_view_if_needed()
+    chart.focus()
+    said = page.get_by_role("status").filter(has_text="gradient norm")
+    for key in ("Home", "ArrowRight", "ArrowRight", "ArrowRight", "End"):
+        page.keyboard.press(key)
+        expect(said).to_contain_text(re.compile(r"gradient norm +\d"))
+
+
 @pytest.mark.parametrize("button", ["Play", "Batch", "Epoch"])
 def test_a_button_right_after_a_slider_steers_the_run_whose_pictures_are_shown(
     visit: Visit, button: str

@@ -79,7 +79,8 @@ export async function broken(load) {
 
   const t = new Table();
   t.add([{ epoch: 1, step: 5, a: 1 }, { epoch: 2, step: 10, a: null, b: 7 }]);
-  equal([t.length, ...t.column("b").map(String)], [2, "NaN", "7"], "a late column starts with gaps");
+  equal([t.length, ...t.column("b").map(String)], [2, "undefined", "7"], "a late column was not measured before");
+  equal(t.column("a").map(String), ["1", "NaN"], "what was measured and is no number is a gap");
   t.add([{ epoch: 3, step: 15, a: 3 }]);
   t.add([{ epoch: 2, step: 10, a: 9 }]);
   equal([t.column("step"), t.column("a"), t.column("b").length], [[5, 10], [1, 9], 2], "going back replaces what came after");

@@ -83,7 +83,7 @@ export default define({
 
 /** Columns given by Python as a table like a feed's. */
 function fixed(columns) {
-  const map = new Map(Object.entries(columns).map(([k, v]) => [k, Array.from(v, (y) => y ?? NaN)]));
+  const map = new Map(Object.entries(columns).map(([k, v]) => [k, Array.from(v, (y) => y ?? undefined)]));
   return { columns: map, column: (name) => map.get(name) ?? [] };
 }
 
@@ -98,6 +98,13 @@ function expand(series, names, layers) {
     const label = (rest) => (/^\d+$/.test(rest) ? (layers?.[Number(rest) + 1]?.name ?? `layer ${Number(rest) + 1}`) : rest);
     return names.filter((n) => n.startsWith(prefix)).map((n) => ({ column: n, label: label(n.slice(prefix.length)) }));
   });
+}
+
+/** What is looked at in some epochs only is one line all the same: points without a measurement are left out. */
+function measured(xs, ys) {
+  if (!ys.includes(undefined)) return { xs, ys };
+  const there = (_, i) => ys[i] !== undefined;
+  return { xs: xs.filter(there), ys: ys.filter(there) };
 }
 
 class Panel {
@@ -135,8 +142,7 @@ class Panel {
       this.spec.series.map((s, i) => {
         const look = many ? r : i + (this.spec.first ?? 0);
         return {
-          xs: run.table.column(data.x),
-          ys: run.table.column(s.column),
+          ...measured(run.table.column(data.x), run.table.column(s.column)),
           label: many ? `${run.label ?? "this run"} · ${s.label ?? s.column}` : (s.label ?? s.column),
           color: categorical[look % categorical.length],
           marker: SHAPES[look % SHAPES.length],
@@ -205,8 +211,9 @@ class Panel {
     const { g, width, height } = fit(this.canvas);
     const lines = this.lines();
     const drawn = lines.filter((l) => l.ys.some((y) => Number.isFinite(y) && (!this.log || y > 0)));
-    const last = Math.max(1e-9, ...lines.map((l) => l.xs.at(-1) ?? 0));
-    const first = Math.min(...lines.map((l) => l.xs[0] ?? 0));
+    const whole = this.view.current().runs.map((run) => run.table.column(data.x));
+    const last = Math.max(1e-9, ...whole.map((all) => all.at(-1) ?? 0));
+    const first = Math.min(...whole.map((all) => all[0] ?? 0));
     const log = this.log && drawn.length > 0;
     const domain = extent(lines.map((l) => l.ys), { log, zero: this.spec.zero });
     if (this.spec.range && !log) {

@@ -34,7 +34,7 @@ export function feedOf(run) {
   return feeds.get(run);
 }
 
-/** Rows of the curves by column; a row at or before the last step replaces what came after it. */
+/** Rows of the curves by column, NaN where a value was no number, undefined where none was measured; a row at or before the last step replaces what came after it. */
 export class Table {
   constructor() {
     this.columns = new Map(); // name -> number[]
@@ -49,9 +49,9 @@ export class Table {
       while (keep > 0 && steps[keep - 1] >= row[order]) keep--;
       if (keep < this.length) this.cut(keep);
       for (const name of Object.keys(row)) {
-        if (!this.columns.has(name)) this.columns.set(name, new Array(this.length).fill(NaN));
+        if (!this.columns.has(name)) this.columns.set(name, new Array(this.length).fill(undefined));
       }
-      for (const [name, column] of this.columns) column.push(row[name] ?? NaN);
+      for (const [name, column] of this.columns) column.push(name in row ? (row[name] ?? NaN) : undefined);
       this.length++;
     }
   }
