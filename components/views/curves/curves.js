@@ -83,7 +83,7 @@ export default define({
 
 /** Columns given by Python as a table like a feed's. */
 function fixed(columns) {
-  const map = new Map(Object.entries(columns).map(([k, v]) => [k, Array.from(v, (y) => y ?? undefined)]));
+  const map = new Map(Object.entries(columns).map(([k, v]) => [k, Array.from(v, (y) => y ?? NaN)]));
   return { columns: map, column: (name) => map.get(name) ?? [] };
 }
 
