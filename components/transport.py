@@ -162,13 +162,12 @@ def command(followed: Followed[Any], name: str, timeout: float = 5.0, **args: An
     return answer
 
 
-def bar(topic: Topic[S], followed: Followed[S], spec: S, *, device: str = "cpu") -> None:
-    """Buttons, speed, progress and the way back to past epochs; a fragment, so that steering stays quick."""
-    _bar(topic, spec, device)
-
-
 @st.fragment
-def _bar(topic: Topic[Any], spec: Any, device: str) -> None:
+def bar(topic: Topic[Any], spec: Any, *, device: str = "cpu") -> None:
+    """Buttons, speed, progress and the way back to past epochs of the run that `follow` found last.
+
+    A fragment, so that steering stays quick.
+    """
     mind = _Mind.of(topic.page)
     if mind.moved:  # another run, or the run got into another state: the whole page has to know
         mind.moved = False

@@ -16,7 +16,7 @@ projector = lesson.page(
 panel, spec, run = steer.now(TOPIC)
 for note in run.notes:
     st.info(note, icon=":material/info:")
-transport.bar(TOPIC, run, spec, device=steer.device(TOPIC.page))
+transport.bar(TOPIC, spec, device=steer.device(TOPIC.page))
 stage = st.container(key="training-stage")
 turn = st.session_state[f"{TOPIC.page}:turn"] = st.session_state.get(f"{TOPIC.page}:turn", 0) + 1
 with lesson.controls():

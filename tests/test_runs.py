@@ -668,6 +668,27 @@ def test_pictures_cost_at_most_a_twentieth_of_the_time() -> None:
     assert drawn * drawing <= 0.06 * now[0] + drawing
 
 
+def test_the_clock_stands_still_while_the_run_waits_at_the_gate(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now = [1.0]
+    control = WorkerControl(clock=lambda: now[0])
+
+    def wait(seconds: float | None) -> None:
+        now[0] += 5
+        control.resume()
+
+    monkeypatch.setattr(control._changed, "wait", wait)
+    control.gate()
+    now[0] += 2
+    before = control.clock()
+    control.sent(Snapshot(1, 1.0, frame={}))
+    control.pause()
+    assert control.gate() == []
+    assert now[0] == 8
+    assert control.clock() == before
+
+
 @pytest.mark.parametrize(
     ("batch", "fewest", "most"), [(1e-6, 64, 64), (200e-6, 5, 15), (2e-3, 1, 1), (0.5, 1, 1)]
 )

@@ -220,6 +220,12 @@ def test_several_batches_at_once_end_with_the_epoch_and_change_nothing(monkeypat
     assert len(together) < len(alone)
 
 
+def test_the_seconds_of_the_curves_are_those_of_the_control(monkeypatch):
+    monkeypatch.setattr(Control, "clock", lambda self: 7.0)
+    seconds = {row["seconds"] for s in play(TINY, pictures=True) for row in s.rows}
+    assert len(seconds) == 1  # a clock that stands still counts nothing
+
+
 def test_a_long_epoch_has_points_inside(monkeypatch):
     monkeypatch.setattr(loop, "MIDWAY_SECONDS", 0.0)
     found = play(TINY.replace(epochs=1), pictures=True)

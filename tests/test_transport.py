@@ -23,7 +23,7 @@ def _page() -> None:
     run = transport.follow(topic, panel.spec)
     for note in run.notes:
         st.info(note)
-    transport.bar(topic, run, panel.spec)
+    transport.bar(topic, panel.spec)
     panel.draw("layers", "lr", "epochs")
     st.json({"run": run.run, "state": run.status.state, "mine": run.mine})
 

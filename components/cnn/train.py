@@ -40,7 +40,7 @@ def show(topic: Topic[cnn.Spec], projector: bool) -> None:
         st.session_state[f"{topic.page}:last"] = run.run
     for note in run.notes:
         st.info(note, icon=":material/info:")
-    transport.bar(topic, run, spec, device=device)
+    transport.bar(topic, spec, device=device)
     with lesson.stage():
         _pictures(topic, run, spec, projector)
     with lesson.details():

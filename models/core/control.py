@@ -95,8 +95,9 @@ class Control:
     def gate(self, epoch_ended: bool = False) -> list[Command]:
         """Asked before every batch: waits while paused, keeps the chosen speed, returns commands to apply.
 
-        An empty list grants one batch (up to `at_once` of them, to a topic that looks). Any other list holds commands: apply them, yield a
-        `Snapshot` with the replies (and the picture if `due`), and ask again before training on.
+        An empty list grants one batch (up to `at_once` of them, to a topic that looks). Any other list holds
+        commands: apply them, yield a `Snapshot` with the replies (and the picture if `due`), and ask again before
+        training on.
         So a paused run answers at once and does not move.
 
         After a final snapshot a worker's gate waits for commands, and grants a batch only once a snapshot

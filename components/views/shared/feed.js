@@ -34,7 +34,10 @@ export function feedOf(run) {
   return feeds.get(run);
 }
 
-/** Rows of the curves by column, NaN where a value was no number, undefined where none was measured; a row at or before the last step replaces what came after it. */
+/**
+ * Rows of the curves by column: NaN where a value was no number, undefined where none was measured. A row at or
+ * before the last step replaces what came after it.
+ */
 export class Table {
   constructor() {
     this.columns = new Map(); // name -> number[]
