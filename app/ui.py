@@ -17,9 +17,9 @@ PAGES = {
         ("home", "Home", "🔥"),
     ],
     "Learn": [
-        ("tensors", "Tensors", "🔢"),
+        ("tensors", "Tensors", "🧊"),
         ("training", "Training", "🏋️"),
-        ("autograd", "Autograd", "🔗"),
+        ("autograd", "Autograd", "🪄"),
         ("convolution", "Convolution", "🔲"),
         ("cnn", "CNN", "🖼️"),
         ("datasets", "Datasets", "🗂️"),

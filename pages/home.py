@@ -16,11 +16,9 @@ CARDS = {
     "tensors": ("🧊 Tensors", "Shapes, strides and broadcasting, cell by cell."),
     "autograd": ("🪄 Autograd", "Walk the graph backward, one gradient at a time."),
     "convolution": ("🔲 Convolution", "Slide a kernel over your own picture and see each sum."),
-    "datasets": ("🗂️ Datasets", "Your own pictures through Dataset, transforms and DataLoader."),
+    "datasets": ("🗂️ Datasets", "Your own files through Dataset, transforms and DataLoader."),
     "cnn": ("🖼️ CNN", "Feature maps of a network that classifies what you draw."),
-    "attention": ("👀 Attention", "Who looks at whom, and with which weights."),
     "speed": ("⚡ Speed", "Measure what makes PyTorch fast on this machine."),
-    "distributed": ("🛰️ Distributed", "Several processes train one model before your eyes."),
 }
 SHOWN = Spec(data="moons", layers="8 tanh, 8 tanh", lr=0.1, epochs=40)
 
@@ -51,11 +49,9 @@ with lesson.details():
     st.markdown("##### All pages")
     with st.container(horizontal=True, gap="medium"):
         for name, (title, about) in CARDS.items():
-            page = HERE / f"{name}.py"
-            if page.exists():
-                with st.container(border=True, width=250):
-                    st.page_link(page, label=f"**{title}**")
-                    st.caption(about)
+            with st.container(border=True, width=250):
+                st.page_link(HERE / f"{name}.py", label=f"**{title}**")
+                st.caption(about)
     found = device.available()
     with st.expander(f"This machine: {', '.join(d.name for d in found)}"):
         for one in found:

@@ -26,6 +26,7 @@ BACKGROUND = {"light": "#ffffff", "dark": "#171614"}  # Streamlit's own, which t
         ("server.showEmailPrompt", False),
         ("client.toolbarMode", "viewer"),
         ("client.showErrorLinks", False),
+        ("global.minCachedMessageSize", 1e12),  # no message is kept: a miss stops the page for good
     ],
 )
 def test_streamlit_takes_the_setting(option: str, value: object) -> None:

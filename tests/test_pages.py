@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import warnings
 from pathlib import Path
 
@@ -67,3 +68,10 @@ def test_projector_mode_opens_without_exception_or_error(page: str) -> None:
     app = opened(page, **{f"{page}-projector": "true"})
     assert [e.message for e in app.exception] == []
     assert [e.value for e in app.error] == []
+
+
+def test_home_has_a_card_for_every_page_of_the_menu() -> None:
+    menu = re.findall(r'\("(\w+)", "(.+)", "(.+)"\)', (ROOT / "app" / "ui.py").read_text("utf-8"))
+    cards = re.findall(r'"(\w+)": \("(.+?)", "', (ROOT / "pages" / "home.py").read_text("utf-8"))
+    assert {name for name, _, _ in menu} == set(PAGES)
+    assert sorted(cards) == sorted((n, f"{icon} {title}") for n, title, icon in menu if n != "home")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import urllib.error
 import urllib.request
 from collections.abc import Callable
@@ -42,6 +43,22 @@ def test_a_reload_shows_the_same_page_without_a_complaint(
     expect(page.locator("[data-testid=stException]")).to_have_count(0)
 
 
+def test_a_quick_back_on_a_slow_line_finds_the_whole_page(visit: Callable[..., Page]) -> None:
+    page = visit("datasets")  # its pictures are messages of 100 kB and more
+    pictures = page.locator("[data-testid=stMain] img")
+    expect(pictures.first).to_be_visible()
+    page.locator("a[href$='/']").first.click()
+    tensors = page.get_by_test_id("stMain").get_by_role("link", name="Tensors")
+    expect(tensors.first).to_be_visible()
+    harness.idle(page)
+    page.evaluate(SLOW_SECOND_MESSAGE)
+    tensors.first.evaluate("link => { link.click(); history.back(); }")
+    expect(page).to_have_url(re.compile("/datasets"))
+    expect(pictures.first).to_be_visible()
+    expect(page.get_by_role("heading", name="Datasets")).to_be_visible()
+    harness.idle(page)
+
+
 @every_page
 def test_projector_text_is_readable_from_the_back_row(
     name: str, visit: Callable[..., Page]
@@ -53,7 +70,7 @@ def test_projector_text_is_readable_from_the_back_row(
     )
     for width, height in ((1280, 720), (1920, 1080)):
         page.set_viewport_size({"width": width, "height": height})
-        page.wait_for_function("() => new Promise(done => requestAnimationFrame(() => done(true)))")
+        page.evaluate("() => new Promise(done => requestAnimationFrame(() => done()))")
         small = page.evaluate(SMALL_TEXTS, 18)
         assert small == [], f"at {width}×{height}"
 
@@ -94,6 +111,17 @@ def _headers(url: str) -> dict[str, str]:
         found = error.headers
     return {name.lower(): value for name, value in found.items()}
 
+
+# From now on the line to the server is slow for every message but the next one.
+SLOW_SECOND_MESSAGE = """() => {
+  const send = WebSocket.prototype.send;
+  let sent = 0;
+  WebSocket.prototype.send = function (message) {
+    sent += 1;
+    if (sent > 1) setTimeout(() => send.call(this, message), 2000);
+    else send.call(this, message);
+  };
+}"""
 
 # Every text a person can see in the page's main part, shadow roots included, that is smaller than the given pixels.
 # Inside an SVG the drawing's own scale counts. Icons are pictures, and formulas have small indices by nature.
