@@ -450,16 +450,36 @@ def test_waiting_runs_have_a_position_and_owners_take_turns(tight: Client) -> No
     begin(tight, "greedy")
     with pytest.raises(RunError, match="waiting already"):
         begin(tight, "greedy")
+    told = tight.send(modest, "modest", "set", value=7.0)
     with pytest.raises(RunError, match="waiting for its turn"):
-        tight.send(modest, "modest", "set", value=1)
+        tight.reply(modest, told)
     tight.stop(live[0], "greedy")
     tight.stop(live[1], "greedy")
     for run in (waiting[0], modest):
         until(lambda run=run: tight.status(run).state == "paused", "the next in turn")
+    assert tight.reply(modest, told, 30) == 7.0  # what a waiting run is told, it does once it runs
     assert tight.status(waiting[1]).position == 1
     for status in (*tight.runs("greedy"), *tight.runs("modest")):
         tight.stop(status.id, "modest" if status.id == modest else "greedy")
     assert tight.health()["queued"] == 0
+
+
+def test_a_waiting_run_keeps_a_hundred_orders_and_steps_as_told(tight: Client, owner: str) -> None:
+    live = [begin(tight, owner, paused=True) for _ in range(2)]
+    waiting = begin(tight, owner, paused=True)
+    for n in range(99):
+        told = tight.send(waiting, owner, "set", value=float(n))
+    assert tight.step_batch(waiting, owner).state == "queued"
+    with pytest.raises(RunError, match="last 100 orders"):
+        tight.send(waiting, owner, "set", value=100.0)
+    with pytest.raises(RunError, match="last 100 orders"):
+        tight.resume(waiting, owner)
+    tight.stop(live[0], owner)
+    assert tight.reply(waiting, told, 30) == 98.0
+    until(lambda: tight.status(waiting).step == 1, "the step it was told while it waited")
+    assert tight.status(waiting).state == "paused"
+    for run in (live[1], waiting):
+        tight.stop(run, owner)
 
 
 def test_a_finished_run_gives_its_place_to_a_waiting_one(tight: Client, owner: str) -> None:

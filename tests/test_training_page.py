@@ -149,6 +149,31 @@ def test_a_wrong_pairing_of_loss_and_task_is_explained():
     settled(at, "done")
 
 
+def test_a_checkpoint_loaded_while_every_place_is_taken_is_there_once_one_is_free():
+    at = open_page(data="circle", epochs="3", layers="4 tanh")
+    settled(at, "done")
+    client, me = session.client(), at.session_state["_owner"]
+    run = run_of(at)
+    client.reply(run, client.send(run, me, "checkpoint"), 30)
+    saved = client.blob(run, "checkpoint.pt") or b""
+    others = []
+    while not others or client.status(others[-1]).state != "queued":
+        others.append(client.start("models.training", client.spec(run), owner=me, paused=True))
+    at.session_state["training-tab"] = "Save and load"
+    at.run()
+    at.file_uploader(key="training-load").upload("training-checkpoint.pt", saved).run()
+    assert not at.error
+    assert "as soon as a place is free, training stands at epoch 3" in infos(at)
+    loaded = run_of(at)
+    assert client.status(loaded).state == "queued"
+    for other in others:
+        client.stop(other, me)
+    assert client.reply(loaded, 1, 30)["epoch"] == 3
+    settled(at, "done")  # as the run that was saved
+    assert client.status(loaded).epoch == 3
+    client.stop(loaded, me)
+
+
 def test_an_uploaded_table_is_trained_on_and_a_broken_one_changes_nothing():
     at = open_page(data="circle", epochs="3")
     good = run_of(at)

@@ -102,8 +102,16 @@ def _resume(topic: Topic[Any], spec_type: type[RunSpec], data: bytes) -> None:
     transport.restart(topic, start, paused=True)
     run = transport.current(topic)
     client, me = session.client(), session.owner()
+    number = client.send(run, me, "restore", data=data)
+    if client.status(run, me).state == "queued":
+        controls.put_spec(topic.page, start)
+        transport.say(
+            topic,
+            f"Loaded: as soon as a place is free, training stands at epoch {loaded.state.epoch}, exactly where it was saved.",
+        )
+        return
     try:
-        answer = client.reply(run, client.send(run, me, "restore", data=data), 30)
+        answer = client.reply(run, number, 30)
     except TimeoutError as error:
         raise RunError(str(error)) from None
     if isinstance(answer, dict) and "error" in answer:

@@ -188,7 +188,7 @@ class Supervisor:
             if not run.live:
                 if run.state != "queued":
                     raise RunError(_over(run))
-                run.orders.append(order)
+                _queue(run, order)
                 return self._status(run, owner)
             self._tell(run, order)
             run.ordered += 1
@@ -219,6 +219,8 @@ class Supervisor:
         with self._lock:
             run = self._known(id)
             run.changed.wait_for(lambda: number in run.replies or not run.live, timeout)
+            if run.state == "queued":
+                raise RunError("This run is still waiting for its turn; it answers once it runs.")
             if number not in run.replies and not run.live:
                 raise RunError(_over(run))
             return run.replies.get(number)
@@ -352,7 +354,7 @@ class Supervisor:
             daemon=False,  # a topic may have children of its own
         )
         run.outbox = queue.SimpleQueue()
-        run.state, run.ordered = "running", len(run.orders)
+        run.state, run.ordered = "running", sum(order[0] != "command" for order in run.orders)
         for order in run.orders:
             if order[0] in _STILL:
                 run.state = "paused"
@@ -570,19 +572,17 @@ class Supervisor:
     def _tell(self, run: Run, order: tuple) -> None:
         if run.outbox is None:
             raise RunError(_over(run))
-        if run.outbox.qsize() > 100:
-            raise RunError(
-                "The run has not taken the last 100 orders yet. Wait a moment, or stop it."
-            )
+        if run.outbox.qsize() > _MOST_ORDERS:
+            raise RunError(_TOO_MANY)
         run.outbox.put(order)
 
     def _command(self, run: Run, name: str, args: bytes) -> int:
-        if run.state == "queued":
-            raise RunError(
-                "This run is still waiting for its turn; it can be changed once it runs."
-            )
         run.commands += 1
-        self._tell(run, ("command", run.commands, name, args))
+        order = ("command", run.commands, name, args)
+        if run.state == "queued":
+            _queue(run, order)
+        else:
+            self._tell(run, order)
         return run.commands
 
     def _may_peek(self, run: Run) -> bool:
@@ -629,6 +629,8 @@ class Supervisor:
         )
 
 
+_MOST_ORDERS = 100  # that a run has not taken yet
+_TOO_MANY = f"The run has not taken the last {_MOST_ORDERS} orders yet. Wait a moment, or stop it."
 _STILL = ("pause", "step_batch", "step_epoch")  # orders after which a run does not go on by itself
 
 
@@ -720,6 +722,13 @@ def _deliver(outbox: queue.SimpleQueue, pipe: Connection) -> None:
 
 def _nothing() -> None:
     pass
+
+
+def _queue(run: Run, order: tuple) -> None:
+    """Keep what a waiting run is told until it starts."""
+    if len(run.orders) > _MOST_ORDERS:
+        raise RunError(_TOO_MANY)
+    run.orders.append(order)
 
 
 def _over(run: Run) -> str:
