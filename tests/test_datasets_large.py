@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
@@ -89,6 +90,20 @@ def test_memory_of_children_counts_and_what_was_held_before_does_not() -> None:
     assert alone.megabytes < 40 < 55 < child.megabytes < 140
     assert len(held) == 80_000_000
     assert child.seconds > 0.3
+
+
+def test_a_process_that_still_lives_in_its_parents_memory_holds_nothing_of_its_own() -> None:
+    class Process:
+        def __init__(self, size: int, parent: Process | None = None) -> None:
+            self.size, self.parent = size, lambda: parent
+
+        def memory_info(self) -> SimpleNamespace:
+            return SimpleNamespace(vms=self.size)
+
+    parent = Process(3_000_000)
+    assert large._borrowed(Process(3_000_000, parent))  # between vfork and exec
+    assert not large._borrowed(Process(2_000_000, parent))
+    assert not large._borrowed(parent)
 
 
 def test_a_table_without_numbers_is_said() -> None:

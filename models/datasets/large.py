@@ -246,12 +246,22 @@ class Watch:
         held = self._me.memory_info().rss
         for child in self._me.children(recursive=True):
             with contextlib.suppress(psutil.Error):  # it has just ended
-                held += child.memory_full_info().uss
+                if not _borrowed(child):
+                    held += child.memory_full_info().uss
         return held
 
     def _watch(self) -> None:
         while not self._done.wait(0.002):
             self._most = max(self._most, self._held())
+
+
+def _borrowed(child: Any) -> bool:
+    """Whether this process still lives in its parent's memory, as between `vfork` and `exec`: nothing is its own."""
+    parent = child.parent()
+    if parent is None:
+        return False
+    before, size, after = (one.memory_info().vms for one in (parent, child, parent))
+    return size in (before, after)
 
 
 def _measure(pipe: Connection, way: str, folder: Path, chunk: int) -> None:
