@@ -286,6 +286,24 @@ def test_zoom_survives_new_data(show: Show, page: Page) -> None:
     assert plot.evaluate(span) == pytest.approx(zoomed)
 
 
+def test_the_tool_bar_of_a_chart_lies_beside_its_legend(show: Show, page: Page) -> None:
+    view = show("legend", ready="[data-drawn]")
+    for number in (None, 30):  # new data keeps the legend where it is
+        if number:
+            _set_number(page, number)
+            expect(view).to_have_attribute("data-drawn", "2")
+        view.hover()
+        bar = view.locator(".modebar").bounding_box()
+        names = [name.bounding_box() for name in view.locator(".legend .traces").all()]
+        assert bar
+        assert len(names) == 4
+        ends = [at["x"] + at["width"] for at in names if at]
+        assert max(ends) > bar["x"]  # the bar would lie on this one
+        for at, end in zip(names, ends, strict=True):
+            assert at
+            assert end <= bar["x"] or at["y"] >= bar["y"] + bar["height"], (at, bar)
+
+
 def test_a_live_run_moves_all_views_without_a_rerun(show: Show, page: Page) -> None:
     show("page", "run=alive")
     plane = page.locator(".st-key-plane .view")

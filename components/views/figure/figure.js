@@ -7,6 +7,9 @@ const CSS = `
 .plot { position: absolute; inset: 0; }
 `;
 
+// dragging and "reset" do what some of these do, and a short bar leaves the legend its place
+const SPARE = ["sendChartToCloud", "downloadJson", "lasso2d", "select2d", "zoomIn2d", "zoomOut2d", "autoScale2d"];
+
 let library = null;
 
 /** Plotly from this server, once per page. */
@@ -37,6 +40,7 @@ export default define({
     ctx.root.append(sheet, area, spoken);
     let Plotly = null;
     let drawn = ""; // what the plot shows now
+    let room = { width: 0, top: 0 }; // the top margin that a chart of this width needs for legend and tool bar
     let stamp = 0; // grows with new data
     let busy = false;
     let at = null; // [trace, index, …] under the keyboard's cursor
@@ -64,11 +68,17 @@ export default define({
       own.layout.height = area.clientHeight;
       own.layout.uirevision ??= "kept";
       own.layout.template = merge(own.layout.template ?? {}, { layout: colors(ctx.theme) });
-      const config = { displaylogo: false, responsive: false, showTips: false, plotlyServerURL: "", modeBarButtonsToRemove: ["sendChartToCloud", "downloadJson", "lasso2d", "select2d"], ...ctx.data.config };
+      if (room.width !== area.clientWidth) room = { width: area.clientWidth, top: 0 };
+      if (room.top) own.layout.margin = { ...own.layout.margin, t: room.top };
+      const config = { displaylogo: false, responsive: false, showTips: false, plotlyServerURL: "", modeBarButtonsToRemove: SPARE, ...ctx.data.config };
       try {
         await Plotly.react(plot, { ...own, frames, config });
-        note.hidden = true;
         dress();
+        if (!room.top && covered()) {
+          room.top = plot._fullLayout._size.t + plot.querySelector(".modebar").offsetHeight;
+          await Plotly.relayout(plot, { "margin.t": room.top });
+        }
+        note.hidden = true;
         listen();
         area.setAttribute("aria-label", `${ctx.alt} Arrow keys read the points${ctx.data.clickable ? ", Enter chooses one" : ""}.`);
         ctx.root.dataset.drawn = stamp;
@@ -78,6 +88,15 @@ export default define({
       }
       busy = false;
       ctx.redraw(); // when something changed meanwhile
+    }
+
+    /** Whether the tool bar, once it is pointed at, would lie on the legend. */
+    function covered() {
+      const bar = plot.querySelector(".modebar")?.getBoundingClientRect();
+      return [...plot.querySelectorAll(".legend .traces")].some((entry) => {
+        const at = entry.getBoundingClientRect();
+        return bar?.width && at.right > bar.left && at.left < bar.right && at.top < bar.bottom && at.bottom > bar.top;
+      });
     }
 
     /** Plotly writes its style sheets into the document's head, which does not reach in here. */

@@ -98,6 +98,12 @@ elif show == "figure":
     )
     fig.update_layout(title="two waves", xaxis_title="time (s)", yaxis_title="value")
     told = figure.figure(fig, key="view", alt="Two waves.", clickable=True)
+elif show == "legend":
+    fig = go.Figure()
+    for part in ("measured ceilings", "forward", "forward + backward", "full step"):
+        fig.add_scatter(x=[1, 2], y=[number, 1], name=part)
+    with st.columns(2)[0]:
+        told = figure.figure(fig, key="view", alt="Many names.")
 elif show == "page":
     transportbar.transportbar(run, key="bar")
     left, right = st.columns(2)
