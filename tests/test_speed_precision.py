@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -10,8 +11,10 @@ import torch
 from torch.nn import functional as F
 
 from components.figures import speed as figures
-from models.speed import machine, precision
-from tests.speed_cases import PRECISION, reproduced, told
+from components.speed.precision import headline
+from models.core import wire
+from models.speed import machine, precision, verdict
+from tests.speed_cases import PRECISION, QUICK, reproduced, told
 
 X, W, IMAGE = torch.randn(4, 8), torch.randn(8, 8), torch.randn(2, 3, 8, 8)
 KERNEL = torch.randn(4, 3, 3, 3)
@@ -98,6 +101,51 @@ def test_every_precision_is_trained_from_the_same_weights_and_judged() -> None:
     assert len(drawn[1].x) + len(drawn[2].x) == len(found["scaler"])
     assert len(figures.losses({"a": [1.0], "b": [2.0]}).to_dict()["data"]) == 2
     reproduced(PRECISION)
+
+
+def test_a_slow_first_call_is_no_reason_not_to_train(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = precision.gradients
+
+    def loading(step: Any, model: Any) -> torch.Tensor:  # as kernels are on a GPU
+        end = time.perf_counter() + 0.1
+        while time.perf_counter() < end:
+            pass
+        return real(step, model)
+
+    monkeypatch.setattr(precision, "SLOWEST", 0.1)
+    monkeypatch.setattr(precision, "gradients", loading)
+    *_, found = precision.train(PRECISION)
+    rows = wire.loads(found.blobs["result"])["rows"]
+    assert all(row["first"] > 0.1 and len(row["losses"]) == 5 for row in rows.values())
+
+
+@pytest.mark.parametrize(("seconds", "runs"), [(0.1, None), (1.0, verdict.FEWEST), (60.0, 1)])
+def test_a_slow_precision_is_repeated_as_often_as_a_verdict_takes(
+    seconds: float, runs: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def nothing() -> None:
+        pass
+
+    times = precision.repeated({"slow": (nothing, 1)}, {"slow": seconds}, QUICK)["slow"]
+    assert len(times) == runs if runs else len(times) > verdict.FEWEST
+    fast, once = verdict.sample([0.01] * 9), verdict.sample([seconds] * len(times))
+    found = precision.ruling(fast, once, "float16 autocast")
+    if runs == 1:
+        assert "60 s in float16 autocast and 10 ms in float32" in found.text
+        assert "Measure longer" not in found.text
+    else:
+        assert found.kind == "slower"
+
+
+def test_what_is_slower_is_said_first_and_nothing_else_is_denied() -> None:
+    base = verdict.sample([1.0] * 9)
+    slow = vars(verdict.compare(base, verdict.sample([9.0] * 9), "float32", "float16"))
+    fast = vars(verdict.compare(base, verdict.sample([0.5] * 9), "float32", "bfloat16"))
+    both = headline([fast, slow])
+    assert both.startswith("Not every smaller number is faster here. float16 is 9× slower")
+    assert both.endswith("bfloat16 is 2× faster than float32 (2 to 2).")
+    assert headline([slow]).startswith("Smaller numbers are **not** faster here.")
+    assert headline([fast]) == fast["text"]
 
 
 @pytest.mark.parametrize("allowed", [True, False])

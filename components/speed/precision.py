@@ -19,11 +19,7 @@ from models.speed import verdict
 def draw(found: Found) -> None:
     """What is slower first; then times and the scaler."""
     rows = found.told["rows"]
-    slower = [n for n, r in rows.items() if r.get("verdict", {}).get("kind") == "slower"]
-    rest = [n for n in rows if n != "float32" and n not in slower]
-    said = " ".join(rows[name]["verdict"]["text"] for name in (*slower, *rest))
-    start = "Smaller numbers are **not** faster here." if slower else ""
-    st.markdown(f"{start} {said}".strip())
+    st.markdown(headline([row["verdict"] for row in rows.values() if "verdict" in row]))
     measure.busy(found.told)
     with lesson.stage():
         left, right = st.columns(2, gap="medium")
@@ -43,6 +39,18 @@ def draw(found: Found) -> None:
                 height=340,
                 alt="Loss scale of a GradScaler step by step: it halves when a gradient is infinite and the step is skipped, and doubles after three good steps.",
             )
+
+
+def headline(rulings: list[Mapping[str, Any]]) -> str:
+    """All verdicts against float32, what is slower first."""
+    kinds = {ruling["kind"] for ruling in rulings}
+    start = ""
+    if "slower" in kinds and "faster" in kinds:
+        start = "Not every smaller number is faster here. "
+    elif "slower" in kinds:
+        start = "Smaller numbers are **not** faster here. "
+    ranked = sorted(rulings, key=lambda ruling: ruling["ratio"])
+    return start + " ".join(ruling["text"] for ruling in ranked)
 
 
 def more(found: Found) -> None:

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from models.core import device as devices
 from models.core import export, wire
 from models.core.control import Snapshot
 from models.speed import machine, memory, subject, timing, verdict
 from models.speed.spec import Spec
 
-SLOWEST = 0.5  # seconds of one step beyond which a precision is only timed once, not trained
+SLOWEST = 0.5  # seconds of one step beyond which a precision is not trained
+LONGEST = 4.0  # seconds of one step beyond which it is not even repeated
 
 
 def train_steps(step, steps):
@@ -125,37 +124,32 @@ def train(spec: Spec) -> Iterator[Snapshot]:
         step = timing.phases(made.model, made.x, made.y, rule, dtype)["full step"]
         if spec.device == "cuda":
             step = with_tf32(step, tf32)
-        start = time.perf_counter()
-        gradient = gradients(step, made.model)
-        devices.synchronize(spec.device)
-        once = time.perf_counter() - start
+        gradient, first = timing.timed(lambda s=step, m=made.model: gradients(s, m), spec.device)
         if name == "float32":
             exact = gradient
         distance = (gradient - exact).norm() / exact.norm()
+        # the first call tells nothing: kernels are chosen and loaded in it
+        losses, once = timing.timed(lambda s=step: train_steps(s, 1), spec.device)
         row: dict[str, Any] = {
             "gradient error": distance.item(),
-            "first": once,
+            "first": first,
+            "once": once,
             "trained": once < SLOWEST,
         }
         if row["trained"]:
-            row["losses"] = train_steps(step, spec.train_steps)
+            row["losses"] = losses + train_steps(step, spec.train_steps - 1)
         row["memory"] = memory.trace(step, made.model, (made.x, made.y), rule).peak
         rows[name] = row
         timed[name] = (step, spec.threads)
     yield _told(10, "Timing them in turns")
-    tried = {n: c for n, c in timed.items() if rows[n]["trained"]}
     with machine.Busy() as busy:
-        times = timing.measure(tried, spec.seconds, spec.device)
+        times = repeated(timed, {n: row["once"] for n, row in rows.items()}, spec)
     for name, row in rows.items():
-        once = row["first"]
-        one = verdict.sample(times[name]) if name in times else verdict.Sample(once, once, once, 1)
-        row["sample"] = vars(one)
+        row["sample"] = vars(verdict.sample(times[name]))
     base = verdict.Sample(**rows["float32"]["sample"])
     for name, row in rows.items():
         if name != "float32":
-            row["verdict"] = vars(
-                verdict.compare(base, verdict.Sample(**row["sample"]), "float32", name)
-            )
+            row["verdict"] = vars(ruling(base, verdict.Sample(**row["sample"]), name))
     yield _told(11, "Watching every operation's dtype")
     result = {
         "part": spec.part,
@@ -169,6 +163,33 @@ def train(spec: Spec) -> Iterator[Snapshot]:
         "machine": vars(machine.describe(spec.device)),
     }
     yield Snapshot(100, 1.0, blobs={"result": wire.dumps(result)}, final=True)
+
+
+def repeated(
+    steps: Mapping[str, tuple[Any, int]], once: Mapping[str, float], spec: Spec
+) -> dict[str, list[float]]:
+    """Times of each step: many where it is quick, as few as a verdict takes where it is slow, else the one there is."""
+    quick = {name: step for name, step in steps.items() if once[name] < SLOWEST}
+    times = timing.measure(quick, spec.seconds, spec.device)
+    slow = [name for name in steps if name not in quick]
+    times |= {name: [once[name]] for name in slow}
+    for _ in range(verdict.FEWEST - 1):
+        for name in slow:
+            if once[name] < LONGEST:
+                times[name].append(timing.timed(steps[name][0], spec.device)[1])
+    return times
+
+
+def ruling(base: verdict.Sample, other: verdict.Sample, name: str) -> verdict.Verdict:
+    """Another precision against float32; where one was too slow to repeat, what a step took."""
+    found = verdict.compare(base, other, "float32", name)
+    if min(base.count, other.count) >= verdict.FEWEST:
+        return found
+    text = (
+        f"One step took {verdict.duration(other.median)} in {name} and {verdict.duration(base.median)} in float32: "
+        f"what takes longer than {verdict.duration(LONGEST)} is not repeated, so there is no verdict."
+    )
+    return verdict.Verdict(found.kind, found.ratio, found.low, found.high, text)
 
 
 def together(spec: Spec) -> tuple[Spec, ...]:
@@ -234,19 +255,21 @@ for name, dtype in precisions.items():
 {setup}
     optimizer = torch.optim.{spec.optimizer}(model.parameters(), lr={lr})
     step = phases(model, x, y, optimizer, dtype)["full step"]{switch}
-    start = time.perf_counter()
     gradient = gradients(step, model)
-    if time.perf_counter() - start > {SLOWEST}:
-        print(f"{{name}}: one step takes longer than {SLOWEST} s here, so it is left out")
-        continue
     exact = gradient if name == "float32" else exact
     print(f"{{name}}: gradient error {{((gradient - exact).norm() / exact.norm()).item():.3g}}")
-    print(f"final loss in {{name}} = {{train_steps(step, {spec.train_steps})[-1]}}")
+    start = time.perf_counter()
+    train_steps(step, 1)
+    once = time.perf_counter() - start
+    if once >= {SLOWEST}:
+        print(f"{{name}}: one step takes {{once:.3g}} s here, so it is not trained further")
+        continue
+    print(f"final loss in {{name}} = {{train_steps(step, {spec.train_steps - 1})[-1]}}")
     steps[name] = (step, {spec.threads})
 for name, times in measure(steps, {spec.seconds}{device}).items():
     print(f"{{name}}: median {{statistics.median(times) * 1e3:.4g}} ms")""",
-        """with DtypeTable() as table:  # which dtype each operation really computed in
-    steps["bfloat16 autocast" if "bfloat16 autocast" in steps else "float32"][0]()
+        """with DtypeTable() as table:  # which dtype each operation really computed in: float16, the last one
+    step()
 for (operation, dtype), calls in table.seen.items():
     print(f"{operation}: {dtype}, {calls} calls")""",
         export.source(losses_of_precision, scaler_theatre)
