@@ -43,6 +43,20 @@ def made(name: str, spec: Spec = QUICK) -> tuple[Any, list[torch.nn.Module]]:
     return levers.LEVERS[name].pair(watched), models
 
 
+def test_a_model_that_does_not_run_in_int8_is_explained_and_the_other_levers_go_on() -> None:
+    blocks = QUICK.replace(model="attention", size=16)  # its fast path reads the weights themselves
+    found = levers._pulled(blocks, levers.LEVERS["int8"], levers.start(blocks))
+    assert "does not run this model with dynamic int8" in found["why_not"]
+    doubles = QUICK.replace(precision="float64")
+    assert isinstance(switches.int8(levers.start(doubles)), str)  # the script says it, too
+    assert not isinstance(switches.int8(levers.start(QUICK)), str)
+
+
+def test_dropout_makes_no_difference_between_two_levers_that_compute_the_same() -> None:
+    hiding = QUICK.replace(model="own", layers="64 relu dropout=0.5")
+    assert switches.difference(*pair("foreach", hiding)) == pytest.approx(0, abs=1e-6)
+
+
 def test_the_page_says_which_levers_help_and_which_were_not_tried() -> None:
     def page() -> None:
         import streamlit as st

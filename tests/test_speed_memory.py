@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 from torch import nn
 
-from models.speed import Spec, memory, subject, timing
+from models.speed import Spec, footprint, memory, subject, timing
 
 N, D = 32, 64
 
@@ -43,6 +44,24 @@ def test_activations_are_what_backward_still_needs() -> None:
     assert max(found.lines["activations"]) < 2 * N * D * 4
     assert found.lines["activations"][-1] == 0
     assert max(found.lines["temporaries"]) >= N * D * 4
+
+
+@pytest.mark.parametrize(
+    ("count", "parts"), [(1, 1), (3, 1), (4, 2), (5, 2), (7, 3), (8, 4), (64, 4)]
+)
+def test_a_batch_is_accumulated_in_parts_that_batch_norm_takes(count: int, parts: int) -> None:
+    layers = nn.Sequential(nn.Linear(4, 4), nn.BatchNorm1d(4), nn.Linear(4, 10))
+    seen: list[int] = []
+    layers.register_forward_pre_hook(lambda module, args: seen.append(len(args[0])))
+    x, y = torch.randn(count, 4), torch.zeros(count, dtype=torch.long)
+    rule = torch.optim.SGD(layers.parameters())
+    if count > 1:
+        footprint.trade_offs(layers, x, y, rule)["accumulated"]()
+        assert (len(seen), sum(seen)) == (parts, count)
+        assert min(seen) >= 2
+    else:
+        with pytest.raises(ValueError, match="more than 1 value"):  # batch norm's own refusal
+            footprint.trade_offs(layers, x, y, rule)["accumulated"]()
 
 
 def test_the_peak_is_the_highest_sum_of_all_lines() -> None:

@@ -41,6 +41,21 @@ def test_the_script_makes_the_very_same_model_and_batch(name: str) -> None:
         torch.testing.assert_close(mine, theirs, rtol=0, atol=0)
 
 
+def test_dropout_hides_the_same_units_in_the_app_and_in_the_script() -> None:
+    spec = Spec(model="own", layers="64 relu dropout=0.5", batch_size=8)
+    there: dict = {}
+    threads, state = torch.get_num_threads(), torch.random.get_rng_state()
+    made = subject.make(spec)
+    mine = made.model(made.x)
+    for cell in subject.cells(spec):
+        exec(cell, there)
+    theirs = there["model"](there["x"])
+    torch.set_num_threads(threads)
+    torch.random.set_rng_state(state)
+    assert made.model.training
+    torch.testing.assert_close(theirs, mine)
+
+
 @pytest.mark.parametrize("wanted", [True, False])
 def test_channels_last_changes_the_layout_and_nothing_else(wanted: bool) -> None:
     spec = SMALL["cnn"].replace(channels_last=wanted)
@@ -63,6 +78,18 @@ def test_a_picture_too_small_for_a_known_network_is_refused_and_the_next_size_is
         Spec(model="resnet18", size=16)
     assert Spec(model="resnet18", size=32).size == 32
     assert Spec(model="cnn", size=16).size == 16
+
+
+def test_a_comparison_that_changes_nothing_about_the_model_is_refused() -> None:
+    with pytest.raises(SpecError, match="ResNet-18 has no width"):
+        Spec(model="resnet18", sweep="width")
+    with pytest.raises(SpecError, match="MLP reads no images"):
+        Spec(sweep="channels_last")
+    with pytest.raises(SpecError, match="Attention blocks reads no images"):
+        Spec(model="attention", rival="channels_last")
+    assert Spec(sweep="width").sweep == Spec(model="attention", sweep="width").sweep
+    assert Spec(model="resnet18", sweep="channels_last", rival="channels_last").rival
+    assert Spec(part="memory", model="resnet18", sweep="width").sweep  # not asked there
 
 
 def test_a_model_beyond_memory_is_refused_with_the_estimate() -> None:

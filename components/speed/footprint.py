@@ -90,7 +90,7 @@ def more(found: Found) -> None:
 
 _ABOUT = {
     "checkpointed": "forgets activations and computes them again in backward.",
-    "accumulated": "sends the batch through in four parts and adds up the gradients.",
+    "accumulated": "sends the batch through in four parts (fewer where a part would have less than two samples) and adds up the gradients.",
 }
 
 

@@ -22,7 +22,8 @@ POINTS = 1500  # of the memory's course; a longer one keeps the fullest moment o
 
 
 def trade_offs(model, x, y, optimizer, dtype=None):
-    """The same step three ways: plain, activations computed again in backward, a batch in four parts."""
+    """The same step three ways: plain, activations computed again in backward, a batch in up to four parts."""
+    few = max(1, min(4, len(x) // 2))  # batch norm wants two samples in each
     loss_fn = nn.CrossEntropyLoss()
 
     def loss_of(forward, x, y):
@@ -38,7 +39,7 @@ def trade_offs(model, x, y, optimizer, dtype=None):
 
     def step(forward, parts=1):
         optimizer.zero_grad()
-        for some_x, some_y in zip(x.chunk(parts), y.chunk(parts), strict=True):
+        for some_x, some_y in zip(x.tensor_split(parts), y.tensor_split(parts), strict=True):
             loss = loss_of(forward, some_x, some_y)
             (loss * (len(some_x) / len(x))).backward()
             del loss  # it holds what backward needed
@@ -47,7 +48,7 @@ def trade_offs(model, x, y, optimizer, dtype=None):
     return {
         "plain": lambda: step(model),
         "checkpointed": lambda: step(again),
-        "accumulated": lambda: step(model, 4),
+        "accumulated": lambda: step(model, few),
     }
 
 

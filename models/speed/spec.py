@@ -139,3 +139,21 @@ class Spec(BaseSpec):
                 f"Make size {about.least} or more.",
                 "size",
             )
+        if self.part == "benchmark":
+            self._check_compared(about)
+
+    def _check_compared(self, about: subject.Subject) -> None:
+        """What a sweep or B changes has to change something about this model."""
+        if self.sweep == "width" and "width" not in about.needs:
+            raise SpecError(
+                f"{about.title} has no width, so a sweep over it would measure the same model each time. "
+                "Choose another sweep, or a model with a width.",
+                "sweep",
+            )
+        for field in ("sweep", "rival"):
+            if getattr(self, field) == "channels_last" and len(about.batch(self)) != 4:
+                raise SpecError(
+                    f"{about.title} reads no images (N, C, H, W), so their memory format changes nothing. "
+                    f"Choose another {field}, or a model of images.",
+                    field,
+                )

@@ -103,6 +103,7 @@ def prepare(model, shape, seed, device="cpu", dtype=torch.float32, channels_last
             model.to(memory_format=torch.channels_last),
             x.to(memory_format=torch.channels_last),
         )
+    torch.manual_seed(seed)  # dropout hides the same units every time
     return model, x, y
 
 
