@@ -76,8 +76,22 @@ def test_a_sweep_measures_every_value() -> None:
 
 @pytest.mark.parametrize("sweep", ["batch_size", "width", "threads", "channels_last"])
 def test_every_value_of_a_sweep_is_a_valid_setting(sweep: str) -> None:
-    changed = [spec for _, spec in benchmark.sweep(QUICK.replace(sweep=sweep))]
+    pictures = QUICK.replace(model="cnn", size=16, sweep=sweep)
+    changed = [spec for _, spec in benchmark.sweep(pictures)]
     assert len({getattr(spec, sweep) for spec in changed}) == len(changed) >= 2
+
+
+def test_many_cores_are_swept_up_to_what_the_setting_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(machine, "cores", lambda: 128)
+    assert [value for value, _ in benchmark.sweep(QUICK.replace(sweep="threads"))] == [1, 2, 32, 64]
+
+
+@pytest.mark.parametrize("batch_size", [64, 3000, 4096])
+def test_the_script_scales_b_as_the_page_does(batch_size: int) -> None:
+    spec = QUICK.replace(batch_size=batch_size)
+    other = min(4096, 2 * batch_size)
+    told = f"[t * {batch_size} / {other} for t in times]" if other > batch_size else "[t for t in"
+    assert told in speed.to_code(spec)
 
 
 def test_the_clock_does_not_change_what_is_printed() -> None:

@@ -95,19 +95,24 @@ def test_a_model_that_compiles_to_itself_never_breaks_even(monkeypatch: pytest.M
     assert found["verdict"]["kind"] == "same" or found["break_even"] is None or found["extra"] > 0
     samples = found["samples"]
     drawn: Any = figures.break_even(
-        found["firsts"], samples["eager"]["median"], samples["compiled"]["median"]
+        found["firsts"], samples["eager"]["median"], samples["compiled"]["median"], None
     ).data
     assert drawn[1].y[0] == pytest.approx(found["firsts"][0])
 
 
 def test_the_break_even_chart_crosses_where_the_arithmetic_says() -> None:
-    fig: Any = figures.break_even([8.0, 0.001, 0.001, 0.001], 0.003, 0.001)
+    paid = compiling.break_even(8.003 - 0.004, 0.003, 0.001)
+    fig: Any = figures.break_even([8.0, 0.001, 0.001, 0.001], 0.003, 0.001, paid)
     eager, compiled = fig.data
     cross = fig.layout.shapes[0].x0
     assert cross == pytest.approx((8.003 - 0.004) / 0.002)
     for n, slow, fast in zip(eager.x, eager.y, compiled.y, strict=True):
         if n > 4:
             assert (slow > fast) == (n > cross)
+    hidden: Any = figures.break_even([8.0, 0.001, 0.001, 0.001], 0.003, 0.001, None)
+    assert (
+        not hidden.layout.shapes
+    )  # where the noise is larger than the gain, no line says otherwise
 
 
 @pytest.mark.parametrize("program", compiling.PROGRAMS)

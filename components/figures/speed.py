@@ -245,16 +245,17 @@ def losses(lines: Mapping[str, Sequence[float]]) -> go.Figure:
     return fig
 
 
-def break_even(firsts: Sequence[float], eager: float, compiled: float) -> go.Figure:
+def break_even(
+    firsts: Sequence[float], eager: float, compiled: float, paid: float | None
+) -> go.Figure:
     """Time spent after so many calls: compiling starts late and may overtake.
 
     Args:
         firsts: seconds of the first compiled calls; eager, compiled: seconds of a later call.
+        paid: the number of calls after which both have spent the same; None where the noise hides it.
     """
     start = sum(firsts)
-    gain = eager - compiled
-    cross = (start - len(firsts) * compiled) / gain if gain > 0 else 0.0
-    most = max(10.0 * start / max(eager, 1e-9), 4 * cross, 100.0)
+    most = max(10.0 * start / max(eager, 1e-9), 4 * (paid or 0.0), 100.0)
     calls = [10 ** (k / 12 * math.log10(most)) for k in range(13)]
     calls = sorted({*(max(1, round(n)) for n in calls), *range(1, len(firsts) + 1)})
     fig = go.Figure()
@@ -271,8 +272,8 @@ def break_even(firsts: Sequence[float], eager: float, compiled: float) -> go.Fig
             line={"color": theme.categorical(number), "dash": theme.dash(number)},
             hovertemplate="%{x:,} calls: %{y:.3g} s<extra>" + name + "</extra>",
         )
-    if cross:
-        fig.add_vline(x=cross, line={"dash": "dot", "color": "#777777"})
+    if paid:
+        fig.add_vline(x=paid, line={"dash": "dot", "color": "#777777"})
     fig.update_xaxes(type="log", title="calls so far", tickvals=_powers(1, max(calls)))
     fig.update_yaxes(
         type="log",

@@ -44,8 +44,8 @@ _ADDS: dict[str, tuple[str, ...]] = {
         "lines that asked for it, for PyTorch's memory viewer.",
     ),
     "compile": (
-        "Inductor would write **Triton** kernels in place of C++: it needs no compiler of the system, and what it merges saves "
-        "trips to the GPU's memory as well as launches.",
+        "Inductor would write **Triton** kernels in place of C++: what it merges saves trips to the GPU's memory as well as "
+        "launches.",
     ),
     "levers": (
         "**Pinned memory** stays where it is, so the GPU can fetch the next batch by itself (`non_blocking=True`, on a stream of "

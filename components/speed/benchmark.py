@@ -49,7 +49,7 @@ def more(found: Found) -> None:
     st.dataframe(_table(spec, samples, told), hide_index=True)
     top = told["ceilings"]
     st.markdown(
-        f"**Ceilings, measured just before:** {verdict.quantity(top['flops'], 'FLOP/s')} "
+        f"**Ceilings, measured right after:** {verdict.quantity(top['flops'], 'FLOP/s')} "
         f"(a square matrix product) and {verdict.quantity(top['bytes'], 'B/s')} (a copy). "
         "Bytes are those of all tensors that operations read and write; caches save some of them, "
         "so a point may lie above the slanted line."

@@ -20,11 +20,13 @@ def draw(found: Found) -> None:
         return
     firsts, samples = told["firsts"], told["samples"]
     paid = told["break_even"]
-    end = (
-        f"The first call took {verdict.duration(firsts[0])}; that is paid back after **{paid:,.0f} calls**."
-        if paid is not None
-        else f"The first call took **{verdict.duration(firsts[0])}**, and no number of calls pays that back here."
-    )
+    end = f"The first call took **{verdict.duration(firsts[0])}**, "
+    if paid is not None:
+        end += f"paid back after **{paid:,.0f} calls**."
+    elif told["verdict"]["kind"] == "slower":
+        end += "and no number of calls pays that back here."
+    else:
+        end += "and whether that is ever paid back cannot be told here."
     st.markdown(f"**{told['verdict']['text']}** {end}")
     measure.busy(told)
     with lesson.stage():
@@ -43,7 +45,7 @@ def draw(found: Found) -> None:
         with right:
             figure(
                 figures.break_even(
-                    firsts, samples["eager"]["median"], samples["compiled"]["median"]
+                    firsts, samples["eager"]["median"], samples["compiled"]["median"], paid
                 ),
                 key="speed-break-even",
                 height=340,

@@ -94,7 +94,7 @@ def train(spec: Spec) -> Iterator[Snapshot]:
 
 def sweep(spec: Spec) -> list[tuple[Any, Spec]]:
     """The settings over which the measurement is repeated."""
-    cores = machine.cores()
+    cores = min(64, machine.cores())
     values: dict[str, tuple[Any, ...]] = {
         "none": (),
         "batch_size": (1, 4, 16, 64, 256, 1024),
@@ -137,7 +137,7 @@ def to_code(spec: Spec) -> str:
     other = rival(spec)
     device = f', device="{spec.device}"' if spec.device != "cpu" else ""
     scale = (
-        f" / {other.batch_size // spec.batch_size}" if other.batch_size != spec.batch_size else ""
+        f" * {spec.batch_size} / {other.batch_size}" if other.batch_size != spec.batch_size else ""
     )
     cells = [
         "import contextlib\nimport statistics\nimport time\n\nfrom torch.utils import benchmark",
