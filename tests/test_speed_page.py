@@ -52,7 +52,7 @@ def test_the_default_is_measured_without_a_click_and_says_so_with_its_noise() ->
     assert (
         "A and B" in texts(at) or "× faster than A" in texts(at) or "× slower than A" in texts(at)
     )
-    assert "Ceilings, measured just before" in texts(at)
+    assert "Ceilings, measured right after" in texts(at)
 
 
 def test_another_setting_asks_for_a_click_then_shows_its_own_measurement() -> None:

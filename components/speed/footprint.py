@@ -13,7 +13,7 @@ from components.figures import speed as figures
 from components.speed import measure
 from components.speed.measure import Found
 from components.views.figure import figure
-from models.speed import verdict
+from models.speed import subject, verdict
 
 
 def draw(found: Found) -> None:
@@ -21,7 +21,10 @@ def draw(found: Found) -> None:
     told = found.told
     plain, predicted = told["traces"]["plain"], told["predicted"]
     most = max(plain["by_category"].items(), key=lambda item: item[1])
-    same = "exactly as predicted" if predicted["peak"] == plain["peak"] else f"predicted: {verdict.size(predicted['peak'])}"  # fmt: skip
+    same = "exactly as predicted"
+    if predicted["peak"] != plain["peak"]:
+        mixed = " without autocast" * (subject.autocast(found.spec) is not None)
+        same = f"predicted{mixed}: {verdict.size(predicted['peak'])}"
     st.markdown(
         f"One step is **{verdict.quantity(told['flops'], 'FLOP')}** and holds **{verdict.size(plain['peak'])}** "
         f"at its fullest moment ({same}), after `{plain['operation']}`: the largest part is "

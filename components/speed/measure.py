@@ -157,7 +157,14 @@ def _last(part: str) -> str | None:
 def _mine() -> dict[Spec, str]:
     """Settings → the id of their measurement in this session; it begins with the newest kept ones."""
     if _MINE not in st.session_state:
-        st.session_state[_MINE] = {one.spec: one.run for one in kept.listing(session.owner())}
+        me = session.owner()
+        found = {one.spec: one.run for one in kept.listing(me)}
+        for status in session.client().runs(me):  # a reload is a new session: what it began goes on
+            going = status.state in ("queued", "running")
+            unseen = status.state == "done" and not kept.has(me, status.id)
+            if status.module == MODULE and (going or unseen) and (spec := _spec(status.id)):
+                found[spec] = status.id
+        st.session_state[_MINE] = found
     return st.session_state[_MINE]
 
 

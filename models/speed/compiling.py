@@ -168,7 +168,8 @@ def to_code(spec: Spec) -> str:
     lr = 0.01 if spec.optimizer == "SGD" else 0.001
     dtype = f", torch.{spec.precision}" if subject.autocast(spec) else ""
     cells = [
-        "import contextlib\nimport statistics\nimport time\n\nfrom torch.utils import benchmark",
+        "import contextlib\nimport statistics\nimport time\n\n"
+        "from torch._inductor.utils import fresh_cache\nfrom torch.utils import benchmark",
         *subject.cells(spec),
         export.source(*([kind] if kind else []), *parts),
         f"""{inside}optimizer = torch.optim.{spec.optimizer}(model.parameters(), lr={lr})
@@ -181,7 +182,8 @@ for reason, line in found:
     print(reason, "at:", line)""",
         f"""compiled = phases(torch.compile(model), x, y, optimizer{dtype})["forward + backward"]
 try:
-    firsts, value = first_calls(compiled{place})
+    with fresh_cache():  # nothing that was compiled before helps
+        firsts, value = first_calls(compiled{place})
 except Exception as error:  # no compiler on this machine
     print("torch.compile does not work here:", error)
 else:

@@ -91,6 +91,7 @@ def test_the_page_is_used_on_while_it_measures_and_the_measurement_is_stopped(
     ).to_be_visible()  # of these settings
     page.keyboard.press("ArrowLeft")
     expect(code).to_contain_text("mlp(256, 6)")
+    page.reload()  # a session of its own, which finds it
     stop.click()  # the first measurement still runs: it takes more than a minute
     expect(page.get_by_text("This measurement has no result")).to_be_visible()
     expect(page.get_by_role("button", name="Measure again")).to_be_enabled()
