@@ -76,6 +76,7 @@ def test_pick_point_break_and_take_the_notebook_home(
 def test_pointing_answers_in_the_browser_without_the_server(visit: Callable[..., Page]) -> None:
     page = visit("tensors?tensors-op=matmul")
     expect(said(page)).to_contain_text("= 7")
+    page.wait_for_load_state("networkidle")  # what the page itself still fetches
     sent: list[str] = []
     page.on("request", lambda request: sent.append(request.url))
     changed, messages = page.evaluate(
