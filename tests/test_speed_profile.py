@@ -177,6 +177,12 @@ def test_each_ailment_is_named(changes: dict[str, Any], word: str) -> None:
     assert any(word in title for title in ailing(**changes))
 
 
+def test_no_finding_leads_to_where_the_learner_is_already() -> None:
+    slow = healthy()["phases"] | {"backward": {"microseconds": 15000.0, "operations": 9}}
+    found = doctor.findings(Spec(), healthy() | {"phases": slow, "under": 2.0})
+    assert {f["try_part"] for f in found} == {"", "benchmark"}
+
+
 def test_idle_cores_are_named_only_where_operations_are_large(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

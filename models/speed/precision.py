@@ -34,9 +34,9 @@ def with_tf32(call, allowed):
 
 
 def gradients(step, model):
-    """All gradients of the next step as one float64 vector."""
+    """All gradients of the next step as one float64 vector on the CPU."""
     step()
-    return torch.cat([p.grad.flatten().double() for p in model.parameters()])
+    return torch.cat([p.grad.flatten().cpu().double() for p in model.parameters()])  # mps has none
 
 
 class DtypeTable(TorchDispatchMode):

@@ -204,7 +204,7 @@ def result_of(call):
     """What a later call gives: a training step shows there what an earlier one did to the weights."""
     call()
     value = call()
-    return None if value is None else value.detach().double()
+    return None if value is None else value.detach().cpu().double()
 
 
 def difference(without, with_it):
