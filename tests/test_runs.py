@@ -761,24 +761,6 @@ def test_the_speed_limit_holds_on_average(limit: float) -> None:
     assert now[0] == pytest.approx(40 / limit, rel=0.1)
 
 
-@pytest.mark.parametrize(("limit", "seen"), [(2.0, 2.0), (1000.0, 100.0), (None, 100.0)])
-def test_the_rate_that_is_told_is_the_one_that_is_seen(limit: float | None, seen: float) -> None:
-    now = [0.0]
-    control = WorkerControl(clock=lambda: now[0])
-
-    def wait(seconds: float | None) -> None:
-        now[0] += seconds or 0
-        control._idle += seconds or 0
-
-    control._wait = wait  # type: ignore[method-assign]  # time passes at once
-    control.speed(limit)
-    for step in range(1, 401):
-        control.gate(step % 10 == 1)
-        now[0] += 0.001
-        control.sent(Snapshot(step, step / 10, frame={}, samples=8 * step))
-    assert control.rate() == pytest.approx((seen, 80 * seen), rel=0.01)
-
-
 def test_an_edited_topic_is_imported_afresh(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

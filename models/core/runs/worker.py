@@ -134,16 +134,13 @@ class WorkerControl(Control):
         return left
 
     def rate(self) -> tuple[float | None, float | None]:
-        """Epochs and samples per second over about the last second in which the run was moving, at the chosen speed."""
+        """Epochs and samples per second over about the last second in which the run was moving."""
         if len(self._pace) < 2:
             return None, None
         (start, epoch, samples), (end, last_epoch, last_samples) = self._pace[0], self._pace[-1]
         seconds = end - start
         if seconds <= 0 or last_epoch <= epoch:
             return None, None
-        pace = (last_epoch - epoch) / seconds
-        if self._interval:  # the waiting that the chosen speed asks for counts, too
-            seconds *= max(1.0, pace * self._interval)
         per_second = (last_samples - samples) / seconds if last_samples > samples else None
         return (last_epoch - epoch) / seconds, per_second
 
