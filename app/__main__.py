@@ -11,15 +11,10 @@ from app import bootstrap
 def main(arguments: list[str] | None = None) -> int:
     """Start the server as the command line says; returns an exit code."""
     options = _parser().parse_args(arguments)
-    host = "0.0.0.0" if options.host == "*" else options.host
+    host = options.host
     try:
         python = bootstrap.environment("requirements.txt")
-        if not bootstrap.port_is_free(host, options.port):
-            raise bootstrap.BootstrapError(
-                f"Port {options.port} of {host} cannot be used: another program (perhaps another playground) "
-                f"listens there, or the address is not this machine's. Try: "
-                f"python3 -m app --port {options.port + 1}"
-            )
+        bootstrap.require_port(host, options.port)
     except bootstrap.BootstrapError as error:
         print(error, file=sys.stderr)
         return 1
@@ -38,6 +33,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--port", type=_port, default=8501, help="where to listen (8501)")
     parser.add_argument(
         "--host",
+        type=_host,
         default="127.0.0.1",
         help="address to listen on (127.0.0.1: this machine only; 0.0.0.0: everyone on the network)",
     )
@@ -49,6 +45,14 @@ def _port(text: str) -> int:
     if not text.isdigit() or not 1 <= int(text) <= 65535:
         raise argparse.ArgumentTypeError(f"a port is a number from 1 to 65535, not {text!r}")
     return int(text)
+
+
+def _host(text: str) -> str:
+    if not text.strip():  # which the server would take for "everyone"
+        raise argparse.ArgumentTypeError(
+            "a host is an address such as 127.0.0.1, not an empty text"
+        )
+    return "0.0.0.0" if text == "*" else text.strip()
 
 
 def _own_address() -> str:

@@ -80,8 +80,13 @@ def missing(wanted: list[str], path: list[str]) -> list[str]:
     return [r for r in wanted if not _met(r, have)]
 
 
-def port_is_free(host: str, port: int) -> bool:
-    """Whether a server could listen there now."""
+def require_port(host: str, port: int) -> None:
+    """Refuses an address where no server could listen now.
+
+    Raises:
+        BootstrapError: it is taken, reserved, or not this machine's.
+    """
+    import errno
     import socket
 
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
@@ -90,9 +95,18 @@ def port_is_free(host: str, port: int) -> bool:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, port))
-        except OSError:
-            return False
-    return True
+        except OSError as error:
+            other = port + 1 if port < 65535 else port - 1
+            why, instead = {
+                errno.EADDRINUSE: (
+                    "another program (perhaps another playground) listens there",
+                    f"--port {other}",
+                ),
+                errno.EACCES: ("this system keeps it for administrators", "--port 8501"),
+            }.get(error.errno or 0, ("that address is not this machine's", f"--port {port}"))
+            raise BootstrapError(
+                f"Port {port} of {host} cannot be used: {why}. Try: python3 -m app {instead}"
+            ) from None
 
 
 def hand_over(command: list[str], variables: dict[str, str]) -> int:

@@ -26,6 +26,7 @@ def names() -> dict[str, str]:
 def main(chosen: list[str]) -> int:
     """Run the chosen measurements one after another; without any, list them."""
     known = names()
+    chosen = [name for name in chosen if name not in ("-h", "--help")]
     unknown = [name for name in chosen if name not in known]
     if unknown:
         print(f"There is no measurement called {', '.join(unknown)}.", file=sys.stderr)

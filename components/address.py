@@ -20,6 +20,8 @@ from models.core import spec as specs
 P = ParamSpec("P")
 _HERE = "address:page"  # name of the page of the last run
 _NEW = "address:arriving"  # prefixes that still have to look at the address after a page switch
+_BROUGHT = "address:brought"  # names of the parameters that the page was opened with
+_VISITED = "address:visited"  # pages that this session has opened
 _KEPT = "address:kept"  # per prefix: the bound values of its last run
 _NEXT = "address:next"  # parameters to be written before the next run's widgets
 _PUT = "address:put"  # per key a `_Put`, as long as the browser may not show it
@@ -93,6 +95,12 @@ def arrive(page: str) -> None:
     before = state.get(_HERE)
     if before == page:
         return
+    visited = state.setdefault(_VISITED, set())
+    bare = all(name in _SHARED or name.startswith(f"{before}-") for name in st.query_params)
+    if bare and page in visited:
+        visited.remove(page)  # so that it is once
+        st.rerun()  # a widget drawn in the very run that Back begins forgets its value
+    visited.add(page)
     state[_HERE], state[_NEW] = page, set()
     for name in [n for n in st.query_params if before and n.startswith(f"{before}-")]:
         _write(name, None)
@@ -101,6 +109,7 @@ def arrive(page: str) -> None:
             st.query_params.pop(name, None)
     for name in _SHARED:
         state[f"address:{name}"] = st.query_params.get(name)
+    state[_BROUGHT] = tuple(st.query_params)
 
 
 def seen() -> None:
@@ -157,7 +166,7 @@ def restore(prefix: str, among: str = "") -> None:
         return
     state[_NEW].add(prefix)
     kept = state.get(_KEPT, {}).get(prefix, {})
-    if kept and not any(name.startswith(f"{among or prefix}-") for name in st.query_params):
+    if kept and not any(name.startswith(f"{among or prefix}-") for name in state.get(_BROUGHT, ())):
         for key, value in kept.items():
             put(key, value)
         st.rerun()

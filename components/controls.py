@@ -52,14 +52,14 @@ class Panel(Generic[S]):
                 continue
             self._widget(name, disabled, why)
             if name in self.notes:
-                st.warning(self.notes[name], icon=":material/link_off:")
+                st.warning(plain(self.notes[name]), icon=":material/link_off:")
             if self.error is not None and self.error.field == name:
                 explain(self.error)
 
     def complain(self) -> None:
         """What is wrong between several fields; call once where it is seen first."""
         for name in self.hidden & self.notes.keys():
-            st.warning(self.notes[name], icon=":material/link_off:")
+            st.warning(plain(self.notes[name]), icon=":material/link_off:")
         if self.error is None:
             return
         drawn_there = self.error.field and self.error.field not in self.hidden | self.fixed
@@ -180,6 +180,18 @@ def put_spec(prefix: str, spec: Spec) -> None:
 def put_spec_next(prefix: str, spec: Spec) -> None:
     """The same for code that runs after the widgets were drawn; `st.rerun` makes it visible."""
     address.put_next({f"{prefix}-{n}": getattr(spec, n) for n in specs.knobs(type(spec))})
+
+
+def one_of(label: str, options: Sequence[str], *, key: str, default: str = "", **how: Any) -> str:
+    """A bound row of choices, the first one unless `default` is given; an address that names none of them means that."""
+    if st.query_params.get(key) == "" and key not in st.session_state:
+        del st.query_params[key]  # which Streamlit would read as "nothing chosen"
+        st.rerun()
+    default = default or options[0]
+    chosen = st.segmented_control(
+        label, tuple(options), default=default, required=True, key=key, bind="query-params", **how
+    )
+    return chosen or default
 
 
 def plain(text: str) -> str:

@@ -10,7 +10,7 @@ import torch
 from streamlit.delta_generator import DeltaGenerator
 
 from components import address, session
-from components.controls import plain
+from components.controls import one_of, plain
 
 # Projector mode shows what a classroom needs: the picture and its transport. Controls are hidden, not
 # left out: a bound widget that is not drawn would lose its value from the address.
@@ -70,17 +70,7 @@ def views(page: str, names: Sequence[str], label: str = "What to look at") -> st
     """The menu of a page's views, the first one to begin with; its choice is in the address, and Back brings it home."""
     key = f"{page}-view"
     address.restore(key, among=page)
-    chosen = str(
-        st.segmented_control(
-            label,
-            tuple(names),
-            default=names[0],
-            required=True,
-            key=key,
-            bind="query-params",
-            label_visibility="collapsed",
-        )
-    )
+    chosen = one_of(label, names, key=key, label_visibility="collapsed")
     address.keep(key, {key: chosen} if chosen != names[0] else {})
     return chosen
 

@@ -32,6 +32,21 @@ def client() -> runs.Client:
     return runs.client()
 
 
+def started(module: str) -> dict[Any, str]:
+    """Settings → id of this browser's runs of a topic that are under way or done, the newest last.
+
+    What a page goes on with that was loaded again, or opened in a second tab.
+    """
+    found: dict[Any, str] = {}
+    for status in client().runs(owner()):
+        if status.module == module and status.state in ("queued", "running", "done"):
+            with suppress(runs.RunError):  # it was dropped just now
+                spec = client().spec(status.id)
+                found.pop(spec, None)
+                found[spec] = status.id
+    return found
+
+
 def told(key: str) -> Any:
     """What a callback left in the session under `key`, once: it goes when the page has been drawn to its end.
 

@@ -164,22 +164,14 @@ def show_picture() -> None:
         controls.explain(error)
         return
     with st.container(horizontal=True, vertical_alignment="center"):
-        channel = st.segmented_control(
-            "Channel",
-            ("all", *CHANNELS),
-            default="all",
-            required=True,
-            key="filters-channel",
-            bind="query-params",
-            disabled=spec.gray,
+        channel = controls.one_of(
+            "Channel", ("all", *CHANNELS), key="filters-channel", disabled=spec.gray
         )
-        scale = st.segmented_control(
+        scale = controls.one_of(
             "Scale",
             tuple(images.SCALES),
             default="signed",
-            required=True,
             key="filters-scale",
-            bind="query-params",
             help="How numbers become brightness: signed puts 0 at grey; range spreads lowest to highest; "
             "clip cuts below 0 and above 1.",
         )

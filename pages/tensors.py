@@ -1,8 +1,6 @@
 """Tensors: every operation, cell by cell."""
 
-import streamlit as st
-
-from components import lesson
+from components import controls, lesson
 from components.tensors import devices, memory, operate, versus
 
 projector = lesson.page(
@@ -16,14 +14,8 @@ PARTS = {
     "Devices": devices.show,
     "PyTorch and TensorFlow": versus.show,
 }
-part = st.segmented_control(
-    "What to look at",
-    tuple(PARTS),
-    default="Operate",
-    required=True,
-    key="tensors-part",
-    bind="query-params",
-    label_visibility="collapsed",
+part = controls.one_of(
+    "What to look at", tuple(PARTS), key="tensors-part", label_visibility="collapsed"
 )
 PARTS[part](projector)
 lesson.footer()

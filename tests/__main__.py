@@ -17,6 +17,7 @@ from tests.browser import harness
 
 ROOT = bootstrap.ROOT
 NOTHING_COLLECTED = 5  # pytest's exit code
+_WITH_VALUE = ("-k", "-m", "-p", "-c", "--ignore", "--deselect")  # the next word is no test to run
 
 
 def main(arguments: list[str]) -> int:
@@ -34,22 +35,24 @@ def main(arguments: list[str]) -> int:
         print(error, file=sys.stderr)
         return 1
     rest = [a for a in arguments if a != "--no-browser"]
-    results = [
-        (name, *_timed(name, command, bool(rest)))
-        for name, command in stages(python, rest, browser)
-    ]
+    results = [(name, *_timed(name, command)) for name, command in stages(python, rest, browser)]
     print("\nstage      result    seconds")
-    for name, fine, seconds in results:
-        print(f"{name:<10} {'passed' if fine else 'FAILED':<9} {seconds:7.1f}")
+    for name, code, seconds in results:
+        said = {0: "passed", NOTHING_COLLECTED: "no tests"}.get(code, "FAILED")
+        print(f"{name:<10} {said:<9} {seconds:7.1f}")
     if not browser:
         print("browser    left out  (--no-browser)")
-    return 0 if all(fine for _, fine, _ in results) else 1
+    # -k may leave one stage without tests, but not all of them
+    tests = [code for name, code, _ in results if name in ("units", "browser")]
+    empty = NOTHING_COLLECTED in tests and (not rest or 0 not in tests)
+    return 1 if empty or any(code not in (0, NOTHING_COLLECTED) for _, code, _ in results) else 0
 
 
 def stages(python: str, arguments: list[str], browser: bool) -> list[tuple[str, list[str]]]:
     """Name and command of every stage; `arguments` are pytest's, in which named files choose what runs."""
-    named = [a for a in arguments if _is_test(a)]
-    options = [a for a in arguments if a not in named]
+    named, options = [], []
+    for before, argument in zip(["", *arguments], arguments, strict=False):
+        (named if _is_test(argument) and before not in _WITH_VALUE else options).append(argument)
     in_browser = [a for a in named if Path(a).parts[:2] == ("tests", "browser")]
     units = [a for a in named if a not in in_browser]
     module = [python, "-m"]
@@ -77,13 +80,12 @@ def _processes() -> str:
     return str(max(1, min(4, os.cpu_count() or 1)))
 
 
-def _timed(name: str, command: list[str], chosen: bool) -> tuple[bool, float]:
+def _timed(name: str, command: list[str]) -> tuple[int, float]:
     print(f"\n── {name}", flush=True)
     one_thread = {"OMP_NUM_THREADS": "1"} if name == "units" else {}  # processes share the cores
     started = time.monotonic()
     code = subprocess.call(command, cwd=ROOT, env={**os.environ, **one_thread})
-    nothing_chosen = chosen and code == NOTHING_COLLECTED  # as -k may say of one stage
-    return code == 0 or nothing_chosen, time.monotonic() - started
+    return code, time.monotonic() - started
 
 
 if __name__ == "__main__":

@@ -54,8 +54,9 @@ def test_the_runner_lists_every_measurement_with_what_it_is(
     assert "floor" in known
     assert {"table", "latency"} & set(known) == set()
     assert all(known.values())
-    assert runner.main([]) == 0
-    assert known["floor"] in capsys.readouterr().out
+    for arguments in ([], ["--help"]):
+        assert runner.main(arguments) == 0
+        assert known["floor"] in capsys.readouterr().out
 
 
 def test_an_unknown_measurement_is_named(capsys: pytest.CaptureFixture[str]) -> None:

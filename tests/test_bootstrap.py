@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import errno
 import socket
 import subprocess
 import sys
@@ -232,8 +233,34 @@ def test_a_port_in_use_is_said_before_anything_starts(
         taken.listen()
         port = taken.getsockname()[1]
         assert command.main(["--port", str(port)]) == 1
-    assert f"Port {port} of 127.0.0.1 cannot be used" in capsys.readouterr().err
-    assert bootstrap.port_is_free("127.0.0.1", port)
+    said = capsys.readouterr().err
+    assert f"Port {port} of 127.0.0.1 cannot be used: another program" in said
+    assert f"--port {port + 1}" in said
+    bootstrap.require_port("127.0.0.1", port)
+
+
+def test_the_last_port_in_use_is_told_one_that_exists(monkeypatch: pytest.MonkeyPatch) -> None:
+    def taken(*_: object) -> None:
+        raise OSError(errno.EADDRINUSE, "taken")
+
+    monkeypatch.setattr(socket.socket, "bind", taken)
+    with pytest.raises(bootstrap.BootstrapError, match=r"--port 65534$"):
+        bootstrap.require_port("127.0.0.1", 65535)
+
+
+def test_an_address_of_another_machine_is_not_called_a_busy_port() -> None:
+    with pytest.raises(bootstrap.BootstrapError, match="not this machine's") as told:
+        bootstrap.require_port("192.0.2.1", 8501)
+    assert "another program" not in str(told.value)
+
+
+@pytest.mark.parametrize("host", ["", " "])
+def test_an_empty_host_does_not_open_the_server_to_everyone(
+    host: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        command.main([f"--host={host}"])
+    assert "not an empty text" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("port", ["0", "65536", "-1", "http", ""])
@@ -260,7 +287,7 @@ def test_the_command_line_reaches_the_server(
 ) -> None:
     asked: list[tuple[list[str], dict[str, str]]] = []
     monkeypatch.setattr(bootstrap, "hand_over", lambda c, v: asked.append((c, v)) or 0)
-    monkeypatch.setattr(bootstrap, "port_is_free", lambda host, port: True)
+    monkeypatch.setattr(bootstrap, "require_port", lambda host, port: None)
     assert command.main([*arguments, "--port", "9"]) == 0
     server = [sys.executable, "-m", "streamlit", "run", "app/main.py"]
     where = ["--server.address", address, "--server.port", "9"]

@@ -101,6 +101,21 @@ def test_no_test_at_all_is_a_failure_unless_it_was_asked_for(
     assert command.main(arguments) == code
 
 
+def test_a_choice_that_no_test_meets_is_a_failure(
+    ran: Ran, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ran.codes = {"pytest": command.NOTHING_COLLECTED}
+    assert command.main(["-k", "speling"]) == 1
+    assert capsys.readouterr().out.count("no tests") == 2
+
+
+@pytest.mark.parametrize("option", ["--ignore", "--deselect"])
+def test_a_test_that_is_left_out_by_name_is_not_chosen(ran: Ran, option: str) -> None:
+    command.main([option, "tests/test_spec.py"])
+    pytests = [line for line in ran.commands if line[0] == "pytest"]
+    assert [line[-2:] for line in pytests] == [[option, "tests/test_spec.py"]] * 2
+
+
 def test_an_environment_that_cannot_be_made_is_said_in_a_sentence(
     ran: Ran, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

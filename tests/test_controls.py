@@ -110,6 +110,12 @@ def test_a_link_sets_every_kind_of_setting_exactly(name, text, value):
     assert shown(at.run()).get(name, default) == value  # and keeps it
 
 
+def test_what_a_link_asked_for_is_said_as_it_is_and_cut_short():
+    at = open_page(loss="**x** ![](y)" + "z" * 1000)
+    assert r"'\*\*x\*\* !\[\](y)" in at.warning[0].value
+    assert len(at.warning[0].value) < 200
+
+
 @pytest.mark.parametrize(
     ("name", "text"),
     [

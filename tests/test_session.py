@@ -6,6 +6,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from components import session
+from models.core import runs
 
 
 def _page() -> None:
@@ -83,3 +84,34 @@ def test_a_callback_that_fails_by_itself_is_not_begun_again() -> None:
     at.run()
     assert not at.exception
     assert "taken" not in at.session_state
+
+
+class _Runs:
+    """A client with runs of one owner: (id, module, state, settings), None for a run that was just dropped."""
+
+    kept = (
+        ("a", "models.toy", "done", "first"),
+        ("b", "models.toy", "failed", "second"),
+        ("c", "models.other", "running", "first"),
+        ("d", "models.toy", "running", "third"),
+        ("e", "models.toy", "queued", None),
+        ("f", "models.toy", "queued", "first"),
+    )
+
+    def runs(self, owner: str) -> list[runs.Status]:
+        return [runs.Status(id, state, module=module) for id, module, state, _ in self.kept]
+
+    def spec(self, id: str) -> str:
+        found = next(spec for name, _, _, spec in self.kept if name == id)
+        if found is None:
+            raise runs.RunError("gone")
+        return found
+
+
+def test_a_page_loaded_again_finds_the_newest_run_of_every_setting(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(session, "client", _Runs)
+    monkeypatch.setattr(session, "owner", lambda: "me")
+    found = session.started("models.toy")
+    assert list(found.items()) == [("third", "d"), ("first", "f")]

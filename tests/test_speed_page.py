@@ -145,6 +145,16 @@ def test_a_sweep_shows_its_best_value_and_what_was_left_out() -> None:
     assert "Per sample:" in texts(at) or "Nothing beats threads = 1" in texts(at)
 
 
+def test_a_page_loaded_again_goes_on_with_the_measurement_under_way() -> None:
+    client, owner = runs.client(), "somebody who reloads"
+    run = client.start(measure.MODULE, Spec(depth=4, seconds=0.5), owner=owner)
+    at = open_page(owner, **{"speed-depth": "4", "speed-seconds": "0.5"})
+    assert not any("Not measured yet" in c.value for c in at.caption)
+    assert at.button(key="speed-stop").label == "Stop"
+    at.button(key="speed-stop").click().run()
+    assert client.status(run).state == "stopped"
+
+
 def test_a_link_to_a_run_shows_that_very_measurement() -> None:
     spec = Spec(depth=5, seconds=0.02)
     run = runs.client().start(measure.MODULE, spec, owner="a teacher")

@@ -30,13 +30,8 @@ def show(topic: Topic) -> None:
         bench.network(panel, topic)
     panel.complain()
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        chosen = st.segmented_control(
-            "Pictures",
-            list(_SPLITS),
-            default="validation",
-            required=True,
-            key=f"{topic.page}-split",
-            bind="query-params",
+        chosen = controls.one_of(
+            "Pictures", tuple(_SPLITS), default="validation", key=f"{topic.page}-split"
         )
         k = st.number_input(
             "k of top-k",
@@ -52,7 +47,7 @@ def show(topic: Topic) -> None:
         used = looking.bench(panel.spec)
         if chosen == "test" and not _asked(topic, panel.spec):
             return
-        report = judging.report(used, _SPLITS[str(chosen)])
+        report = judging.report(used, _SPLITS[chosen])
     except SpecError as error:
         controls.explain(error)
         return

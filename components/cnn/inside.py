@@ -29,13 +29,11 @@ def show(topic: Topic) -> None:
         bench.picture(panel)
         st.markdown("**Network**")
         bench.network(panel, topic)
-        scale = st.segmented_control(
+        scale = controls.one_of(
             "Scale of the maps",
             SCALES,
             default="map",
-            required=True,
             key=f"{topic.page}-scale",
-            bind="query-params",
             help="What black and white stand for: the lowest and highest value of each map, of each layer, or of all.",
             width="stretch",
         )

@@ -118,7 +118,10 @@ def _weights(panel: controls.Panel[transfer.Spec]) -> None:
 def _run(spec: transfer.Spec) -> str | None:
     """The comparison with these settings, started when there is none yet."""
     client, me = session.client(), session.owner()
-    kept: dict[transfer.Spec, str] = st.session_state.setdefault(f"{PREFIX}:runs", {})
+    key = f"{PREFIX}:runs"
+    if key not in st.session_state:
+        st.session_state[key] = session.started("models.cnn.transfer")
+    kept: dict[transfer.Spec, str] = st.session_state[key]
     run = kept.get(spec)
     if run is not None and client.status(run, me).known:
         return run

@@ -143,7 +143,11 @@ def compare(spec: loading.Spec) -> None:
     """Throughput with other workers, formats and batch sizes, measured when asked for."""
     wanted = throughput.Spec(**{f.name: getattr(spec, f.name) for f in dataclasses.fields(spec)})
     key = "datasets:throughput"
-    kept: tuple[throughput.Spec, str] | None = st.session_state.get(key)
+    if key not in st.session_state:
+        st.session_state[key] = next(
+            reversed(session.started("models.datasets.throughput").items()), None
+        )
+    kept: tuple[throughput.Spec, str] | None = st.session_state[key]
 
     def start() -> None:
         try:

@@ -64,7 +64,11 @@ def show(data: str) -> None:
 
 def _training(spec: Spec, known: Preview) -> None:
     key = f"{PREFIX}:run"
-    kept: tuple[Spec, str] | None = st.session_state.get(key)
+    if key not in st.session_state:
+        st.session_state[key] = next(
+            reversed(session.started("models.datasets.streaming").items()), None
+        )
+    kept: tuple[Spec, str] | None = st.session_state[key]
 
     @session.whole
     def start() -> None:

@@ -155,16 +155,12 @@ def _last(part: str) -> str | None:
 
 
 def _mine() -> dict[Spec, str]:
-    """Settings → the id of their measurement in this session; it begins with the newest kept ones."""
+    """Settings → the id of their measurement in this session; it begins with the newest kept ones and those under way."""
     if _MINE not in st.session_state:
         me = session.owner()
         found = {one.spec: one.run for one in kept.listing(me)}
-        for status in session.client().runs(me):  # a reload is a new session: what it began goes on
-            going = status.state in ("queued", "running")
-            unseen = status.state == "done" and not kept.has(me, status.id)
-            if status.module == MODULE and (going or unseen) and (spec := _spec(status.id)):
-                found[spec] = status.id
-        st.session_state[_MINE] = found
+        new = session.started(MODULE).items()  # without what was forgotten on purpose
+        st.session_state[_MINE] = found | {spec: run for spec, run in new if not kept.has(me, run)}
     return st.session_state[_MINE]
 
 

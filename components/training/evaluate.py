@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from components import lesson, transport
+from components import controls, lesson, transport
 from components.figures import evaluation as figures
 from components.figures import matrix
 from components.transport import Followed, Topic
@@ -30,14 +30,7 @@ def tab(topic: Topic[Spec], run: Followed[Spec], spec: Spec) -> None:
 
     reports: dict[tuple[str | None, str], Any] = st.session_state.setdefault("training:tests", {})
     tested = (run.run, "test") in reports
-    split = st.segmented_control(
-        "Rows",
-        ["validation", "training", "test"],
-        default="validation",
-        required=True,
-        key=f"{topic.page}-split",
-        bind="query-params",
-    )
+    split = controls.one_of("Rows", ("validation", "training", "test"), key=f"{topic.page}-split")
     if split == "test":
         if not tested:
             _ask_for_test(topic, run, reports)
@@ -56,7 +49,7 @@ def tab(topic: Topic[Spec], run: Followed[Spec], spec: Spec) -> None:
         )
         return
     try:
-        report = transport.command(run, "evaluate", split=_SPLITS[str(split)])
+        report = transport.command(run, "evaluate", split=_SPLITS[split])
         if run.status.state == "running":
             st.caption(
                 "The run goes on; these numbers are of the moment when this page was drawn last."

@@ -178,7 +178,8 @@ def _checked_value(owner: str, name: str, value: Any, kind: type, about: Knob) -
         raise SpecError(f"{name} is {value!r}, but it takes {_words(kind)}.", name)
     if about.choices and value not in about.choices:
         options = ", ".join(map(str, about.choices))
-        raise SpecError(f"{name} cannot be {value!r}; choose one of: {options}.", name)
+        given = repr(value[:40] if isinstance(value, str) else value)
+        raise SpecError(f"{name} cannot be {given}; choose one of: {options}.", name)
     if isinstance(value, str) and len(value) > about.max_chars:
         raise SpecError(
             f"{name} holds {len(value)} characters; the most it takes is {about.max_chars}.", name

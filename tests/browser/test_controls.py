@@ -153,13 +153,23 @@ def test_projector_mode_shows_no_small_text_and_no_controls(tab: Page, toy: str,
     assert small == []
 
 
-def test_back_brings_the_view_home(visit: Callable[..., Page]):
-    page = visit("convolution")
-    page.get_by_role("radio", name="Picture", exact=True).click()
-    expect(page).to_have_url(re.compile("convolution-view=Picture"))
+@pytest.mark.parametrize(
+    "link",
+    [
+        "convolution?convolution-height=9&convolution-projector=true",
+        "convolution?convolution-view=Picture&filters-channel=red",
+        "tensors?tensors-part=Memory&tensors-projector=true",
+    ],
+)
+def test_back_brings_the_whole_page_home(link: str, visit: Callable[..., Page]):
+    page = visit(link)
+    wanted = [re.compile(re.escape(part)) for part in link.split("?")[1].split("&")]
+    for part in wanted:
+        expect(page).to_have_url(part)
     page.get_by_role("link", name="Home").click()
-    expect(page).not_to_have_url(re.compile("convolution"))
+    expect(page).not_to_have_url(re.compile(link.partition("?")[0]))
     harness.idle(page)
     page.go_back()
-    expect(page).to_have_url(re.compile("convolution-view=Picture"))
-    expect(page.get_by_role("radio", name="Picture", exact=True)).to_be_checked()
+    for part in wanted:
+        expect(page).to_have_url(part)
+    expect(page.get_by_test_id("stAlert")).to_have_count(0)
