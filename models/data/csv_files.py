@@ -257,7 +257,8 @@ def _read_csv(
             values = table[column.name].to_numpy(copy=True)
             values[np.isinf(values)] = np.nan
             table[column.name] = values
-    head = tuple(tuple(cell[:100] for cell in row) for row in data[:10])
+    width = len(names)
+    head = tuple(tuple(cell[:100] for cell in (row + [""] * width)[:width]) for row in data[:10])
     found = Profile(
         name=name,
         size=size,
