@@ -225,6 +225,16 @@ def test_columns_called_as_the_pages_own_and_rows_shorter_than_the_header_are_sh
             assert any(name in columns for columns in tables), (tab, name, tables)
 
 
+def test_a_wrong_correction_of_how_a_table_is_read_can_be_corrected():
+    upload = "upload:" + workspace.put(CSV.encode(), "people.csv", "me")
+    at = open_page(data=upload, epochs="2", tab="Data")
+    settled(at, "done")
+    at.text_input(key="training-column_kinds").set_value("age=category").run()
+    assert "no such column" in complaint(at)
+    at.text_input(key="training-column_kinds").set_value("weight=category").run()
+    assert not at.error
+
+
 def test_rows_to_predict_are_read_as_the_data_was():
     train = "size;kind;weight\n" + "".join(f"{'S1'[i % 2]};{i % 2};{i},5\n" for i in range(40))
     spec = Spec(

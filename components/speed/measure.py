@@ -155,9 +155,10 @@ def _last(part: str) -> str | None:
 
 
 def _mine() -> dict[Spec, str]:
-    """Settings → the id of their measurement in this session; it begins with the newest kept ones."""
+    """Settings → the id of their measurement in this session; it begins with the newest kept ones and those under way."""
     if _MINE not in st.session_state:
-        st.session_state[_MINE] = {one.spec: one.run for one in kept.listing(session.owner())}
+        earlier = {one.spec: one.run for one in kept.listing(session.owner())}
+        st.session_state[_MINE] = earlier | session.started(MODULE)
     return st.session_state[_MINE]
 
 
