@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image
 from torch import Tensor
 
 from models import datasets
@@ -150,7 +152,14 @@ def test_stages_end_in_what_the_loader_serves_and_draws_differ() -> None:
     assert len(describe.to_look_at(spec, made, after)) == len(after)
 
 
-def test_thumbnails_keep_their_proportions() -> None:
-    made = datasets.parts(Spec())
-    (png,) = describe.thumbnails(image_sets.PHOTOS, (made.data.names[0],), longest=40)
-    assert png.startswith(b"\x89PNG")
+@pytest.mark.parametrize(("width", "height"), [(400, 100), (90, 300), (8, 8), (3000, 2), (1, 500)])
+def test_thumbnails_keep_their_proportions_and_are_small_to_send(width: int, height: int) -> None:
+    file = io.BytesIO()
+    noisy = torch.randint(256, (height, width, 3), generator=torch.Generator().manual_seed(0))
+    Image.fromarray(noisy.to(torch.uint8).numpy()).save(file, "PNG")
+    data = kept({"a/x.png": file.getvalue(), "b/y.png": noise(1)})
+    (thumbnail,) = describe.thumbnails(data, ("a/x.png",))
+    small = Image.open(io.BytesIO(thumbnail)).size
+    shrunk = min(1.0, 128 / max(width, height))
+    assert small == tuple(max(1, round(length * shrunk)) for length in (width, height))
+    assert len(thumbnail) < 16_000  # noise packs worst of all

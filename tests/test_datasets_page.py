@@ -12,7 +12,9 @@ from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from components.figures import datasets as figures
-from models.data import convert_tables, workspace
+from models import cnn
+from models.core import runs
+from models.data import convert_tables, image_sets, workspace
 from models.datasets import streaming
 from tests.conftest import ROOT
 
@@ -41,6 +43,40 @@ def test_every_view_opens_without_an_error(view: str):
     at = opened(datasets__view=view)
     assert not at.exception
     assert not at.error
+
+
+def test_classes_that_were_changed_are_kept_as_a_set_of_its_own():
+    at = opened(datasets__rename='{"flower": "blossom"}')
+    assert not [b for b in at.get("page_link") if "Train on these" in b.proto.label]
+    at.button(key="datasets:relabelled").click().run()
+    deadline = time.monotonic() + 60
+    while "datasets-data" not in at.query_params:
+        assert time.monotonic() < deadline
+        assert not at.run().exception
+    data = at.query_params["datasets-data"]
+    data = data if isinstance(data, str) else data[-1]
+    assert image_sets.card(data).classes == {"blossom": 40, "temple": 40}
+    at.run()
+    assert metric(at, "Pictures") == "80"
+    assert "datasets-rename" not in at.query_params
+    assert [b for b in at.get("page_link") if "Train on these" in b.proto.label]
+
+
+def test_the_network_of_the_last_cnn_run_trains_on_the_loaders_batches():
+    at = opened(datasets__view="DataLoader")
+    assert not [b for b in at.button if b.key == "loading:last"]
+    layers = "conv 3 5, relu, flatten, linear"
+    client, owner = runs.client(), at.session_state["_owner"]
+    run = client.start(
+        "models.cnn", cnn.Spec(network="own list", layers=layers), owner=owner, paused=True
+    )
+    at.run()
+    at.button(key="loading:last").click().run()
+    client.stop(run, owner)
+    assert not at.exception
+    assert at.query_params["loading-layers"] in (layers, [layers])
+    assert at.query_params["loading-model"] in ("own layers", ["own layers"])
+    assert not at.error  # they fit its pictures and classes
 
 
 def test_steps_of_a_tables_columns_reach_the_batch_and_the_code_and_nonsense_is_explained():

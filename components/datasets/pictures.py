@@ -101,13 +101,13 @@ def _gallery(
     start = (int(page) - 1) * PER_PAGE
     some = rows[start : start + PER_PAGE]
     parts = describe.part_of(made)
-    pngs = _thumbnails(spec.data, tuple(made.data.names[i] for i in some))
+    pictures = _thumbnails(spec.data, tuple(made.data.names[i] for i in some))
     shown = [made.data.names[i] for i in some]
     before = st.session_state.get(_PICKED)
     clicked = tiles(
         [
-            Tile(png, made.data.classes[int(made.data.labels[i])], (f"{i} · {parts[i]}",))
-            for png, i in zip(pngs, some, strict=True)
+            Tile(picture, made.data.classes[int(made.data.labels[i])], (f"{i} · {parts[i]}",))
+            for picture, i in zip(pictures, some, strict=True)
         ],
         key="datasets-gallery",
         size=92,

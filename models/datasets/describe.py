@@ -63,7 +63,7 @@ def chosen(made: datasets.Parts, label: str, part: str) -> list[int]:
 
 
 def thumbnails(data: str, names: tuple[str, ...], longest: int = 128) -> list[bytes]:
-    """These pictures as small PNG files, whole and in their own proportions."""
+    """These pictures small, whole and in their own proportions: as PNG files, photographs as JPEG for the line's sake."""
     found = []
     with zipfile.ZipFile(workspace.get(image_sets.id_of(data))) as archive:
         for name in names:
@@ -73,6 +73,9 @@ def thumbnails(data: str, names: tuple[str, ...], longest: int = 128) -> list[by
             image.thumbnail((longest, longest), Image.Resampling.BILINEAR)
             out = io.BytesIO()
             image.save(out, "PNG", compress_level=1)
+            if out.tell() > 8_000:
+                out = io.BytesIO()
+                image.save(out, "JPEG", quality=90)
             found.append(out.getvalue())
     return found
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,8 +13,6 @@ from playwright.sync_api import Locator, Page, expect
 from models import tensor_ops
 from tests.browser import harness
 from tests.browser.test_pages import SMALL_TEXTS
-
-POINT_LIMIT = 50  # ms
 
 
 def picture(page: Page) -> Locator:
@@ -79,36 +76,37 @@ def test_pick_point_break_and_take_the_notebook_home(
 def test_pointing_answers_in_the_browser_without_the_server(visit: Callable[..., Page]) -> None:
     page = visit("tensors?tensors-op=matmul")
     expect(said(page)).to_contain_text("= 7")
-    box = picture(page).bounding_box()
-    assert box is not None
-    sent: list[str] = []
-    page.on("websocket", lambda socket: sent.append(socket.url))
-    page.on("request", lambda request: sent.append(request.url))
-    took = page.evaluate(
-        """async ([x, y]) => {
+    asked: list[str] = []  # fonts and modules of the page may still be on their way
+    page.on(
+        "request", lambda r: asked.append(r.url) if r.resource_type in ("fetch", "xhr") else None
+    )
+    changed, messages = page.evaluate(
+        """async () => {
+          const send = WebSocket.prototype.send;
+          let messages = 0;
+          WebSocket.prototype.send = function (data) { messages += 1; return send.call(this, data); };
           const seen = (node) => { // through shadow roots
             for (const e of node.querySelectorAll("*")) {
               if (e.matches("canvas[role=application]")) return e;
               if (e.shadowRoot) { const found = seen(e.shadowRoot); if (found) return found; }
             }
           };
-          const canvas = seen(document), root = canvas.getRootNode(), times = [];
-          const box = canvas.getBoundingClientRect();
+          const canvas = seen(document), root = canvas.getRootNode(), box = canvas.getBoundingClientRect();
+          let changed = 0;
           for (let n = 0; n < 20; n++) {
-            const before = root.querySelector(".said").textContent, start = performance.now();
+            const before = root.querySelector(".said").textContent;
             canvas.dispatchEvent(new PointerEvent("pointermove",
               { clientX: box.left + (n % 2 ? 20 : 100), clientY: box.top + 70, bubbles: true }));
             await new Promise(done => requestAnimationFrame(() => setTimeout(done)));
-            if (root.querySelector(".said").textContent === before) return [-1];
-            times.push(performance.now() - start);
+            if (root.querySelector(".said").textContent !== before) changed += 1;
           }
-          return times.sort((a, b) => a - b);
-        }""",
-        [box["x"], box["y"]],
+          WebSocket.prototype.send = send;
+          return [changed, messages];
+        }"""
     )
-    assert took[0] > 0, "pointing did not change the sentence"
-    assert took[len(took) // 2] < POINT_LIMIT
-    assert sent == []
+    assert changed == 20, "the next frame shows another sentence"
+    assert messages == 0
+    assert asked == []
 
 
 def test_a_product_is_written_out_term_by_term(visit: Callable[..., Page]) -> None:
@@ -176,11 +174,9 @@ def test_a_large_tensor_is_summarised_and_panned(visit: Callable[..., Page]) -> 
     expect(said(page)).to_contain_text("16,777,216 cells")
     box = picture(page).bounding_box()
     assert box is not None
-    start = time.monotonic()
     page.mouse.click(box["x"] + 120, box["y"] + 120)
     root = page.locator(".st-key-tensors-cells .view")
     expect(root).to_have_attribute("data-window", re.compile(r"^[1-9]"))
-    assert time.monotonic() - start < 20  # 0.2 s on an idle machine; the benchmark measures it
     expect(said(page)).to_contain_text("16,777,216 cells")
 
 

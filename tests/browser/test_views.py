@@ -143,22 +143,26 @@ def test_the_log_switch_is_a_button_that_says_whether_it_is_on(show: Show) -> No
     assert view.screenshot() != before
 
 
-def test_ten_thousand_epochs_are_drawn_within_a_few_frames(show: Show, page: Page) -> None:
+def test_ten_thousand_epochs_are_drawn_with_no_more_lines_than_a_screen_can_show(
+    show: Show, page: Page
+) -> None:
     view = show("curves")
     _set_number(page, 10_000)
     expect(view).to_have_attribute("data-rows", "10000")
-    took = view.evaluate(
+    lines, width = view.evaluate(
         """async (v) => {
+            const pen = CanvasRenderingContext2D.prototype, draw = pen.lineTo
+            let lines = 0
+            pen.lineTo = function (...place) { lines += 1; return draw.apply(this, place) }
             const chart = v.querySelector("[role=application]")
-            const start = performance.now()
-            for (let i = 0; i < 10; i++) {
-                chart.dispatchEvent(new KeyboardEvent("keydown", { key: "ArrowRight" }))
-                await new Promise(requestAnimationFrame)
-            }
-            return (performance.now() - start) / 10
+            chart.dispatchEvent(new KeyboardEvent("keydown", { key: "ArrowRight" }))
+            await new Promise(requestAnimationFrame)
+            await new Promise(requestAnimationFrame)
+            pen.lineTo = draw
+            return [lines, chart.clientWidth]
         }"""
     )
-    assert took < 200, f"{took:.0f} ms for each picture"
+    assert width < lines < 10_000
 
 
 def _inside(view: Locator, x: float, y: float) -> Position:

@@ -11,9 +11,9 @@ from components.views import mount
 
 @dataclass(frozen=True)
 class Tile:
-    """A picture as PNG bytes, a title, and smaller lines under it."""
+    """A picture as the bytes of a PNG or JPEG file, a title, and smaller lines under it."""
 
-    png: bytes
+    picture: bytes
     title: str
     lines: tuple[str, ...] = ()
 
@@ -39,7 +39,7 @@ def tiles(
         {
             "tiles": [
                 {
-                    "png": base64.b64encode(tile.png).decode(),
+                    "src": _address(tile.picture),
                     "title": tile.title,
                     "lines": list(tile.lines),
                 }
@@ -56,3 +56,8 @@ def tiles(
         events={"pick": None},
     )
     return int(told["pick"]["index"]) if told["pick"] else None
+
+
+def _address(picture: bytes) -> str:
+    kind = "jpeg" if picture.startswith(b"\xff\xd8") else "png"
+    return f"data:image/{kind};base64,{base64.b64encode(picture).decode()}"

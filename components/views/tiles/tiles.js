@@ -23,9 +23,9 @@ export default define({
     ctx.root.append(area);
     const pick = (index) => ctx.send("pick", { index, at: Date.now() });
 
-    function tile({ png, title, lines }, index) {
+    function tile({ src, title, lines }, index) {
       const { pickable, picked } = ctx.data;
-      const image = make("img", { alt: "", src: `data:image/png;base64,${png}` });
+      const image = make("img", { alt: "", src });
       image.onload = () => image.classList.toggle("few", image.naturalWidth < 48);
       const words = [title, ...lines].filter(Boolean);
       const box = make("figure", { class: "tile", title: words.join("\n") }, image);
