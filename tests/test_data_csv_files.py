@@ -226,6 +226,27 @@ def test_short_rows_are_said_by_line(tmp_path: Path) -> None:
     assert not read("a,b,c\n1,2,3\n\n4,5,6\n7,8,9", tmp_path)[0].notes
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+def test_short_rows_are_said_whatever_the_file_is_written_in(tmp_path: Path, encoding: str) -> None:
+    text = 'a,b,y\n1,"2\n3",x\n4\n\n5,6\n7,8,y\n'
+    found, columns = read(text.encode(encoding), tmp_path)
+    assert columns["a"] == [1, 4, 5, 7]
+    assert "2 rows with fewer than 3 cells, the first in line 4" in " ".join(found.notes)
+    whole, _ = read(text.replace("\n4\n\n5,6", "").encode(encoding), tmp_path)
+    assert not whole.notes
+
+
+def test_decimal_commas_in_quotes_may_stand_between_commas(tmp_path: Path) -> None:
+    text = 'a,b\n"1,5","2"\n"-3,25",4\n"1,125",6\n'
+    found, columns = read(text, tmp_path)
+    assert (found.separator, found.decimal) == (",", ",")
+    assert columns == {"a": [1.5, -3.25, 1.125], "b": [2, 4, 6]}
+    thousands, columns = read('a,b\n"1,500",2\n"13,250",4\n', tmp_path)
+    assert (thousands.decimal, columns["a"]) == (".", ["1,500", "13,250"])
+    found, columns = read('a,b\n"1,500",2\n"13,250",4\n', tmp_path, CsvOptions(decimal="comma"))
+    assert columns["a"] == [1.5, 13.25]
+
+
 def test_equal_empty_and_hostile_names_stay_usable(tmp_path: Path) -> None:
     hostile = [
         "a",

@@ -33,6 +33,8 @@ def test_a_roc_has_the_line_of_guessing_and_precision_recall_has_none():
     assert list(roc[0]["y"]) == [0.0, 0.8, 1.0]
     assert "0.6500" in roc[0]["name"]
     assert "average precision" in pr[0]["name"]
+    layout: Any = evaluation.threshold_curve(CURVE, False, "yes").layout  # untyped in plotly
+    assert layout.showlegend
 
 
 def test_names_cannot_write_tags_into_a_figure():

@@ -761,6 +761,24 @@ def test_the_speed_limit_holds_on_average(limit: float) -> None:
     assert now[0] == pytest.approx(40 / limit, rel=0.1)
 
 
+@pytest.mark.parametrize(("limit", "shown"), [(0.5, 0.5), (4.0, 4.0), (1000.0, 10.0)])
+def test_the_pace_that_is_shown_is_the_one_of_slow_motion(
+    monkeypatch: pytest.MonkeyPatch, limit: float, shown: float
+) -> None:
+    now = [0.0]
+    control = WorkerControl(clock=lambda: now[0])
+    monkeypatch.setattr(
+        control._changed, "wait", lambda seconds: now.__setitem__(0, now[0] + seconds)
+    )
+    control.speed(limit)
+    for step in range(1, 201):
+        control.gate(step % 10 == 1)
+        now[0] += 0.01  # a batch; an epoch has ten of three samples
+        if control.due():
+            control.sent(Snapshot(step, step / 10, frame={}, samples=3 * step))
+    assert control.rate() == pytest.approx((shown, 30 * shown), rel=0.05)
+
+
 def test_an_edited_topic_is_imported_afresh(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -61,15 +61,52 @@ def test_a_healthy_run_is_left_alone(name):
     assert findings(HEALTHY[name]) == []
 
 
-@pytest.mark.parametrize(
-    "name", ["nan", "divergence", "dead_relu", "saturation", "plateau", "lr_small", "lr_large"]
-)
+@pytest.mark.parametrize("name", ILL)
 def test_the_fix_heals(name):
     fix = next(f["fix"] for f in findings(ILL[name]) if f["name"] == name)
     healed = ILL[name].replace(**fix)
-    if name == "divergence":  # raw inputs need more than one round
-        healed = healed.replace(normalise="standard")
     assert name not in {finding["name"] for finding in findings(healed)}
+
+
+COURSES = {  # (train, validation, metric) by epoch
+    "nan": [(1.0, 1.0, 0.0), (math.nan, math.nan, 0.0)],
+    "divergence": [(1.0, 1.0, 0.0), (9.0, 9.0, 0.0), (99.0, 99.0, 0.0)],
+    "plateau": [(0.7, 0.7, 0.5)] * 40,
+    "overfitting": [(1 / (1 + e), 0.5 + abs(e - 5) / 20, 0.9) for e in range(30)],
+    "saturation": [(1.0, 1.0, 0.9)],
+}
+
+
+@pytest.mark.parametrize("name", COURSES)
+def test_a_fix_always_changes_something_and_is_always_allowed(name):
+    curves = [
+        {"epoch": e, "step": e, "train_loss": a, "val_loss": b, "train_metric": m, "lr": 0.01}
+        for e, (a, b, m) in enumerate(COURSES[name])
+    ]
+    looks = (doctor.Look("hidden 1", "Tanh", 0.0, 0.9),) if name == "saturation" else ()
+    spec = Spec(lr=0.03, scheduler="CosineAnnealingLR", eta_min=0.02, init="xavier_uniform")
+    for _ in range(4):  # an ill that stays for whatever reason
+        found = doctor.diagnose(curves, Facts(spec, counts=(9, 9), looks=looks))
+        fix = next(finding.fix for finding in found if finding.name == name)
+        healed = spec.replace(**fix)
+        assert healed != spec
+        spec = healed
+
+
+def test_the_doctor_knows_what_was_changed_while_the_run_lived():
+    spec = Spec(
+        lr=0.001, momentum=0.5, changes="5:lr=10.0;9:epochs=90;9:weight.0.1.1=3.0;9:lr=20.0"
+    )
+    assert spec.as_it_stands() == spec.replace(lr=20.0)
+    never = Spec(scheduler="CosineAnnealingLR", eta_min=0.02, changes="5:lr=0.01")
+    assert never.as_it_stands() == never
+    run = loop.Run(Spec(data="diabetes", layers="8 relu", epochs=3))
+    run.change("lr", 5000.0)
+    while not run.over:
+        run.batch()
+    facts = Facts(run.spec.as_it_stands())
+    (finding, *_) = doctor.diagnose(run.course_so_far(), facts)
+    assert float(finding.fix["lr"]) < 5000
 
 
 def test_all_weights_zero_is_seen_as_the_plateau_it_is():

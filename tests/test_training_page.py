@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import time
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from components import session
+from components.training import data, doctor
+from models.core.spec import SpecError
 from models.data import workspace
+from models.training import Spec, predicting
+from models.training.run import Run
 
 CSV = "height;weight;kind\n" + "".join(
     f"{150 + 3 * (i % 17)},5;{40 + (i % 23)},{i % 10};{'ab'[(i % 17) > 8]}\n" for i in range(120)
@@ -197,6 +202,57 @@ def test_an_uploaded_table_is_trained_on_and_a_broken_one_changes_nothing():
     assert session.client().spec(run_of(at)).data.startswith("upload:")
 
 
+OWN_NAMES = "predicted,prediction,confidence,residual,p(x),y,later\n" + "".join(
+    f"{i % 7},{i % 5},{i % 3},{i % 11},{i % 2},{{}}\n" for i in range(60)
+)  # the last column has a name and no cells
+
+
+@pytest.mark.parametrize("target", [["x", "z"], ["1.5", "2.25", "3.125"]])
+def test_columns_called_as_the_pages_own_and_rows_shorter_than_the_header_are_shown(target):
+    content = OWN_NAMES.format(*(target[i % len(target)] for i in range(60)))
+    upload = "upload:" + workspace.put(content.encode(), "own.csv", "me")
+    at = open_page(data=upload, target="y", missing="mean", epochs="2")
+    settled(at, "done")
+    at.session_state["training:cell"] = (0, 0)  # of the confusion matrix
+    for tab in ("Data", "Evaluate", "Save and load"):
+        at.session_state["training-tab"] = tab
+        at.run()
+        assert not at.exception, tab
+        assert not at.error, tab
+        tables = [list(frame.value.columns) for frame in at.dataframe]
+        wanted = {"Data": ("later",), "Evaluate": ("predicted", "predicted (own)")}
+        for name in wanted.get(tab, ("prediction", "prediction (own)")):
+            assert any(name in columns for columns in tables), (tab, name, tables)
+
+
+def test_a_wrong_correction_of_how_a_table_is_read_can_be_corrected():
+    upload = "upload:" + workspace.put(CSV.encode(), "people.csv", "me")
+    at = open_page(data=upload, epochs="2", tab="Data")
+    settled(at, "done")
+    at.text_input(key="training-column_kinds").set_value("age=category").run()
+    assert "no such column" in complaint(at)
+    at.text_input(key="training-column_kinds").set_value("weight=category").run()
+    assert not at.error
+
+
+def test_rows_to_predict_are_read_as_the_data_was():
+    train = "size;kind;weight\n" + "".join(f"{'S1'[i % 2]};{i % 2};{i},5\n" for i in range(40))
+    spec = Spec(
+        data="upload:" + workspace.put(train.encode(), "train.csv", "me"),
+        target="kind",
+        column_kinds="kind=category",
+        separator="semicolon",
+    )
+    file: Any = SimpleNamespace(getvalue=lambda: b"size;weight\n1;3,5\n1;4,5\n", name="new.csv")
+    table = data.read_csv(spec, file)  # without the target, and with nothing but numbers
+    assert table["size"].tolist() == ["1", "1"]
+    assert table["weight"].tolist() == [3.5, 4.5]
+    assert predicting.predict(Run(spec), table)["predictions"]
+    table["weight"] = [3.5, float("nan")]
+    with pytest.raises(SpecError, match=r"Row 2 .* in column 'weight'"):
+        predicting.predict(Run(spec), table)
+
+
 @pytest.mark.parametrize(
     ("name", "content", "word"),
     [
@@ -225,6 +281,20 @@ def test_a_diverging_run_gets_a_diagnosis_and_a_fix_that_works():
     assert not at.exception
     assert run_of(at) != run
     assert session.client().spec(run_of(at)).lr < 100
+
+
+@pytest.mark.parametrize(("name", "another"), [("divergence", True), ("lr_small", False)])
+def test_a_fix_reaches_the_run_under_way_unless_its_weights_are_spoilt(monkeypatch, name, another):
+    told = {"findings": [{"name": name, "text": "So it is.", "fix": {"lr": 0.01}}]}
+    known = SimpleNamespace(latest={"doctor": told}.get)
+    monkeypatch.setattr(doctor, "news", SimpleNamespace(of=lambda run: known))
+    at = open_page(data="circle", speed="2/s", epochs="5000")
+    run = run_of(at)
+    at.button(key=f"training-fix-0-{name}").click().run()
+    at.run()
+    assert (run_of(at) != run) == another
+    assert session.client().spec(run_of(at)).lr == (0.01 if another else 0.1)
+    press(at, "pause")
 
 
 @pytest.mark.parametrize(

@@ -34,7 +34,9 @@ def threshold_curve(curve: Mapping[str, Any], roc: bool, name: str) -> go.Figure
     figure.update_xaxes(title="false positive rate" if roc else "recall", range=[-0.02, 1.02])
     figure.update_yaxes(title="true positive rate" if roc else "precision", range=[-0.02, 1.02])
     return figure.update_layout(
-        margin={"l": 60, "r": 10, "t": 10, "b": 50}, legend={"x": 0.3, "y": 0.15}
+        margin={"l": 60, "r": 10, "t": 10, "b": 50},
+        legend={"x": 0.3, "y": 0.15},
+        showlegend=True,  # plotly hides that of a single line, and with it the area
     )
 
 

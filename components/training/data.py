@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import math
-import tempfile
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -14,7 +12,7 @@ import streamlit as st
 from components import controls, news, session
 from components.transport import Followed, Topic
 from models.core.spec import SpecError
-from models.data import bundled, csv_files, decoded, rows, tables, tabular, toy
+from models.data import bundled, decoded, rows, tables, tabular, toy
 from models.training import Spec
 
 _PREDICTED_BYTES = 20 * 2**20
@@ -153,8 +151,23 @@ def example_rows(spec: Spec, scene: Mapping[str, Any]) -> pd.DataFrame:
     return table.drop(columns=[scene["target"]]).reset_index(drop=True)
 
 
+def beside(answers: Mapping[str, Any], own: pd.DataFrame) -> pd.DataFrame:
+    """A network's answers, column by column, before the rows they are for; a row's column of the same name gives way."""
+    taken = {*answers, *own.columns}
+    names = {}
+    for name in [name for name in own.columns if name in answers]:
+        other = f"{name} (own)"
+        while other in taken:
+            other += "'"
+        taken.add(other)
+        names[name] = other
+    return pd.concat(
+        [pd.DataFrame(dict(answers), index=own.index), own.rename(columns=names)], axis=1
+    )
+
+
 def read_csv(spec: Spec, file: Any) -> pd.DataFrame:
-    """A learner's rows from a CSV, read with the same settings as the data.
+    """A learner's rows from a CSV, each column read as its namesake in the data was.
 
     Raises:
         SpecError: the file is no table.
@@ -165,10 +178,7 @@ def read_csv(spec: Spec, file: Any) -> pd.DataFrame:
             f"The file has {len(content) / 2**20:.0f} MB; rows to predict may have {_PREDICTED_BYTES // 2**20} MB at most. "
             "Split it into parts."
         )
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "rows.csv"
-        path.write_bytes(content)
-        return csv_files.read_csv(path, file.name, spec.csv)[1]
+    return rows.read(spec, content, file.name)
 
 
 def _plain(text: str) -> str:

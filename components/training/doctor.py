@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from typing import Any
 
 import streamlit as st
 
-from components import address, controls, news
+from components import address, controls, news, session
 from components.transport import Followed, Topic
+from models.core.runs import RunError
 
 _STOPS = {"stop", "branch"}
 
@@ -39,11 +41,14 @@ def _show(topic: Topic[Any], run: str) -> None:
                     "Fix: " + ", ".join(f"{k} = {_number(v)}" for k, v in fix.items()),
                     key=f"{topic.page}-fix-{i}-{finding['name']}",
                     on_click=_apply,
-                    args=(topic.page, fix, flag),
+                    args=(topic.page, run, finding["name"], fix, flag),
                 )
 
 
-def _apply(page: str, fix: Mapping[str, Any], flag: str) -> None:
+def _apply(page: str, run: str, name: str, fix: Mapping[str, Any], flag: str) -> None:
+    if name == "divergence":  # its weights are far off already: the settings are for a new run
+        with contextlib.suppress(RunError, PermissionError):  # it has ended, or is another's
+            session.client().stop(run, session.owner())
     controls.put(page, **fix)
     st.session_state[flag] = True
 

@@ -11,6 +11,7 @@ import streamlit as st
 from components import controls, lesson, transport
 from components.figures import evaluation as figures
 from components.figures import matrix
+from components.training import data
 from components.transport import Followed, Topic
 from components.views.figure import Point, figure
 from models.core.runs import RunError
@@ -189,12 +190,16 @@ def _rows(spec: Spec, report: dict[str, Any], numbers: Any) -> None:
     at = {int(row): i for i, row in enumerate(report["rows"])}
     where = [at[int(row)] for row in numbers]
     if report["task"] == "classification":
-        table.insert(0, "confidence", [float(report["confidence"][i]) for i in where])
-        table.insert(0, "predicted", [report["names"][int(report["predicted"][i])] for i in where])
+        answers = {
+            "predicted": [report["names"][int(report["predicted"][i])] for i in where],
+            "confidence": [float(report["confidence"][i]) for i in where],
+        }
     else:
-        table.insert(0, "residual", [float(report["residuals"][i]) for i in where])
-        table.insert(0, "predicted", [float(report["predicted"][i]) for i in where])
-    st.dataframe(table, alt="The rows, with what the network predicted")
+        answers = {
+            "predicted": [float(report["predicted"][i]) for i in where],
+            "residual": [float(report["residuals"][i]) for i in where],
+        }
+    st.dataframe(data.beside(answers, table), alt="The rows, with what the network predicted")
 
 
 def _numbers(report: dict[str, Any], rows_of: RowsOf) -> None:

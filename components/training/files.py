@@ -9,6 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from components import controls, lesson, news, session, transport
+from components.training import data
 from components.transport import Followed, Topic
 from models.core.runs import RunError
 from models.core.spec import SpecError
@@ -151,17 +152,14 @@ def _predict(topic: Topic[Spec], run: Followed[Spec], spec: Spec) -> None:
 
 
 def _answers(rows: pd.DataFrame, answer: dict[str, Any], scene: Mapping[str, Any]) -> pd.DataFrame:
-    table = rows.reset_index(drop=True)
+    answers: dict[str, Any] = {"prediction": answer["predictions"]}
     if answer["probabilities"] is not None:
-        for i, name in reversed(list(enumerate(scene["classes"]))):
-            table.insert(0, f"p({name})", [p[i] for p in answer["probabilities"]])
-    table.insert(0, "prediction", answer["predictions"])
-    return table
+        for i, name in enumerate(scene["classes"]):
+            answers[f"p({name})"] = [p[i] for p in answer["probabilities"]]
+    return data.beside(answers, rows.reset_index(drop=True))
 
 
 def _own_rows(spec: Spec, scene: Mapping[str, Any]) -> pd.DataFrame | None:
-    from components.training import data
-
     source = st.segmented_control(
         "Rows",
         ["typed in", "from a CSV"],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import contextlib
 import csv
 import dataclasses
 import io
@@ -39,6 +40,7 @@ MAX_BYTES = 500_000_000  # of one CSV
 MAX_COLUMNS = 5000
 SAMPLE = 1_000_000  # bytes looked at to find out separator, decimals, header and kinds
 SAMPLE_ROWS = 2000
+_READ_BYTES = 20_000_000  # of a file that is read cell by cell to find short rows: half a second
 
 HELP = {
     "separator": "What parts the columns of the file.",
@@ -204,9 +206,12 @@ def _read_csv(
             f"{title} holds only blank lines. Choose a file with a header line and data rows."
         )
     decimal = _DECIMALS[options.decimal] if options.decimal != "auto" else _decimal(rows, separator)
-    if decimal == separator:
+    if decimal == separator and not any(
+        _COMMA_NUMBER.fullmatch(c.strip()) for r in rows for c in r
+    ):
         raise SpecError(
-            "The comma cannot part both the columns and the decimals. Choose another separator or the decimal point.",
+            "The comma cannot part both the columns and the decimals, unless such numbers stand in quotes. "
+            "Choose another separator or the decimal point.",
             "decimal",
         )
     notes: list[str] = []
@@ -257,7 +262,8 @@ def _read_csv(
             values = table[column.name].to_numpy(copy=True)
             values[np.isinf(values)] = np.nan
             table[column.name] = values
-    head = tuple(tuple(cell[:100] for cell in row) for row in data[:10])
+    width = len(names)
+    head = tuple(tuple(cell[:100] for cell in (row + [""] * width)[:width]) for row in data[:10])
     found = Profile(
         name=name,
         size=size,
@@ -395,12 +401,12 @@ def _separator(sample: str) -> str:
 
 
 def _decimal(rows: list[list[str]], separator: str) -> str:
-    if separator == ",":
-        return "."
     cells = [cell.strip() for row in rows[:500] for cell in row]
-    commas = sum(1 for cell in cells if _COMMA_NUMBER.fullmatch(cell))
+    commas = [cell for cell in cells if _COMMA_NUMBER.fullmatch(cell)]
     points = sum(1 for cell in cells if _POINT_NUMBER.fullmatch(cell))
-    return "," if commas > points else "."
+    if separator == "," and all(map(_THOUSANDS.fullmatch, commas)):
+        return "."  # in quotes: 1,234 may be a thousand
+    return "," if len(commas) > points else "."
 
 
 def _has_header(rows: list[list[str]], decimal: str) -> bool:
@@ -584,15 +590,16 @@ def _wordy(path: Path, how: dict[str, Any], names: list[str]) -> list[str]:
 def _short_rows(
     path: Path, size: int, encoding: str, separator: str, names: list[str], header: bool
 ) -> list[str]:
-    """A sentence on rows with fewer cells than columns; nothing where quotes or two-byte letters forbid counting bytes."""
+    """A sentence on rows with fewer cells than columns; nothing of large files where quotes or two-byte letters forbid
+    counting bytes."""
     if encoding.startswith(("utf-16", "utf-32")):
-        return []
+        return _short_rows_read(path, size, encoding, separator, names)
     short = first = line = 0
     rest = b""
     with path.open("rb") as stream:
         while chunk := stream.read(1 << 23):
             if b'"' in chunk:
-                return []
+                return _short_rows_read(path, size, encoding, separator, names)
             block, newline, rest = (rest + chunk).rpartition(b"\n")
             bytes_ = np.frombuffer(block + newline, np.uint8)
             short, first, line = _count_short(bytes_, separator, len(names), short, first, line)
@@ -600,10 +607,32 @@ def _short_rows(
         short, first, line = _count_short(
             np.frombuffer(rest + b"\n", np.uint8), separator, len(names), short, first, line
         )
+    return _short_sentence(short, first, len(names))
+
+
+def _short_rows_read(
+    path: Path, size: int, encoding: str, separator: str, names: list[str]
+) -> list[str]:
+    """The same, found by reading cell by cell; nothing of a file that takes long to read so."""
+    if size > _READ_BYTES:
+        return []
+    short = first = 0
+    with path.open(encoding=encoding, newline="") as stream:
+        reader = csv.reader(stream, delimiter=separator, skipinitialspace=True)
+        with contextlib.suppress(
+            csv.Error
+        ):  # pandas has read it, so it is a cell beyond csv's limit
+            for row in reader:
+                if row and len(row) < len(names):
+                    short, first = short + 1, first or reader.line_num
+    return _short_sentence(short, first, len(names))
+
+
+def _short_sentence(short: int, first: int, width: int) -> list[str]:
     if not short:
         return []
     return [
-        f"{count(short, 'row')} with fewer than {len(names)} cells, the first in line {first} of the file; what they lack counts as missing"
+        f"{count(short, 'row')} with fewer than {width} cells, the first in line {first} of the file; what they lack counts as missing"
     ]
 
 
@@ -696,6 +725,7 @@ _DECIMALS = {"point": ".", "comma": ","}
 _POINT_FLOAT = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 _COMMA_FLOAT = re.compile(r"[+-]?(\d+,?\d*|,\d+)([eE][+-]?\d+)?", re.ASCII)
 _COMMA_NUMBER = re.compile(r"[+-]?\d+,\d+([eE][+-]?\d+)?", re.ASCII)
+_THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2},\d{3}", re.ASCII)
 _POINT_NUMBER = re.compile(r"[+-]?\d+\.\d+([eE][+-]?\d+)?", re.ASCII)
 _INFINITE = frozenset(sign + word for sign in ("", "+", "-") for word in ("inf", "infinity"))
 _CONTROLS = [bytes([c]) for c in range(32) if c not in (9, 10, 12, 13, 27)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -42,7 +43,7 @@ def original(spec: TableSpec, numbers: Sequence[int], every: bool = False) -> pd
 
 
 def read(spec: TableSpec, content: bytes, name: str) -> pd.DataFrame:
-    """New rows out of a CSV, each column read as its namesake in the data was, for `Prepared.transform`.
+    """New rows out of a CSV, each column read as its namesake in the data was and as the learner set it, for `Prepared.transform`.
 
     Raises:
         SpecError: it is no table.
@@ -50,14 +51,14 @@ def read(spec: TableSpec, content: bytes, name: str) -> pd.DataFrame:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "content"
         path.write_bytes(content)
-        _, table = csv_files.read_csv(path, name)
+        how = dataclasses.replace(spec.csv, kinds="")
+        _, table = csv_files.read_csv(path, name, how)
         if spec.data in toy.TOYS:
             return table
         known = {c.name: c for c in tabular.plan(spec).columns}
         kinds = [f"{n}={_kind(known[n])}" for n in table if n in known and known[n].kind != "empty"]
-        return csv_files.read_csv(path, name, csv_files.CsvOptions(kinds=tables.comma_text(kinds)))[
-            1
-        ]
+        how = dataclasses.replace(how, kinds=tables.comma_text(kinds))
+        return csv_files.read_csv(path, name, how)[1]
 
 
 def _kind(about: tables.Column) -> str:

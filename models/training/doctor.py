@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from statistics import median
 from typing import Any
 
@@ -45,7 +45,7 @@ class Finding:
             "lr_small" or "lr_large".
         text: what happens and what to change, in one sentence.
         evidence: the numbers it rests on.
-        fix: settings of a new run that should help.
+        fix: settings that should help, none of them as it is now.
     """
 
     name: str
@@ -76,7 +76,7 @@ def diagnose(rows: Sequence[Mapping[str, Any]], facts: Facts) -> tuple[Finding, 
     if len(rows) > 2 * _ROWS:  # a long past is told as well by a part of it
         rows = [*rows[: -_ROWS : len(rows) // _ROWS], *rows[-_ROWS:]]
     if not math.isfinite(rows[-1]["train_loss"]):
-        return (_nan(rows, facts),)
+        return (_with_fix(_nan(rows, facts), facts.spec),)
     diverged = _divergence(rows, facts)
     found = [diverged] if diverged else []
     if not diverged:
@@ -88,7 +88,16 @@ def diagnose(rows: Sequence[Mapping[str, Any]], facts: Facts) -> tuple[Finding, 
         if gap := _overfitting(rows, facts):
             found.append(gap)
     found += [f for f in (_dead(facts), _saturation(facts), _imbalance(facts)) if f]
-    return tuple(found)
+    return tuple(_with_fix(finding, facts.spec) for finding in found)
+
+
+def _with_fix(finding: Finding, spec: RunSpec) -> Finding:
+    """The finding with a fix that changes something and that the other settings allow."""
+    fix = {name: value for name, value in finding.fix.items() if getattr(spec, name) != value}
+    lr = float(fix.get("lr", spec.lr))
+    if spec.scheduler == "CosineAnnealingLR" and lr <= spec.eta_min:
+        fix["eta_min"] = 0.0
+    return replace(finding, fix=fix)
 
 
 def _nan(rows: Sequence[Mapping[str, Any]], facts: Facts) -> Finding:
@@ -98,7 +107,7 @@ def _nan(rows: Sequence[Mapping[str, Any]], facts: Facts) -> Finding:
         text = "The loss is no number before the first step: the inputs are too large for these weights. Normalise them."
         fix: dict[str, Value] = {"init": "default"}
         if isinstance(spec, Spec):
-            fix["normalise"] = "standard"
+            fix |= {"normalise": "standard", "normalise_target": True}
         return Finding("nan", text, {"epoch": epoch}, fix)
     lr = rows[-1]["lr"]
     fix = {"lr": _lower(spec), "clip": spec.clip or 1.0}
@@ -114,10 +123,14 @@ def _divergence(rows: Sequence[Mapping[str, Any]], facts: Facts) -> Finding | No
     best = min(row["train_loss"] for row in rows[-200:])
     if len(rows) < 3 or last < 2 * first or last < 3 * best * (best < first) or last < 1e-3:
         return None
-    fix = {"lr": _lower(facts.spec)}
+    fix: dict[str, Value] = {"lr": _lower(facts.spec)}
+    advice = f"Take lr = {fix['lr']:g}"
+    if isinstance(facts.spec, Spec) and facts.spec.normalise == "none":
+        fix["normalise"] = "standard"
+        advice += ", and normalise the inputs"
     text = (
         f"The training loss rose from {first:.3g} to {last:.3g} instead of falling: each step overshoots. "
-        f"Take lr = {fix['lr']:g}."
+        f"{advice}."
     )
     return Finding("divergence", text, {"first": first, "last": last, "lr": facts.spec.lr}, fix)
 
@@ -178,9 +191,12 @@ def _plateau(rows: Sequence[Mapping[str, Any]], facts: Facts) -> Finding | None:
     elif facts.spec.optimizer == "SGD" and facts.spec.momentum < 0.9:
         fix = {"momentum": 0.9}
         advice = "Take momentum = 0.9"
-    else:
+    elif facts.spec.optimizer != "Adam" or facts.spec.lr != _usual(facts.spec):
         fix = {"optimizer": "Adam", "lr": 0.01, "momentum": 0.0, "nesterov": False}
         advice = "Take Adam with lr = 0.01"
+    else:
+        fix = facts.spec.wider()
+        advice = "Take more units, or data that tells more about the target"
     if (
         isinstance(facts.spec, Spec)
         and not facts.spec.layers.strip()
@@ -206,7 +222,11 @@ def _overfitting(rows: Sequence[Mapping[str, Any]], facts: Facts) -> Finding | N
     rising = val > 1.1 * losses[best] and val - losses[best] > 0.02 * abs(losses[0])
     if len(rows) - best < 6 or not rising or train > min(0.6 * val, rows[best]["train_loss"]):
         return None
-    fix: dict[str, Value] = {"patience": 10, "weight_decay": max(0.01, facts.spec.weight_decay)}
+    spec = facts.spec
+    fix: dict[str, Value] = {
+        "patience": min(spec.patience or 10, 10),
+        "weight_decay": min(max(0.01, 3 * spec.weight_decay), 10.0),
+    }
     text = (
         f"The validation loss was best at epoch {rows[best]['epoch']:g} ({losses[best]:.3g}) and is {val:.3g} now, while "
         f"the training loss fell to {train:.3g}: the network learns its rows by heart. Stop early, decay weights, or "
@@ -238,7 +258,7 @@ def _saturation(facts: Facts) -> Finding | None:
     fix: dict[str, Value] = {"init": "xavier_uniform"}
     if isinstance(spec, Spec) and spec.normalise == "none":
         fix["normalise"] = "standard"
-    elif spec.lr > 0.01:
+    elif spec.lr > 0.01 or spec.init == fix["init"]:
         fix["lr"] = _lower(spec)
     text = (
         f"{worst.saturated:.0%} of the values in {worst.name} lie at the flat ends of {worst.activation}, where "

@@ -133,7 +133,9 @@ class _Session:
         if now < self.next_visit and not run.over:
             return []
         self.next_visit = now + DOCTOR_SECONDS
-        facts = doctor.Facts(run.spec, self.counts, run.data.classes, self.pictures.looked)
+        facts = doctor.Facts(
+            run.spec.as_it_stands(), self.counts, run.data.classes, self.pictures.looked
+        )
         found = doctor.diagnose(run.course_so_far(), facts)
         before, self.findings = self.findings, found
         if [f.name for f in before] == [f.name for f in found]:

@@ -9,6 +9,7 @@ import pandas as pd
 import torch
 
 from models.core.spec import SpecError
+from models.data.wording import shown
 from models.training import evaluation
 from models.training.run import Run
 
@@ -32,9 +33,13 @@ def predict(run: Run, rows: Any) -> Mapping[str, Any]:
     if len(rows) > MAX_ROWS:
         raise SpecError(f"{len(rows)} rows are too many at once; the most is {MAX_ROWS}.")
     x = run.data.transform(_table(run, rows)).float()
-    bad = (~x.isfinite()).any(dim=1).nonzero().flatten().tolist()
+    bad = (~x.isfinite()).nonzero().tolist()
     if bad:
-        raise SpecError(f"Row {bad[0] + 1} has a value that is missing or no number. Fill it in.")
+        row, column = bad[0]
+        raise SpecError(
+            f"Row {row + 1} has a value that is missing or no number in column {shown(run.data.sources[column])}. "
+            "Fill it in."
+        )
     output = evaluation.outputs(run, x)
     if run.data.task == "regression":
         values = output[:, 0] * run.data.target_scale + run.data.target_shift

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Self
 
 from models.core import spec as core
 from models.core.spec import SpecError, knob
@@ -148,9 +149,21 @@ class RunSpec(core.Spec):
                 "label_smoothing",
             )
 
+    def as_it_stands(self) -> Self:
+        """The settings with what was changed while the run lived in place of what it began with."""
+        now = {c.name: c.value for c in changes.parse(self.changes) if c.name in changes.LIVE}
+        try:
+            return self.replace(**now)
+        except SpecError:  # a rate below the schedule's lowest: only a run under way can have it
+            return self
+
     def leaky(self) -> dict[str, core.Value]:
         """The settings that put LeakyReLU in place of ReLU, for units that have died."""
         raise NotImplementedError
+
+    def wider(self) -> dict[str, core.Value]:
+        """The settings of a larger network; none where it is not made of a layer list, or is as wide as can be."""
+        return {}
 
 
 @dataclass(frozen=True)
@@ -180,3 +193,8 @@ class Spec(RunSpec, TableSpec):
         layers = network.parse(self.layers, self.activation)
         text = ", ".join(layer.text().replace(" relu", " leakyrelu") for layer in layers)
         return {"layers": text}
+
+    def wider(self) -> dict[str, core.Value]:
+        layers = network.parse(self.layers, self.activation)
+        twice = [replace(one, units=min(2 * one.units, network.MAX_UNITS)) for one in layers]
+        return {"layers": ", ".join(layer.text() for layer in twice)}

@@ -134,13 +134,16 @@ class WorkerControl(Control):
         return left
 
     def rate(self) -> tuple[float | None, float | None]:
-        """Epochs and samples per second over about the last second in which the run was moving."""
+        """Epochs and samples per second over about the last second in which the run was moving; at most the chosen speed."""
         if len(self._pace) < 2:
             return None, None
         (start, epoch, samples), (end, last_epoch, last_samples) = self._pace[0], self._pace[-1]
         seconds = end - start
         if seconds <= 0 or last_epoch <= epoch:
             return None, None
+        seconds = max(
+            seconds, self._interval * (last_epoch - epoch)
+        )  # slow motion waits in between
         per_second = (last_samples - samples) / seconds if last_samples > samples else None
         return (last_epoch - epoch) / seconds, per_second
 
