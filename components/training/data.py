@@ -32,7 +32,9 @@ def tab(topic: Topic[Spec], run: Followed[Spec], spec: Spec) -> None:
             panel.draw("normalise_target")
         panel.draw("data_seed")
         if spec.data.startswith("upload:"):
-            with st.expander("How the file is read"):
+            with st.expander(  # which stays open when a complaint moves it down
+                "How the file is read", key=f"{topic.page}-open-file", on_change="rerun"
+            ):
                 panel.draw("separator", "encoding", "header", "decimal", "column_kinds")
     with right:
         if spec.data in bundled.BUNDLED:
