@@ -188,6 +188,9 @@ def test_dates_become_days(written: str, days: float, tmp_path: Path) -> None:
     found, columns = read(f"d,x\n{written},1\n{written},2\n", tmp_path)
     assert columns["d"] == [days, days]
     assert kinds(found)["d"] == "date"
+    assert ("float32: times are off" in found.notes[0]) == (":" in written)
+    half_step = np.spacing(np.float32(20_000)) / 2 * 86_400  # seconds, in our years
+    assert 60 < half_step < 90
 
 
 def test_words_in_a_number_column_are_named_by_column_and_row(tmp_path: Path) -> None:

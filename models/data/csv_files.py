@@ -542,8 +542,10 @@ def _decode(
             if name in kinds or len(words) <= 0.1 * present:
                 dates[name] = format
                 table[name] = days
+                rounded = ", as float32: times are off by up to a minute and a half"
                 notes.append(
                     f"column {shown(name)}: dates written as {format} became days since 1 January 1970"
+                    + rounded * ("%H" in format)
                 )
                 if len(words):
                     notes.append(

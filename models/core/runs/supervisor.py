@@ -604,9 +604,10 @@ class Supervisor:
                 f"{position} of {len(line)} waiting."
             )
         elif position:
+            live = sum(other.live for other in self._runs.values())
             message = (
                 f"Waiting for a free place: {position} of {len(self._queue)}. "
-                f"{sum(other.live for other in self._runs.values())} runs are live on this server."
+                f"Live on this server: {live} {'run' if live == 1 else 'runs'}."
             )
         elif run.state == "paused" and not run.parked and run.live:
             message = "Pauses after this batch."
