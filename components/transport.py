@@ -137,6 +137,13 @@ def current(topic: Topic[Any]) -> str:
     return run
 
 
+def notes(followed: Followed[Any]) -> None:
+    """Draw what just happened to the run. A place of its own: when they go, what stands below does not move up and begin anew."""
+    with st.container():
+        for note in followed.notes:
+            st.info(note, icon=":material/info:")
+
+
 def say(topic: Topic[Any], sentence: str) -> None:
     """A sentence that the page shows until the next action."""
     _Mind.of(topic.page).say(sentence)

@@ -14,8 +14,7 @@ projector = lesson.page(
     TOPIC.page, "Training", "Watch a network learn. Change anything while it runs."
 )
 panel, spec, run = steer.now(TOPIC)
-for note in run.notes:
-    st.info(note, icon=":material/info:")
+transport.notes(run)
 transport.bar(TOPIC, spec, device=steer.device(TOPIC.page))
 stage = st.container(key="training-stage")
 turn = st.session_state[f"{TOPIC.page}:turn"] = st.session_state.get(f"{TOPIC.page}:turn", 0) + 1

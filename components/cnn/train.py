@@ -26,7 +26,8 @@ def show(topic: Topic[cnn.Spec], projector: bool) -> None:
         steer.live_widgets(panel)
         _augmentation(panel)
         steer.learning(panel, "classification")
-    panel.complain()
+    with st.container():  # in one place: what stands below does not move when a complaint goes
+        panel.complain()
     spec = panel.spec
     if sets.missing(spec.data):
         return
@@ -38,8 +39,7 @@ def show(topic: Topic[cnn.Spec], projector: bool) -> None:
     run = transport.follow(topic, spec, device=device)
     if run.run:
         st.session_state[f"{topic.page}:last"] = run.run
-    for note in run.notes:
-        st.info(note, icon=":material/info:")
+    transport.notes(run)
     transport.bar(topic, spec, device=device)
     with lesson.stage():
         _pictures(topic, run, spec, projector)

@@ -62,8 +62,9 @@ def _asked(values: Mapping[str, Any]) -> tuple[str | None, int]:
 def now(topic: Topic[Spec]) -> tuple[Panel[Spec], Spec, Followed[Spec]]:
     """The settings as the widgets have them, those in effect, and the run that goes with them."""
     panel = controls.panel(Spec, topic.page, choices=fitting(topic.page))
-    panel.complain()
-    spec = dataset_picker.ready(panel, panel.spec)
+    with st.container():  # in one place: what stands below does not move when a complaint goes
+        panel.complain()
+        spec = dataset_picker.ready(panel, panel.spec)
     return panel, spec, transport.follow(topic, spec, device=device(topic.page))
 
 

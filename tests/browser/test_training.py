@@ -179,7 +179,16 @@ def test_scrubbing_shows_the_past_and_continues_from_there(visit: Visit):
     page.get_by_role("button", name="continue from here").click()
     state(page, "paused")
     expect(bar(page)).to_have_attribute("data-epoch", "3")
-    expect(page.get_by_text("Training stands at the end of epoch 3 again")).to_be_visible()
+    said = page.get_by_text("Training stands at the end of epoch 3 again")
+    expect(said).to_be_visible()
+    harness.idle(page)
+    views = [bar(page), page.locator(".st-key-training-plane .view")]
+    marked = [view.evaluate_handle("view => (view.marked = true, view)") for view in views]
+    press(page, "Batch")
+    expect(said).to_have_count(0)
+    harness.idle(page)
+    for view, before in zip(views, marked, strict=True):  # the sentence goes, nothing begins anew
+        assert view.evaluate("(view, before) => view === before && view.marked", before)
 
 
 def test_a_link_shows_the_same_run_in_another_browser_which_cannot_steer_it(
