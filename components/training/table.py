@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import time
 from typing import Any
@@ -202,18 +203,21 @@ def _race(topic: Topic[Any], spec: RunSpec) -> None:
     names = [name for name in knobs(type(spec)) if name not in ("changes", "data", "edits")]
     with st.container(horizontal=True, vertical_alignment="bottom"):
         name = st.selectbox("Setting", names, names.index("lr"), key=f"{topic.page}-race-setting")
-        texts = st.text_input(
-            "Two to four values, separated by ;",
-            key=f"{topic.page}-race-values-{name}",
-            value=_proposal(spec, name),
-        )
-        started = st.button("Race", key=f"{topic.page}-race", icon=":material/sports_score:")
-    lanes: dict[str, str] = st.session_state.setdefault(f"{topic.page}:race", {})
-    if started:
-        try:
-            _start_race(topic, spec, name, texts, lanes)
-        except (SpecError, RunError) as error:
-            lesson.problem("No race", str(error))
+        values, proposal = f"{topic.page}-race-values-{name}", _proposal(spec, name)
+        st.text_input("Two to four values, separated by ;", key=values, value=proposal)
+        race: dict[str, dict[str, str]] = st.session_state.setdefault(f"{topic.page}:race", {})
+
+        @session.whole
+        def start() -> None:
+            try:
+                _start_race(topic, spec, name, st.session_state.get(values, proposal), race)
+            except (SpecError, RunError) as error:
+                st.session_state[f"{topic.page}:race-error"] = str(error)
+
+        st.button("Race", key=f"{topic.page}-race", icon=":material/sports_score:", on_click=start)
+    if text := session.told(f"{topic.page}:race-error"):
+        lesson.problem("No race", text)
+    lanes = race.get("lanes", {})
     if not lanes:
         return
     for (label, id), column in zip(lanes.items(), st.columns(len(lanes)), strict=True):
@@ -240,22 +244,23 @@ def _proposal(spec: RunSpec, name: str) -> str:
 
 
 def _start_race(
-    topic: Topic[Any], spec: RunSpec, name: str, texts: str, lanes: dict[str, str]
+    topic: Topic[Any], spec: RunSpec, name: str, texts: str, race: dict[str, dict[str, str]]
 ) -> None:
+    """Start the runs, then put them in place all at once: another run of the page may be drawing at the same time."""
     values = list(dict.fromkeys(t.strip() for t in texts.split(";") if t.strip()))
     if not 2 <= len(values) <= 4:
         raise SpecError(
             f"A race takes two to four different values, separated by ;. These are {len(values)}."
         )
-    client, me = session.client(), session.owner()
+    client, me, speed = session.client(), session.owner(), transport.speed(topic.page)
     specs = {
         f"{name} = {t}": spec.replace(**{name: from_text(type(spec), name, t)}) for t in values
     }
-    for id in lanes.values():
-        try:
+    lanes = {
+        label: client.start(topic.module, one, owner=me, speed=speed)
+        for label, one in specs.items()
+    }
+    before, race["lanes"] = race.get("lanes", {}), lanes
+    for id in before.values():
+        with contextlib.suppress(RunError, PermissionError):  # it has ended, or is gone
             client.stop(id, me)
-        except (RunError, PermissionError):
-            continue
-    lanes.clear()
-    for label, one in specs.items():
-        lanes[label] = client.start(topic.module, one, owner=me, speed=transport.speed(topic.page))
