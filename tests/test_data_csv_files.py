@@ -156,7 +156,9 @@ def test_column_kinds_are_found_out_and_can_be_corrected(tmp_path: Path) -> None
         "b": "category",
     }
     assert columns["day"][:2] == [19723, 19724]
-    found, columns = read(text, tmp_path, CsvOptions(kinds="zip=category,id=number,day=category"))
+    found, columns = read(
+        text, tmp_path, CsvOptions(column_kinds="zip=category,id=number,day=category")
+    )
     assert kinds(found) | {"note": "", "void": ""} == {
         "id": "number",
         "zip": "category",
@@ -167,9 +169,9 @@ def test_column_kinds_are_found_out_and_can_be_corrected(tmp_path: Path) -> None
     }
     assert columns["zip"][:3] == ["00", "01", "02"]
     with pytest.raises(SpecError, match="no such column"):
-        read(text, tmp_path, CsvOptions(kinds="nowhere=number"))
+        read(text, tmp_path, CsvOptions(column_kinds="nowhere=number"))
     with pytest.raises(SpecError, match="set to dates"):
-        read(text, tmp_path, CsvOptions(kinds="note=date"))
+        read(text, tmp_path, CsvOptions(column_kinds="note=date"))
 
 
 @pytest.mark.parametrize(
@@ -343,7 +345,9 @@ def test_a_written_table_is_read_back(
         separator={",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}[separator],
         decimal={".": "point", ",": "comma"}[decimal],
         header="yes",
-        kinds=",".join(f"{n}={'number' if i % 2 else 'category'}" for i, n in enumerate(names)),
+        column_kinds=",".join(
+            f"{n}={'number' if i % 2 else 'category'}" for i, n in enumerate(names)
+        ),
     )
     _, found = read(out.getvalue().encode(encoding), tmp_path_factory.mktemp("csv"), chosen)
     expected = {

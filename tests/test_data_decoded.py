@@ -44,7 +44,8 @@ def test_what_is_decoded_is_what_was_read(planets: str) -> None:
 
 def test_other_options_are_another_table(planets: str) -> None:
     moons = {
-        c.name: c.kind for c in decoded.profile(planets, CsvOptions(kinds="moons=category")).columns
+        c.name: c.kind
+        for c in decoded.profile(planets, CsvOptions(column_kinds="moons=category")).columns
     }["moons"]
     assert moons == "category"
     assert {c.name: c.kind for c in decoded.profile(planets).columns}["moons"] == "number"

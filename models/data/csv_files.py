@@ -19,6 +19,7 @@ import pandas as pd
 
 from models.core.spec import SpecError
 from models.data import steps, tables, workspace
+from models.data.decisions import Choice, Decision
 from models.data.tables import Column
 from models.data.wording import count, dict_literal, literal, names_text, shown
 
@@ -80,17 +81,23 @@ MISSING = frozenset(
 class CsvOptions:
     """How to read a CSV, as far as the learner says; "auto" is found out from the file.
 
-    `kinds` sets the kinds of single columns: `name=kind, other=kind`.
+    The fields of `tabular.TableSpec` and `profiling.Spec` have the same names. `column_kinds` sets the kinds of single
+    columns: `name=kind, other=kind`.
     """
 
     separator: str = "auto"
     encoding: str = "auto"
     header: str = "auto"
     decimal: str = "auto"
-    kinds: str = ""
+    column_kinds: str = ""
 
 
 AUTO = CsvOptions()
+
+
+def options_of(spec: Any) -> CsvOptions:
+    """How to read a table, out of a spec that has the fields of `CsvOptions`."""
+    return CsvOptions(*(getattr(spec, field.name) for field in dataclasses.fields(CsvOptions)))
 
 
 @dataclass(frozen=True)
@@ -106,6 +113,7 @@ class Profile:
         dates: the format of each date column, by name.
         mended: number columns that also hold words, which count as missing.
         notes: everything noticed on the way, a sentence each.
+        decisions: how the file is read, each with the setting that decides otherwise.
         head: the first rows as the file writes them.
     """
 
@@ -121,6 +129,7 @@ class Profile:
     dates: dict[str, str]
     mended: tuple[str, ...]
     notes: tuple[str, ...]
+    decisions: tuple[Decision, ...]
     head: tuple[tuple[str, ...], ...]
 
 
@@ -194,7 +203,7 @@ def _read_csv(
     path: Path, name: str, title: str, options: CsvOptions
 ) -> tuple[Profile, pd.DataFrame]:
     size = path.stat().st_size
-    kinds = tables.parse_kinds(options.kinds)
+    kinds = tables.parse_kinds(options.column_kinds)
     encoding = _encoding(path, size, title, options.encoding)
     sample, whole = _sample(path, size, encoding)
     separator = (
@@ -277,9 +286,50 @@ def _read_csv(
         dates=dates,
         mended=tuple(mended),
         notes=tuple(notes),
+        decisions=_decisions(encoding, separator, header, decimal, len(names)),
         head=head,
     )
     return found, table
+
+
+def _decisions(
+    encoding: str, separator: str, header: bool, decimal: str, width: int
+) -> tuple[Decision, ...]:
+    def others(choices: Sequence[str], now: str) -> tuple[Choice, ...]:
+        return tuple(Choice(c, c) for c in choices if c not in ("auto", now))
+
+    part = _NAMES.get(separator, separator)
+    sign = "comma" if decimal == "," else "point"
+    head = "yes" if header else "no"
+    named = (
+        f"the first line names the {count(width, 'column')}"
+        if header
+        else "no line names the columns"
+    )
+    return (
+        Decision(
+            "encoding",
+            f"written in {encoding}",
+            "encoding",
+            others(ENCODINGS, encoding),
+            short=encoding,
+        ),
+        Decision(
+            "separator",
+            f"columns are parted by a {part}",
+            "separator",
+            others(SEPARATORS, part),
+            short=part,
+        ),
+        Decision("header", named, "header", others(HEADERS, head), short=f"header: {head}"),
+        Decision(
+            "numbers",
+            f"decimals are written with a {sign}",
+            "decimal",
+            others(DECIMALS, sign),
+            short=f"decimal {sign}",
+        ),
+    )
 
 
 def _encoding(path: Path, size: int, title: str, chosen: str) -> str:
@@ -723,6 +773,7 @@ _UNREADABLE = (
     pd.errors.ParserWarning,
 )
 _CHARACTERS = {"comma": ",", "semicolon": ";", "tab": "\t", "bar": "|"}
+_NAMES = {sign: name for name, sign in _CHARACTERS.items()}
 _DECIMALS = {"point": ".", "comma": ","}
 _POINT_FLOAT = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 _COMMA_FLOAT = re.compile(r"[+-]?(\d+,?\d*|,\d+)([eE][+-]?\d+)?", re.ASCII)

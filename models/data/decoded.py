@@ -16,13 +16,13 @@ import numpy as np
 import pandas as pd
 
 from models.core.spec import SpecError
-from models.data import csv_files, workspace
+from models.data import csv_files, decisions, workspace
 from models.data.csv_files import AUTO, CsvOptions, Profile
 from models.data.tables import Column
 from models.data.wording import shown
 
 MAX_WORDS = 100_000  # different words of a column that is kept decoded
-CACHE_VERSION = 1
+CACHE_VERSION = 2
 
 
 def profile(id: str, options: CsvOptions = AUTO) -> Profile:
@@ -52,7 +52,10 @@ def remembered(id: str, options: CsvOptions = AUTO) -> Profile | None:
         columns = tuple(Column(**{**c, "examples": tuple(c["examples"])}) for c in known["columns"])
         tuples = {name: tuple(known[name]) for name in ("named", "mended", "notes")}
         head = tuple(map(tuple, known["head"]))
-        return Profile(**{**known, **tuples, "columns": columns, "head": head})
+        decided = decisions.restored(known["decisions"])
+        return Profile(
+            **{**known, **tuples, "columns": columns, "head": head, "decisions": decided}
+        )
     except (OSError, ValueError, KeyError, TypeError):  # not there, or damaged from outside
         return None
 

@@ -37,7 +37,5 @@ def run(spec: Spec, *, device: str = "cpu") -> Result:
     Raises:
         SpecError: the upload is not on this server, or it is no table.
     """
-    options = csv_files.CsvOptions(
-        spec.separator, spec.encoding, spec.header, spec.decimal, spec.column_kinds
-    )
+    options = csv_files.options_of(spec)
     return decoded.profile(spec.data.removeprefix("upload:"), options)

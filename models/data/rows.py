@@ -51,13 +51,13 @@ def read(spec: TableSpec, content: bytes, name: str) -> pd.DataFrame:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "content"
         path.write_bytes(content)
-        how = dataclasses.replace(spec.csv, kinds="")
+        how = dataclasses.replace(spec.csv, column_kinds="")
         _, table = csv_files.read_csv(path, name, how)
         if spec.data in toy.TOYS:
             return table
         known = {c.name: c for c in tabular.plan(spec).columns}
         kinds = [f"{n}={_kind(known[n])}" for n in table if n in known and known[n].kind != "empty"]
-        how = dataclasses.replace(how, kinds=tables.comma_text(kinds))
+        how = dataclasses.replace(how, column_kinds=tables.comma_text(kinds))
         return csv_files.read_csv(path, name, how)[1]
 
 

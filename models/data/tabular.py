@@ -102,9 +102,7 @@ class TableSpec(Spec):
     @property
     def csv(self) -> csv_files.CsvOptions:
         """How to read an uploaded table."""
-        return csv_files.CsvOptions(
-            self.separator, self.encoding, self.header, self.decimal, self.column_kinds
-        )
+        return csv_files.options_of(self)
 
     def check(self) -> None:
         if not (
