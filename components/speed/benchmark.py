@@ -13,7 +13,7 @@ from components.figures import speed as figures
 from components.speed import measure
 from components.speed.measure import Found
 from components.views.figure import figure
-from models.speed import Spec, verdict
+from models.speed import Spec, flops, verdict
 
 PHASES = ("forward", "forward + backward", "full step")
 
@@ -71,6 +71,8 @@ def _headline(
         f"its first call took {verdict.duration(step['first'])}. **{ruling['text']}**"
     )
     measure.busy(told)
+    if missing := flops.left_out(told["uncounted"]):
+        st.caption(missing)
 
 
 def _per_call(told: Mapping[str, Any]) -> dict[str, list[float]]:
@@ -91,7 +93,7 @@ def _points(samples: Mapping[str, Any], told: Mapping[str, Any]) -> dict[str, tu
 def _table(spec: Spec, samples: Mapping[str, Any], told: Mapping[str, Any]) -> pd.DataFrame:
     rows = []
     for name, one in samples.items():
-        flops, moved = told["flops"][name], told["moved"][name]
+        work, moved = told["flops"][name], told["moved"][name]
         rows.append(
             {
                 "what": name,
@@ -100,9 +102,9 @@ def _table(spec: Spec, samples: Mapping[str, Any], told: Mapping[str, Any]) -> p
                 "blocks": one["count"],
                 "first call": verdict.duration(one["first"]),
                 "samples/s": f"{spec.batch_size / one['median']:,.0f}",
-                "FLOPs": verdict.quantity(flops, ""),
-                "FLOP/s": verdict.quantity(flops / one["median"], "FLOP/s"),
-                "of the ceiling": f"{flops / one['median'] / told['ceilings']['flops']:.1%}",
+                "FLOPs": verdict.quantity(work, ""),
+                "FLOP/s": verdict.quantity(work / one["median"], "FLOP/s"),
+                "of the ceiling": f"{work / one['median'] / told['ceilings']['flops']:.1%}",
                 "bytes/s": verdict.quantity(moved / one["median"], "B/s"),
             }
         )

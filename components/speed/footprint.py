@@ -13,7 +13,7 @@ from components.figures import speed as figures
 from components.speed import measure
 from components.speed.measure import Found
 from components.views.figure import figure
-from models.speed import subject, verdict
+from models.speed import flops, subject, verdict
 
 
 def draw(found: Found) -> None:
@@ -31,6 +31,8 @@ def draw(found: Found) -> None:
         f"**{most[0]}**, {verdict.size(most[1])}."
     )
     measure.busy(told)
+    if missing := flops.left_out(told["uncounted"]):
+        st.caption(missing)
     with lesson.stage():
         left, right = st.columns([3, 2], gap="medium")
         with left:
