@@ -114,3 +114,34 @@ def test_two_classes_have_an_output_each():
 def test_small_pictures_train_on_one_thread():
     assert cnn.threads(cnn.Spec()) == 1
     assert cnn.threads(cnn.Spec(network="resnet18", image_size=64)) > 1
+
+
+NORMED = "conv 8 3 padding=1, batch_norm, relu, max_pool 2, flatten, linear"
+
+
+@pytest.mark.parametrize("batch_size", [7, 17])
+def test_a_last_batch_of_one_picture_trains_with_a_norm_over_its_pixels(batch_size):
+    """120 training pictures: 17 batches of 7 and one picture, or 7 of 17 and one."""
+    spec = SMALL.replace(network="own list", layers=NORMED, batch_size=batch_size, epochs=1)
+    run = Run(spec, plan=topic.plan(spec))
+    assert len(run.x) % batch_size == 1
+    while not run.over:
+        run.batch()
+    assert all(p.isfinite().all() for p in run.model.parameters())
+
+
+@pytest.mark.parametrize(
+    "layers",
+    [
+        "conv 4 8, batch_norm, relu, flatten, linear",
+        "flatten, linear 16, batch_norm, relu, linear",
+    ],
+)
+def test_a_norm_that_finds_one_value_per_channel_is_refused_as_pytorch_refuses_it(layers):
+    spec = SMALL.replace(network="own list", layers=layers, batch_size=17)
+    with pytest.raises(SpecError, match="Batch norm needs at least 2"):
+        Run(spec, plan=topic.plan(spec))
+    with seeded(0), pytest.raises(ValueError, match="more than 1 value per channel"):
+        network.build(spec).train()(torch.zeros(1, 1, 8, 8))
+    fits = spec.replace(batch_size=16)
+    Run(fits, plan=topic.plan(fits)).batch()

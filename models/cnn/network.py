@@ -5,7 +5,9 @@ from __future__ import annotations
 import inspect
 from typing import Any
 
+import torch
 from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from models.cnn import architecture
 from models.cnn.spec import Spec
@@ -35,6 +37,21 @@ def build(spec: Spec) -> nn.Module:
     if weight is not None:
         initialise(model, weight.build)
     return model
+
+
+def needs_two(model: nn.Module, shape: tuple[int, ...]) -> bool:
+    """Whether a training step on one picture of this (C, H, W) fails: a batch norm that finds one value per channel.
+
+    Asked of PyTorch itself, on the meta device; the model stays there. BatchNorm2d averages over the pixels of a
+    single picture, too, so only maps of 1 × 1 and BatchNorm1d need a second one.
+    """
+    if not any(isinstance(layer, _BatchNorm) for layer in model.modules()):
+        return False
+    try:
+        model.to("meta").train()(torch.empty(1, *shape, device="meta"))
+    except ValueError:  # Expected more than 1 value per channel when training
+        return True
+    return False
 
 
 def bare(spec: Spec) -> nn.Module:

@@ -37,14 +37,15 @@ def plan(spec: Spec) -> Plan:
     split = data.prepare(spec)
     with torch.random.fork_rng(devices=[]):
         model = network.build(spec)  # says what does not fit before anything starts
-    kinds = [type(layer).__name__ for layer in model.modules()]
+        kinds = [type(layer).__name__ for layer in model.modules()]
+        batch_norm = network.needs_two(model, (spec.channels, *spec.size))
     amount = augmentation(spec)
     return Plan(
         split,
         _loss(spec, split),
         lambda: network.build(spec),
         random="Dropout" in kinds,
-        batch_norm=any(kind.startswith("BatchNorm") for kind in kinds),
+        batch_norm=batch_norm,
         augment=partial(augment.augment, **amount) if amount else None,
         evaluated=EVALUATED,
     )
