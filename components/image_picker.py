@@ -46,7 +46,7 @@ def pick(key: str, current: str, first: str = "china") -> None:
         key=f"{key}:file",
         on_change=_take,
         args=(key, f"{key}:file"),
-        help="PNG, JPEG, WebP, GIF, BMP or TIFF; any size up to 50 megapixels. It stays on this server.",
+        help=f"{images.NAMED}; any size up to 50 megapixels. It stays on this server.",
     )
     paste(key=f"{key}-paste", on_paste=lambda data: keep(key, data, "pasted.png"))
     with st.container(horizontal=True):
@@ -91,9 +91,7 @@ def keep(key: str, data: bytes, name: str) -> None:
 
 
 def _is_picture(name: str) -> bool:
-    return name.lower().endswith(
-        (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".ppm")
-    )
+    return name.lower().endswith(images.ENDINGS)
 
 
 def _name_of(value: str) -> str:

@@ -227,15 +227,13 @@ def numbers(result: Result) -> dict[str, float]:
     }
 
 
-def to_code(spec: Spec, filename: str = "") -> str:
+def to_code(spec: Spec) -> str:
     """The same picture and kernel as plain PyTorch; an own picture is read from the script's folder."""
     layers = sequence(spec)
     kernels = [
         _turned(spec, make_kernel(layer)).tolist() for layer in (layers[0], *layers[spec.layers :])
     ]
-    opened = images.BUNDLED_CODE.get(
-        spec.image, f"image = Image.open({filename or 'picture.png'!r})"
-    )
+    opened = images.code(spec.image)
     step = f"x = apply_kernel(x, kernel, {spec.stride}, {spec.dilation}, {spec.padding_mode!r})"
     if spec.relu:
         step += ".relu()"
@@ -243,7 +241,7 @@ def to_code(spec: Spec, filename: str = "") -> str:
         f"{spec.kernel} over a picture",
         [
             "import numpy as np\nimport torch\nfrom PIL import Image, ImageOps\nfrom torch.nn import functional as F",
-            export.source(images.to_tensor),
+            export.source(*images.TO_TENSOR),
             export.source(apply_kernel),
             f"{opened}\nx = to_tensor(image, gray={spec.gray}, longest={spec.longest})  # (C, H, W)",
             "kernels = [\n"

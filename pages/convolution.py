@@ -217,9 +217,8 @@ def show_picture() -> None:
         )
         st.dataframe(result.kernel.numpy().round(4), hide_index=True, width="content")
         st.markdown("##### Code")
-        name = _name(spec.image)
         code_panel.show(
-            filters.to_code(spec, name),
+            filters.to_code(spec),
             name="filters",
             spec=spec,
             page="convolution",
@@ -250,12 +249,6 @@ def _kernel_grid(spec: filters.Spec) -> None:
                 take(number_grid.resized(rows, height, width))
 
             st.number_input(label, 1, 31, size[axis], key=key, on_change=session.whole(resize))
-
-
-def _name(image: str) -> str:
-    if image in images.BUNDLED:
-        return ""
-    return workspace.file_name(workspace.about(image.removeprefix("upload:")).name, ".png")
 
 
 @st.cache_data(max_entries=32, show_spinner=False)

@@ -36,6 +36,20 @@ def packed(files: Mapping[str, bytes]) -> bytes:
     return out.getvalue()
 
 
+def packed_in(page: str, files: Mapping[str, bytes]) -> bytes:
+    """A zip whose names are in this code page and do not say so, as old systems pack them."""
+
+    class Silent(zipfile.ZipInfo):
+        def _encodeFilenameFlags(self) -> tuple[bytes, int]:
+            return self.filename.encode(page), self.flag_bits & ~0x800
+
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        for name, data in files.items():
+            archive.writestr(Silent(name), data)
+    return out.getvalue()
+
+
 def kept(files: Mapping[str, bytes], owner: str = "") -> str:
     """The `data` of a set that has been taken in: "upload:<id>"."""
     id = workspace.put(packed(files), "set.zip")

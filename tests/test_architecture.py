@@ -35,7 +35,10 @@ def rule(*always: str, lazily: tuple[str, ...] = ()) -> Rule:
     return Rule(frozenset(always), frozenset(lazily))
 
 
-_SELDOM = ("torchinfo", "simpleeval", "safetensors", "tensorboard", "nbformat", "psutil", "pyarrow")
+_SELDOM = (
+    *("torchinfo", "simpleeval", "safetensors", "tensorboard", "nbformat", "psutil", "pyarrow"),
+    *("charset_normalizer", "pillow_heif"),
+)
 
 # The longest matching folder or file decides.
 RULES = {

@@ -9,6 +9,7 @@ import struct
 import tarfile
 import tempfile
 import zipfile
+import zlib
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from hypothesis import strategies as st
 
 from models.core.spec import SpecError
 from models.data import archives
+from tests import image_cases
 
 
 def zipped(folder: Path, files: dict[str, bytes], **how: int) -> Path:
@@ -195,6 +197,51 @@ def test_names_in_utf8_that_do_not_say_so_are_read(tmp_path: Path) -> None:
     data = path.read_bytes().replace(b"caf/x.jpg", "é/xx.jpg".encode())
     path.write_bytes(data)
     assert archives.contents(path).members[0].parts == ("é", "xx.jpg")
+
+
+@pytest.mark.parametrize("page", ["cp866", "cp1251", "cp932"])
+def test_names_in_a_code_page_are_read_together_or_as_chosen(page: str, tmp_path: Path) -> None:
+    words = ("猫", "犬の写真") if page == "cp932" else ("кошки", "собаки")
+    path = tmp_path / "a.zip"
+    path.write_bytes(image_cases.packed_in(page, {f"{w}/1.png": b"1" for w in words}))
+    known = archives.contents(path)
+    assert [m.parts[0] for m in known.members] == list(words)
+    assert known.page == page
+    assert archives.contents(path, page="cp437").members[0].parts[0] != words[0]
+    assert archives.contents(zipped(tmp_path, FILES)).page == ""
+
+
+def test_a_tars_names_in_a_code_page_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "a.tar"
+    with tarfile.open(path, "w", encoding="cp866", format=tarfile.GNU_FORMAT) as archive:
+        for name in ("кошки/1.png", "собаки/1.png"):
+            archive.addfile(tarfile.TarInfo(name))
+    assert [m.parts[0] for m in archives.contents(path).members] == ["кошки", "собаки"]
+
+
+def test_the_name_in_the_field_for_unicode_is_taken(tmp_path: Path) -> None:
+    info, name = zipfile.ZipInfo("_____/1.png"), "кошки/1.png".encode()
+    body = struct.pack("<BI", 1, zlib.crc32(b"_____/1.png")) + name
+    info.extra = struct.pack("<HHHHHH", 0x9999, 2, 7, 0x7075, len(body), 0)[:10] + body
+    path = tmp_path / "a.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr(info, b"1")
+    assert archives.contents(path).members[0].parts == ("кошки", "1.png")
+
+
+def test_backslashes_part_folders_also_where_a_folder_stands_alone(tmp_path: Path) -> None:
+    path = zipped(tmp_path, {"cats\\": b"", "cats\\1.png": b"1", "dogs/": b""})
+    known = archives.contents(path)
+    assert [m.parts for m in known.members] == [("cats", "1.png")]
+    assert known.folders == {("cats",), ("dogs",)}
+
+
+@pytest.mark.parametrize(
+    "name", ["__MACOSX/cats/._1.png", "cats/Thumbs.db", "cats/.DS_Store", ".ipynb_checkpoints/1.png", "@eaDir/1.jpg"]
+)  # fmt: skip
+def test_what_systems_leave_behind_is_known(name: str) -> None:
+    assert archives.left_behind(tuple(name.split("/")))
+    assert not archives.left_behind(("cats", "1.png"))
 
 
 @settings(max_examples=40)

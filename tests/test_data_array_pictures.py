@@ -169,3 +169,12 @@ def test_only_arrays_are_told_from_archives_of_other_files(tmp_path: Path) -> No
     ):
         (tmp_path / "file").write_bytes(content)
         assert array_pictures.is_arrays(tmp_path / "file") is arrays
+
+
+def test_twelve_bits_in_numbers_of_sixteen_are_stretched_by_all_pictures() -> None:
+    pictures = np.full((70, 8, 8), 600, np.uint16)
+    pictures[69, 3, 5] = 3644  # long after the first ones
+    card, shown = taken(saved(x=pictures))
+    assert shown[69].max() == 255
+    assert shown[0].max() == 0
+    assert "600 and 3644; 600 to 3644 becomes" in " ".join(card.notes)

@@ -2,9 +2,11 @@
 
 import io
 import struct
+import sys
 import zlib
 
 import numpy as np
+import pillow_heif
 import pytest
 import torch
 from PIL import Image
@@ -125,3 +127,145 @@ def test_bundled_pictures_are_real(name):
     assert pixels.ndim == 3
     assert float(pixels.std()) > 0.1
     assert 0 <= float(pixels.min()) <= float(pixels.max()) <= 1
+
+
+def values_in(mode_dtype, low: float, high: float, **options) -> bytes:
+    """A picture of one bright spot, row 3, column 5, in a field of `low`."""
+    values = np.full((8, 12), low, mode_dtype)
+    values[3, 5] = high
+    form = "PNG" if mode_dtype == np.uint16 else "TIFF"
+    return saved(Image.fromarray(values), form, **options)
+
+
+@pytest.mark.parametrize(("low", "high"), [(600, 3644), (3, 900), (1000, 16_000), (0, 32_000)])
+def test_few_bits_in_a_file_of_sixteen_are_seen_and_said(low: int, high: int) -> None:
+    picture = images.decode(values_in(np.uint16, low, high), gray=True)
+    assert float(picture.pixels.max()) == 1
+    assert float(picture.pixels.min()) == 0
+    assert divmod(int(picture.pixels[0].argmax()), 12) == (3, 5)
+    assert f"values {low}…{high} are stretched to 0…1" in picture.notes[0]
+
+
+def test_all_sixteen_bits_keep_their_brightness_and_the_note_names_the_scale() -> None:
+    picture = images.decode(values_in(np.uint16, 10_000, 40_000), gray=True)
+    assert float(picture.pixels.max()) == pytest.approx(40_000 / 65_535, abs=0.003)
+    assert "10000…40000 of 0…65535" in picture.notes[0]
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "white"), [(0.2, 0.5, 1.0), (0.0, 200.0, 255.0), (0, 1.0, 1.0)]
+)
+def test_floats_on_a_usual_scale_keep_it(low: float, high: float, white: float) -> None:
+    picture = images.decode(values_in(np.float32, low, high), gray=True)
+    assert float(picture.pixels.max()) == pytest.approx(high / white, abs=0.003)
+    assert float(picture.pixels.min()) == pytest.approx(low / white, abs=0.003)
+
+
+@pytest.mark.parametrize(("low", "high"), [(-1000, 3000), (-0.5, 0.5), (1e-6, 2e-6), (0, 1e9)])
+def test_floats_of_any_other_range_are_stretched(low: float, high: float) -> None:
+    picture = images.decode(values_in(np.float32, low, high), gray=True)
+    assert (float(picture.pixels.min()), float(picture.pixels.max())) == (0, 1)
+    assert "stretched" in picture.notes[0]
+
+
+def test_what_is_no_number_takes_no_part_in_the_range_and_is_counted() -> None:
+    values = np.linspace(0.2, 0.8, 16, dtype=np.float32).reshape(4, 4)
+    values[0, :3] = np.nan, np.inf, -np.inf
+    picture = images.decode(saved(Image.fromarray(values), "TIFF"), gray=True)
+    assert picture.pixels[0, 3, 3] == pytest.approx(0.8, abs=0.003)
+    assert picture.pixels[0, 0, :3].tolist() == [1, 1, 1]
+    assert "3 of its 16 values are no numbers" in " ".join(picture.notes)
+    nothing = images.decode(saved(Image.fromarray(np.full((2, 2), np.nan, np.float32)), "TIFF"))
+    assert "None of its values" in nothing.notes[0]
+
+
+def test_a_transparent_value_of_a_grey_picture_of_sixteen_bits_is_white() -> None:
+    data = values_in(np.uint16, 500, 3000, transparency=500)
+    picture = images.decode(data, gray=True)
+    assert float(picture.pixels[0, 0, 0]) == 1
+    assert "Transparent parts are laid over white." in picture.notes
+
+
+def test_unused_transparency_changes_nothing_and_is_not_claimed() -> None:
+    colors = Image.effect_noise((6, 6), 99).convert("RGB")
+    opaque, hidden = colors.convert("RGBA"), colors.convert("RGBA")
+    hidden.putalpha(0)
+    plain = images.decode(saved(colors))
+    for image, words in ((opaque, ""), (hidden, "left out")):
+        picture = images.decode(saved(image))
+        assert torch.equal(picture.pixels, plain.pixels)
+        assert words in " ".join(picture.notes)
+        assert "white" not in " ".join(picture.notes)
+
+
+def test_sixteen_bits_a_colour_are_said_to_become_eight() -> None:
+    rows = b"".join(b"\0" + struct.pack(">6H", *[4000] * 6) for _ in range(2))
+
+    def chunk(kind: bytes, body: bytes) -> bytes:
+        return (
+            struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+        )
+
+    data = (
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", struct.pack(">IIBBBBB", 2, 2, 16, 2, 0, 0, 0))
+        + chunk(b"IDAT", zlib.compress(rows))
+        + chunk(b"IEND", b"")
+    )
+    assert "16 bits a channel are read as 8; its brightest is 15" in images.decode(data).notes[0]
+    assert images.decode(saved(Image.new("RGB", (2, 2)))).notes == ()
+
+
+@pytest.mark.parametrize("size", [900_000, 2_000_000])
+def test_a_large_colour_profile_is_no_damage(size: int) -> None:
+    colors = Image.effect_noise((6, 6), 99).convert("RGB")
+    picture = images.decode(saved(colors, icc_profile=bytes(size)))
+    assert torch.equal(picture.pixels, images.decode(saved(colors)).pixels)
+
+
+def test_a_profile_that_unpacks_to_far_too_much_is_blamed() -> None:
+    with pytest.raises(SpecError, match=r"colour profile .* Save it without"):
+        images.decode(saved(Image.new("RGB", (4, 4)), icc_profile=bytes(20_000_000)))
+
+
+@pytest.mark.parametrize("form", ["HEIF", "AVIF"])
+def test_a_phones_pictures_are_read(form: str) -> None:
+    pillow_heif.register_heif_opener()
+    colors = Image.new("RGB", (64, 32), (200, 30, 60))
+    picture = images.decode(saved(colors, form, quality=95), "IMG_0001")
+    assert tuple(picture.pixels.shape) == (3, 32, 64)
+    expected = torch.tensor([200, 30, 60]) / 255
+    torch.testing.assert_close(picture.pixels.mean((1, 2)), expected, atol=0.03, rtol=0)
+
+
+def test_a_phones_picture_that_cannot_be_read_is_named_with_what_to_do(monkeypatch) -> None:
+    pillow_heif.register_heif_opener()
+    whole = saved(Image.new("RGB", (64, 64)), "HEIF")
+    with pytest.raises(SpecError, match=r"HEIC picture, as an iPhone .* Most Compatible.*JPEG"):
+        images.decode(whole[:24] + bytes(200), "IMG_0001.HEIC")
+    monkeypatch.setattr(images, "_FORMATS", ["PNG"])
+    monkeypatch.setitem(sys.modules, "pillow_heif", None)  # as where it is not installed
+    with pytest.raises(SpecError, match=r"pillow-heif, is not on this server.*JPEG"):
+        images.decode(whole, "IMG_0001.HEIC")
+
+
+@pytest.mark.parametrize(
+    ("start", "words"),
+    [
+        (b"8BPS\0\1", "Photoshop"),
+        (b"%PDF-1.7", "PDF"),
+        (b"\xff\x0a\0\0", "JPEG XL"),
+        (b"\0\0\0 ftypavif\0\0", "AVIF picture: damaged"),
+    ],
+)
+def test_a_kind_of_picture_without_a_reader_is_named(start: bytes, words: str) -> None:
+    with pytest.raises(SpecError, match=f"{words}.*JPEG or PNG"):
+        images.decode(start + bytes(100), "x.jpg")
+
+
+def test_sizes_are_those_of_the_upright_picture() -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 8
+    picture = images.decode(saved(Image.new("RGB", (40, 20)), "JPEG", exif=exif), longest=10)
+    assert picture.size == (20, 40)
+    assert "Reduced from 20 × 40" in " ".join(picture.notes)

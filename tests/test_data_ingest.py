@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pillow_heif
 import pytest
 import torch
 from PIL import Image
 
 from models.core.spec import SpecError
 from models.data import image_folder, image_sets, ingest, workspace
+from tests import image_cases
 
 
 @pytest.fixture(autouse=True)
@@ -215,3 +217,176 @@ def test_the_set_to_begin_with_comes_back_after_it_was_pruned(home: Path) -> Non
             assert {n: made.read(n) for n in made.namelist()} == {
                 n: clean.read(n) for n in clean.namelist()
             }
+
+
+def upright(size: tuple[int, int], orientation: int = 1) -> bytes:
+    """A JPEG that is `size` when it is shown as the camera noted."""
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    stored = size if orientation < 5 else (size[1], size[0])
+    out = io.BytesIO()
+    Image.new("RGB", stored, (90, 90, 200)).save(out, "JPEG", exif=exif)
+    return out.getvalue()
+
+
+def said(card: image_sets.Card) -> str:
+    return " ".join(card.notes)
+
+
+@pytest.mark.parametrize(
+    "hidden", [".ipynb_checkpoints", "cats/.ipynb_checkpoints", "__MACOSX/cats", ".git", "cats/@eaDir"]
+)  # fmt: skip
+def test_hidden_folders_are_no_classes_and_that_is_said(hidden: str) -> None:
+    card = taken({"cats/1.png": RED, "dogs/1.png": BLUE, f"{hidden}/2-checkpoint.png": noise(1)})
+    assert card.classes == {"cats": 1, "dogs": 1}
+    assert card.empty == ()
+    assert "1 file set aside" in said(card)
+
+
+def test_an_archive_of_nothing_but_a_hidden_folder_is_meant() -> None:
+    assert taken({".data/cats/1.png": RED, ".data/dogs/1.png": BLUE}).classes == {"cats": 1, "dogs": 1}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("train", "test"),
+    [
+        ("train", "test"),
+        ("train", "test/unknown"),
+        ("training_set", "test_set/images"),
+        ("Train", "test1"),
+    ],
+)
+def test_an_unlabelled_test_folder_is_set_aside(train: str, test: str) -> None:
+    pictures = {f"{train}/{c}/{i}.png": noise(i) for c in ("cats", "dogs") for i in range(2)}
+    card = taken(pictures | {f"{test}/{i}.png": noise(9 + i) for i in range(3)})
+    assert card.classes == {"cats": 2, "dogs": 2}
+    assert "3 pictures set aside" in said(card)
+    assert card.refused_count == 3
+
+
+def test_a_labelled_test_folder_is_taken_in_with_all_its_classes() -> None:
+    card = taken({"train/cat/1.png": RED, "val/cat/2.png": BLUE, "test/dog/1.png": noise(1)})
+    assert card.classes == {"cat": 2, "dog": 1}
+    assert "set aside" not in said(card)
+
+
+def test_a_test_folder_and_loose_pictures_beside_the_classes_are_set_aside() -> None:
+    files = {"cats/1.png": RED, "dogs/1.png": BLUE, "test/1.png": noise(1), "cover.png": noise(2)}
+    card = taken(files)
+    assert card.classes == {"cats": 1, "dogs": 1}
+    assert "rename the folder" in said(card)
+    assert "outside of the class folders" in said(card)
+
+
+@pytest.mark.parametrize("named", ["img_{}.jpg", "IMG_{}.JPG", "img_{}", "./images/img_{}.jpg "])
+def test_labels_find_files_whose_names_differ_in_case(named: str) -> None:
+    rows = ["file,label", *(f"{named.format(i)},{'cat' if i % 2 else 'dog'}" for i in range(4))]
+    files = {f"images/IMG_{i}.JPG": upright((8, 8)) for i in range(4)}
+    card = taken({"labels.csv": "\n".join(rows).encode(), **files})
+    assert card.classes == {"cat": 2, "dog": 2}
+    assert ("upper and lower case only" in said(card)) == (not named.startswith("IMG"))
+
+
+def test_of_two_files_that_differ_in_case_each_keeps_its_own_label() -> None:
+    files = {"a.png": RED, "A.png": BLUE}
+    card = taken({"l.csv": b"file,label\na.png,cat\nA.png,dog\n", **files})
+    assert card.classes == {"cat": 1, "dog": 1}
+
+
+def test_a_label_with_blanks_behind_is_the_same_and_one_in_another_case_is_named() -> None:
+    table = b"file,label\na.png,cat\nb.png,cat \nc.png,Cat\n"
+    card = taken({"l.csv": table, "a.png": RED, "b.png": BLUE, "c.png": noise(1)})
+    assert sum(card.classes.values()) == 3
+    assert len(card.classes) == 2
+    assert "differ only in upper and lower case" in said(card)
+
+
+def test_sizes_are_those_of_upright_pictures() -> None:
+    files = {f"by_exif/{i}.jpg": upright((48, 96), 5 + i) for i in range(4)}
+    card = taken(
+        {**files, "upright/1.jpg": upright((48, 96)), "upright/2.jpg": upright((48, 96), 3)}
+    )
+    assert image_sets.sizes(f"upload:{card.id}").tolist() == [[48, 96]] * 6
+
+
+def xray(low: int, high: int) -> bytes:
+    values = np.full((16, 16), low, np.uint16)
+    values[8, 4] = high
+    out = io.BytesIO()
+    Image.fromarray(values).save(out, "PNG")
+    return out.getvalue()
+
+
+def test_deep_pictures_of_a_set_are_stretched_alike_and_that_is_said() -> None:
+    card = taken(
+        {"left/1.png": xray(600, 3644), "right/1.png": xray(600, 2122), "right/2.png": RED}
+    )
+    shown = image_sets.opened(f"upload:{card.id}", 16)
+    brightest = {name: int(shown[i][0].max()) for i, name in enumerate(shown.names)}
+    assert brightest["left/1.png"] == 255
+    assert brightest["right/1.png"] == pytest.approx(255 * (2122 - 600) / (3644 - 600), abs=1)
+    assert "2 pictures with numbers beyond 8 bits, 600…3644" in said(card)
+
+
+def test_a_deep_picture_that_shows_little_beside_the_others_is_counted() -> None:
+    card = taken({"a/1.png": xray(0, 65_000), "b/1.png": xray(0, 900)})
+    assert "1 of them use less than a sixteenth" in said(card)
+
+
+@pytest.mark.parametrize("form", ["HEIF", "AVIF"])
+def test_a_phones_pictures_are_kept_as_the_scripts_can_open_them(form: str) -> None:
+    pillow_heif.register_heif_opener()
+    files = {
+        f"{c}/{i}.heic": picture((200, 20 * i, 9), form, size=(32, 32))
+        for c in "ab"
+        for i in (1, 2)
+    }
+    card = taken(files)
+    assert card.classes == {"a": 2, "b": 2}
+    with zipfile.ZipFile(workspace.get(card.id)) as archive:
+        assert all(archive.read(n).startswith(b"\x89PNG") for n in archive.namelist())
+
+
+def test_a_class_that_is_lost_with_its_unreadable_pictures_is_named_once() -> None:
+    heic = b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(99)
+    card = taken(
+        {f"cats/{i}.HEIC": heic for i in range(3)} | {"dogs/1.png": RED, "cows/1.png": BLUE}
+    )
+    lost = [note for note in card.notes if "'cats' is lost" in note]
+    assert len(lost) == 1
+    assert "3 files" in lost[0]
+    assert "iPhone" in lost[0]
+    assert card.empty == ("cats",)
+
+
+def test_a_large_colour_profile_opens_in_a_script_that_knows_nothing_of_it() -> None:
+    out = io.BytesIO()
+    Image.effect_noise((9, 9), 99).convert("RGB").save(out, "PNG", icc_profile=bytes(3_000_000))
+    card = taken({"a/1.png": out.getvalue(), "b/1.png": RED})
+    with zipfile.ZipFile(workspace.get(card.id)) as archive:
+        assert len(archive.read("a/1.png")) < 2000
+
+
+@pytest.mark.parametrize(
+    ("files", "words"),
+    [
+        ({"[Content_Types].xml": b"x", "xl/workbook.xml": b"x"}, "Excel workbook .*Table"),
+        ({"[Content_Types].xml": b"x", "word/document.xml": b"x", "word/media/1.png": RED}, "Word document"),
+        ({"mimetype": b"x", "content.xml": b"x"}, "OpenDocument"),
+        ({"marks.xlsx": b"PK"}, "an Excel table"),
+    ],
+)  # fmt: skip
+def test_an_office_document_is_called_what_it_is(files: dict[str, bytes], words: str) -> None:
+    with pytest.raises(SpecError, match=words):
+        taken(files)
+
+
+def test_names_in_an_old_code_page_become_words_and_the_choice_is_named() -> None:
+    data = image_cases.packed_in("cp866", {"кошки/1.png": RED, "собаки/1.png": BLUE})
+    id = workspace.put(data, "old.zip")
+    *_, last = ingest.train(ingest.Spec(f"upload:{id}"))
+    card = image_sets.card(f"upload:{(last.frame or {})['dataset']}")
+    assert set(card.classes) == {"кошки", "собаки"}
+    assert "code page cp866" in said(card)
+    *_, last = ingest.train(ingest.Spec(f"upload:{id}", names="cp437"))
+    assert "кошки" not in image_sets.card(f"upload:{(last.frame or {})['dataset']}").classes

@@ -2,6 +2,8 @@
 
 import io
 
+import numpy as np
+import pillow_heif
 import pytest
 import torch
 from PIL import Image
@@ -9,7 +11,7 @@ from PIL import Image
 from models import filters
 from models.core import export
 from models.core.spec import SpecError
-from models.data import images
+from models.data import images, workspace
 from models.filters import Spec
 
 
@@ -120,15 +122,28 @@ def test_a_link_to_a_missing_upload_says_so():
         filters.run(Spec(image="upload:" + "0" * 64))
 
 
-@pytest.mark.parametrize("form", ["PNG", "JPEG"])
-def test_an_own_picture_gives_the_same_numbers_in_the_export(form, tmp_path):
+def deep(image: Image.Image) -> Image.Image:
+    """12-bit values in a file of 16, as an X-ray has them."""
+    return Image.fromarray(np.asarray(image.convert("L")).astype(np.uint16) * 12 + 600)
+
+
+@pytest.mark.parametrize("form", ["PNG", "JPEG", "HEIF", "AVIF", "deep", "profile"])
+def test_an_own_picture_gives_the_same_numbers_in_the_export(form, tmp_path, monkeypatch):
+    monkeypatch.setenv("PLAYGROUND_HOME", str(tmp_path / "home"))
+    pillow_heif.register_heif_opener()
     out = io.BytesIO()
     picture = images.bundled("flower")
-    (picture if form == "JPEG" else picture.convert("RGBA")).save(out, form)
-    (tmp_path / "mine.img").write_bytes(out.getvalue())
-    spec = Spec(image="upload:" + "0" * 64, kernel="emboss", layers=2, relu=True, longest=100)
+    if form == "deep":
+        deep(picture).save(out, "PNG")
+    elif form == "profile":
+        picture.save(out, "PNG", icc_profile=bytes(2_000_000))
+    else:
+        (picture.convert("RGBA") if form == "PNG" else picture).save(out, form)
+    id = workspace.put(out.getvalue(), "mine.picture")
+    spec = Spec(image=f"upload:{id}", kernel="emboss", layers=2, relu=True, longest=100)
+    (tmp_path / images.file_name(spec.image)).write_bytes(out.getvalue())
     result = filters.run(spec, filters.picture(spec, out.getvalue()))
-    printed = export.numbers(export.run(filters.to_code(spec, "mine.img"), tmp_path))
+    printed = export.numbers(export.run(filters.to_code(spec), tmp_path))
     assert printed == pytest.approx(filters.numbers(result))
 
 

@@ -13,17 +13,17 @@ from components.datasets.taking import Intake
 from components.views.upload import upload
 from models import datasets
 from models.core.spec import SpecError
-from models.data import image_sets, ingest, workspace
+from models.data import code_pages, image_sets, images, ingest, workspace
 from models.data import relabel as relabel_
 from models.data.image_sets import PHOTOS
 
 ENDINGS = ["zip", "tar", "gz", "tgz", "bz2", "xz", "npy", "npz"]
-PICTURES = ["png", "jpg", "jpeg", "webp", "gif", "bmp", "tif", "tiff", "ppm"]
 FOLDER = "PLAYGROUND_FOLDER"  # names a folder of this machine whose archives may be taken
 
 INTAKE = Intake("datasets", "models.data.ingest", "Taking in pictures", cleared=("rename",))
 RELABEL = Intake("datasets", "models.data.relabel", "Writing the new classes", cleared=("rename",))
 _FILE = "datasets-file"
+_NAMES = "datasets:names"
 
 
 def pick(panel: Panel[datasets.Spec]) -> None:
@@ -51,12 +51,19 @@ def pick(panel: Panel[datasets.Spec]) -> None:
         )
         st.file_uploader(
             "A zip or tar of class folders, pictures, or .npy and .npz arrays of them",
-            type=[*ENDINGS, *PICTURES],
+            type=[*ENDINGS, *(e[1:] for e in images.ENDINGS)],
             accept_multiple_files=True,
             key=_FILE,
             on_change=_take,
             help="Folders are classes; or a table (CSV) inside names the label of each file. Arrays are (N, height, width) "
             "or with channels, an array of N labels beside them. It stays on this server.",
+        )
+        st.selectbox(
+            "Names in the archive",
+            ["", *code_pages.PAGES],
+            format_func=lambda page: page or "found out",
+            key=_NAMES,
+            help="The code page of names in an old zip that do not say UTF-8: of the system on which it was packed.",
         )
         st.caption("Larger than 500 MB? Send it straight to the server's disk:")
         upload(
@@ -71,7 +78,7 @@ def pick(panel: Panel[datasets.Spec]) -> None:
 
 def begin(id: str) -> None:
     """Have an uploaded archive taken in by a worker."""
-    INTAKE.begin(ingest.Spec(f"upload:{id}"))
+    INTAKE.begin(ingest.Spec(f"upload:{id}", names=str(st.session_state.get(_NAMES) or "")))
 
 
 @session.whole
@@ -94,7 +101,7 @@ def manage(spec: datasets.Spec) -> None:
 def _take() -> None:
     """Archives go in as they are, single pictures together in one; runs before the page is drawn."""
     files = st.session_state.get(_FILE) or []
-    loose = [f for f in files if f.name.lower().endswith(tuple(f".{e}" for e in PICTURES))]
+    loose = [f for f in files if f.name.lower().endswith(images.ENDINGS)]
     packed = [f for f in files if f not in loose]
     label = str(st.session_state.get("datasets-label") or "")
     try:

@@ -292,7 +292,7 @@ def files(spec: Spec) -> dict[str, Path]:
         found[_file_name(spec)] = workspace.get(spec.weights.removeprefix("upload:"))
     if spec.image.startswith("upload:"):
         id = spec.image.removeprefix("upload:")
-        found[_picture_name(spec)] = workspace.get(id)
+        found[images.file_name(spec.image)] = workspace.get(id)
     return found
 
 
@@ -364,12 +364,11 @@ def _picture_code(spec: Spec, gray: bool, size: int, wants_imagenet: bool) -> st
         )
         head = f"from sklearn.datasets import load_digits\n\n\n{export.source(data.digits)}"
     else:
-        usual = f'image = Image.open("{_picture_name(spec)}")'
         opened = (
-            f"{images.BUNDLED_CODE.get(spec.image, usual)}\n"
+            f"{images.code(spec.image)}\n"
             f"x = to_tensor(image, gray={gray}, longest=512)  # (C, H, W) in [0, 1]"
         )
-        head = f"import numpy as np\nfrom PIL import Image, ImageOps\n\n\n{export.source(images.to_tensor)}"
+        head = f"import numpy as np\nfrom PIL import Image, ImageOps\n\n\n{export.source(*images.TO_TENSOR)}"
     steps = [f"x = upright(x, invert={spec.invert})"]
     if gray and spec.crop and spec.image != DIGITS:
         functions.append(like_a_digit)
@@ -433,10 +432,6 @@ def _wants_imagenet(file: bytes) -> bool:
 
 def _file_name(spec: Spec) -> str:
     return _name_of(spec.weights, ".safetensors" if spec.network == OWN else ".pth")
-
-
-def _picture_name(spec: Spec) -> str:
-    return _name_of(spec.image, ".png")
 
 
 def _name_of(upload: str, suffix: str) -> str:

@@ -12,12 +12,12 @@ import struct
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from models.core.spec import SpecError
-from models.data import workspace
+from models.data import code_pages, workspace
 
 MAX_MEMBERS = 60_000  # files and folders of one archive
 MAX_MEMBER = 100_000_000  # bytes of one unpacked member
@@ -69,27 +69,35 @@ class Contents:
     Attributes:
         members: the files that may be read. folders: paths of the folders it names, as parts.
         refused: members that are not read. notes: what is wrong with the archive as a whole.
+        page: the code page of names that do not say UTF-8; "" where every name does or is ASCII.
     """
 
     members: tuple[Member, ...]
     folders: frozenset[tuple[str, ...]]
     refused: tuple[Refused, ...]
     notes: tuple[str, ...] = ()
+    page: str = ""
 
 
 def contents(
-    path: Path, name: str = "The archive", *, ratio: int = MAX_RATIO, member: int = MAX_MEMBER
+    path: Path,
+    name: str = "The archive",
+    *,
+    ratio: int = MAX_RATIO,
+    member: int = MAX_MEMBER,
+    page: str = "",
 ) -> Contents:
     """The table of contents of a zip or tar (plain, gz, bz2 or xz), with every member that is not to be read.
 
     Args:
         ratio, member: of a zip, other bounds for who reads its members piece by piece.
+        page: of `code_pages.PAGES`, for names that do not say UTF-8; found out when "".
     Raises:
         SpecError: no archive, cut short, too many members, or it would unpack to too much.
     """
     if _is_zip(path, name):
-        return _zip_contents(path, name, ratio, member)
-    return _tar_contents(path, name)
+        return _zip_contents(path, name, ratio, member, page)
+    return _tar_contents(path, name, page)
 
 
 def read(path: Path, members: Collection[Member]) -> Iterator[tuple[Member, bytes | Refused]]:
@@ -112,6 +120,14 @@ def parts_of(name: str) -> tuple[str, ...] | str:
     return parts or "it has no name"
 
 
+def left_behind(parts: Sequence[str]) -> str:
+    """The part of a path that says that a system or a tool left it there and nobody packed it; "" where none does."""
+    for part in parts:
+        if part.lower() in _LEFT_BEHIND or part.startswith("._"):
+            return part
+    return ""
+
+
 def _is_zip(path: Path, name: str) -> bool:
     with path.open("rb") as file:
         head = file.read(512)
@@ -128,7 +144,7 @@ def _is_zip(path: Path, name: str) -> bool:
     return False
 
 
-def _zip_contents(path: Path, name: str, ratio: int, most: int) -> Contents:
+def _zip_contents(path: Path, name: str, ratio: int, most: int, page: str) -> Contents:
     _check_directory(path, name)
     members, folders, refused, total = [], set(), [], 0
     try:
@@ -140,13 +156,13 @@ def _zip_contents(path: Path, name: str, ratio: int, most: int) -> Contents:
             detail=str(error),
         ) from None
     _check_count(len(infos), name)
-    for place, info in enumerate(infos):
-        title = _zip_name(info)
+    titles, page = _zip_names(infos, page)
+    for place, (info, title) in enumerate(zip(infos, titles, strict=True)):
         parts = parts_of(title)
         shown = workspace.display_name(title, 80)
         if isinstance(parts, str):
             refused.append(Refused(shown, parts))
-        elif info.is_dir():
+        elif info.is_dir() or (title.endswith("\\") and not info.file_size):
             folders.add(parts)
         elif reason := _zip_reason(info, ratio, most):
             refused.append(Refused(shown, reason))
@@ -154,7 +170,7 @@ def _zip_contents(path: Path, name: str, ratio: int, most: int) -> Contents:
             total += info.file_size
             members.append(Member(place, parts, info.file_size))
     _check_total(total, path, name, ratio)
-    return Contents(tuple(members), frozenset(folders), tuple(refused))
+    return Contents(tuple(members), frozenset(folders), tuple(refused), page=page)
 
 
 def _zip_reason(info: zipfile.ZipInfo, ratio: int, most: int) -> str:
@@ -176,13 +192,40 @@ def _size_reason(size: int, packed: int, ratio: int = MAX_RATIO, most: int = MAX
     return ""
 
 
-def _zip_name(info: zipfile.ZipInfo) -> str:
-    if info.flag_bits & 0x800 or info.filename.isascii():
-        return info.filename
-    try:  # many programs write UTF-8 without saying so
-        return info.filename.encode("cp437").decode("utf-8")
-    except UnicodeError:
-        return info.filename
+def _zip_names(infos: Sequence[zipfile.ZipInfo], page: str) -> tuple[list[str], str]:
+    """The members' names; those that do not say UTF-8 are read together, in one code page."""
+    titles = [_unicode_path(info) or info.filename for info in infos]
+    silent = [
+        i
+        for i, info in enumerate(infos)
+        if not info.flag_bits & 0x800 and not titles[i].isascii() and titles[i] == info.filename
+    ]
+    # Python reads them as cp437, which holds every byte
+    return _in_page(titles, silent, [infos[i].filename.encode("cp437") for i in silent], page)
+
+
+def _in_page(
+    titles: list[str], places: Sequence[int], raw: Sequence[bytes], page: str
+) -> tuple[list[str], str]:
+    if not raw:
+        return titles, ""
+    found, page = code_pages.decode(raw, page)
+    for i, name in zip(places, found, strict=True):
+        titles[i] = name
+    return titles, page
+
+
+def _unicode_path(info: zipfile.ZipInfo) -> str:
+    """The name in a member's own field for Unicode (0x7075 of the zip format), which Info-ZIP and others write."""
+    extra = info.extra
+    while len(extra) >= 4:
+        kind, size = struct.unpack_from("<HH", extra)
+        if kind == 0x7075 and size > 5 and len(extra) >= 4 + size and not info.flag_bits & 0x800:
+            (checksum,) = struct.unpack_from("<I", extra, 5)
+            if checksum == zlib.crc32(info.orig_filename.encode("cp437", "replace")):
+                return extra[9 : 4 + size].decode("utf-8", "replace")
+        extra = extra[4 + size :]
+    return ""
 
 
 def _zip_read(path: Path, wanted: dict[int, Member]) -> Iterator[tuple[Member, bytes | Refused]]:
@@ -214,27 +257,19 @@ def _check_directory(path: Path, name: str) -> None:
         raise SpecError(_too_many(name))
 
 
-def _tar_contents(path: Path, name: str) -> Contents:
-    members, folders, refused, notes, total = [], set(), [], [], 0
-    place = -1
+def _tar_contents(path: Path, name: str, page: str) -> Contents:
+    infos: list[tarfile.TarInfo] = []
+    notes: list[str] = []
+    total, place = 0, -1
     try:
         with tarfile.open(path, "r:*") as archive:
             while info := archive.next():
                 place += 1
                 _check_count(place + 1, name)
                 archive.members.clear()  # type: ignore[attr-defined]  # else it keeps every member it has seen
-                parts = parts_of(info.name)
-                shown = workspace.display_name(info.name, 80)
                 total += info.size
                 _check_total(total, path, name)
-                if isinstance(parts, str):
-                    refused.append(Refused(shown, parts))
-                elif info.isdir():
-                    folders.add(parts)
-                elif reason := _tar_reason(info):
-                    refused.append(Refused(shown, reason))
-                else:
-                    members.append(Member(place, parts, info.size))
+                infos.append(info)
     except SpecError:
         raise
     except _DAMAGE as error:
@@ -245,7 +280,24 @@ def _tar_contents(path: Path, name: str) -> Contents:
                 detail=str(error),
             ) from None
         notes.append(f"The archive is cut short or damaged after {place + 1} members.")
-    return Contents(tuple(members), frozenset(folders), tuple(refused), tuple(notes))
+    members, folders, refused = [], set(), []
+    titles = [info.name for info in infos]
+    # a tar's names are bytes; what is no UTF-8 comes as lone surrogates
+    silent = [i for i, title in enumerate(titles) if _LONE.search(title)]
+    raw = [titles[i].encode("utf-8", "surrogateescape") for i in silent]
+    titles, page = _in_page(titles, silent, raw, page)
+    for place, (info, title) in enumerate(zip(infos, titles, strict=True)):
+        parts = parts_of(title)
+        shown = workspace.display_name(title, 80)
+        if isinstance(parts, str):
+            refused.append(Refused(shown, parts))
+        elif info.isdir():
+            folders.add(parts)
+        elif reason := _tar_reason(info):
+            refused.append(Refused(shown, reason))
+        else:
+            members.append(Member(place, parts, info.size))
+    return Contents(tuple(members), frozenset(folders), tuple(refused), tuple(notes), page)
 
 
 def _tar_reason(info: tarfile.TarInfo) -> str:
@@ -304,3 +356,12 @@ def _beginning(path: Path) -> str:
     with path.open("rb") as file:
         head = file.read(12)
     return repr(head.decode()) if head.isascii() and head.decode().isprintable() else head.hex(" ")
+
+
+_LONE = re.compile("[\udc80-\udcff]")
+_LEFT_BEHIND = frozenset(
+    {"__macosx", ".ds_store", ".appledouble", ".spotlight-v100", ".trashes", ".fseventsd", "icon\r"}
+    | {"thumbs.db", "ehthumbs.db", "desktop.ini", "$recycle.bin", "system volume information"}
+    | {"@eadir", "@__thumb", ".picasa.ini", ".nomedia", ".directory", "lost+found"}
+    | {".ipynb_checkpoints", "__pycache__", ".git", ".svn", ".hg", ".idea", ".vscode", ".cache"}
+)

@@ -16,7 +16,7 @@ import numpy as np
 from PIL import Image
 
 from models.core.spec import SpecError
-from models.data import archives, workspace
+from models.data import archives, images, workspace
 from models.data.archives import Member, Refused
 
 MOST = 60_000  # pictures of one upload
@@ -24,7 +24,6 @@ MAX_SIDE = 4096  # pixels
 UNSORTED = "unsorted"
 
 _LABELS = 100_000_000  # bytes of an array that is read as a whole
-_SEEN = 64  # pictures that say in what range their numbers lie
 _DAMAGE = (
     ValueError,
     OSError,
@@ -76,7 +75,6 @@ class Plan:
     def __init__(self, path: Path, name: str) -> None:
         self.refused: list[Refused] = []
         self.notes: list[str] = []
-        self.ignored = 0
         self.empty_folders: frozenset[str] = frozenset()
         self.classes: dict[int, str] = {}
         self.sets: list[tuple[Array, list[str]]] = []  # pictures, and the class of each
@@ -311,20 +309,22 @@ def _scale(array: Array, notes: list[str]) -> tuple[float, float]:
         return 0.0, 1.0
     if array.dtype.kind == "b":
         return 0.0, 255.0
-    few = max(1, min(_SEEN, 8_000_000 // math.prod(array.shape[1:])))
-    some = np.stack([row for row, _ in zip(array.rows(), range(few), strict=False)]).astype(float)
-    some = some[np.isfinite(some)]
-    low, high = (float(some.min()), float(some.max())) if some.size else (0.0, 1.0)
-    if array.dtype.kind == "f" and low >= 0 and high <= 1:
-        return 0.0, 255.0
-    if low >= 0 and high <= 255 and high > 16:
-        return 0.0, 1.0
-    if array.dtype == np.uint16:
-        low, high = 0.0, 65_535.0
-    notes.append(
-        f"The numbers of {array.name or 'the array'} lie between {low:g} and {high:g}; that range becomes 0 to 255."
-    )
-    return low, 255.0 / (high - low or 1.0)
+    low, high = (
+        math.inf,
+        -math.inf,
+    )  # of all pictures: their ranges may differ, and they are to be compared
+    for row in array.rows():
+        some = row[np.isfinite(row)]
+        if some.size:
+            low, high = min(low, float(some.min())), max(high, float(some.max()))
+    low, high = (low, high) if low <= high else (0.0, 1.0)
+    bottom, top = images.black_and_white(low, high, array.dtype.kind == "f")
+    if (bottom, top) not in ((0.0, 1.0), (0.0, 255.0)):
+        notes.append(
+            f"The numbers of {array.name or 'the array'} lie between {low:g} and {high:g}; {bottom:g} to {top:g} becomes "
+            "0 to 255 in all pictures."
+        )
+    return bottom, 255.0 / (top - bottom or 1.0)
 
 
 def _png(row: np.ndarray, where: str, scale: tuple[float, float]) -> bytes:

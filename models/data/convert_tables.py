@@ -162,7 +162,7 @@ def _parts(
     notes += known.notes
     wanted = []
     for member in known.members:
-        if "__MACOSX" in member.parts or member.parts[-1].startswith("._"):
+        if archives.left_behind(member.parts):
             continue
         if not member.parts[-1].lower().endswith((*PLAIN, *ENDINGS)):
             left_out.append((member.shown, "no table by its ending"))

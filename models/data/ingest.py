@@ -15,6 +15,7 @@ import os
 import re
 import shutil
 import tempfile
+import unicodedata
 import zipfile
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator
@@ -29,17 +30,14 @@ import numpy as np
 from models.core import spec as core
 from models.core.control import Control, Snapshot
 from models.core.spec import SpecError, knob
-from models.data import archives, array_pictures, image_folder, images, workspace
+from models.data import archives, array_pictures, code_pages, image_folder, images, workspace
 from models.data.archives import Member, Refused
-from models.data.wording import count, names_text
+from models.data.wording import count, names_text, shown
 
 CARD_SIDE = 64  # pixels at which channel statistics are taken
-SPLITS = frozenset({"train", "training", "val", "valid", "validation", "test", "testing"})
 UNSORTED = array_pictures.UNSORTED  # the class of pictures in no folder
 
-_PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".ppm", ".pgm")
 _ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar")
-_NOISE = ("Thumbs.db", "desktop.ini", ".DS_Store")
 _TABLE_BYTES = 20_000_000
 _LISTED = 2000  # refused files named in a report; all are counted
 _LABEL_WORDS = ("label", "class", "category", "target", "species", "label_name", "class_name")
@@ -50,6 +48,11 @@ class Spec(core.Spec):
     """Which upload to take pictures from."""
 
     data: str = knob("", "The upload: upload: and the sha256 of its content.")
+    names: str = knob(
+        "",
+        "The code page of names that do not say UTF-8; found out when empty.",
+        choices=("", *code_pages.PAGES),
+    )
 
     def check(self) -> None:
         if not self.data:
@@ -67,6 +70,17 @@ class _Picture:
     digest: bytes
     total: np.ndarray  # (3,) float64: sum of its pixels by channel, 0 to 1, at CARD_SIDE
     square: np.ndarray  # (3,) float64: sum of their squares
+    notes: tuple[str, ...] = ()  # what was done to its numbers
+
+
+@dataclass(frozen=True)
+class _Deep:
+    """A picture of larger or finer numbers than 0 to 255; what becomes black and white is decided for the whole set."""
+
+    data: bytes
+    floats: bool
+    low: float
+    high: float
 
 
 def threads(spec: Spec) -> int:
@@ -87,7 +101,13 @@ def train(spec: Spec, *, device: str = "cpu", control: Control | None = None) ->
         plan = array_pictures.Plan(path, workspace.display_name(name))
         files = plan.read()
     else:
-        plan = _Plan(path, archives.contents(path, workspace.display_name(name)))
+        known = archives.contents(path, workspace.display_name(name), page=spec.names)
+        if kind := _office(known):
+            raise SpecError(
+                f"{workspace.display_name(name)} is {kind}, not an archive of pictures. A table of numbers and words "
+                "is taken in under Table; to learn from the pictures in it, save them as files and pack those in a zip."
+            )
+        plan = _Plan(path, known)
         files = archives.read(path, plan.members)
     made = _Taker(plan)
     total = max(1, len(plan.classes))
@@ -177,35 +197,65 @@ class _Plan:
     def __init__(self, path: Path, known: archives.Contents) -> None:
         self.notes = list(known.notes)
         self.refused: list[Refused] = list(known.refused)
-        members = [m for m in known.members if not self._noise(m)]
-        self.ignored = len(known.members) - len(members)
+        members = self._packed(known.members)
+        if known.page:
+            self._say_page(known)
         tables = [m for m in members if m.parts[-1].lower().endswith((".csv", ".tsv"))]
         candidates = []
         for member in members:
             ending = os.path.splitext(member.parts[-1])[1].lower()
             if ending in _ARCHIVES:
                 self._refuse(member, "an archive inside the archive is not opened")
-            elif ending in _PICTURES or ending not in _OTHERS:
+            elif ending in images.ENDINGS or ending not in _OTHERS:
                 candidates.append(member)
+            elif ending in _SHEETS:
+                self._refuse(member, "an Excel table, which holds no pictures to learn from")
             elif member not in tables:
                 self._refuse(member, f"no picture ({ending})")
         self.layout = "class folders"
         self.empty_folders: frozenset[str] = frozenset()
-        self.classes: dict[
-            int, str
-        ] = {}  # place of a member: its class's name as the file gives it
+        # place of a member: its class's name as the file gives it
+        self.classes: dict[int, str] = {}
         if not self._by_table(path, tables, candidates):
             for table in tables:
                 self._refuse(table, "a table that names none of the pictures")
-            self._by_folder(candidates, known.folders)
+            self._by_folder(candidates, (f for f in known.folders if not _hidden(f)))
         self.members = [m for m in candidates if m.place in self.classes]
 
-    def _noise(self, member: Member) -> bool:
-        last = member.parts[-1]
-        return "__MACOSX" in member.parts or last in _NOISE or last.startswith("._")
+    def _packed(self, members: Iterable[Member]) -> list[Member]:
+        """The members somebody packed, without what systems and tools leave behind and without hidden folders."""
+        kept = [m for m in members if not archives.left_behind(m.parts)]
+        visible = [m for m in kept if not _hidden(m.parts[:-1])]
+        kept = visible or kept  # an archive of nothing but a hidden folder is meant
+        aside = Counter(
+            archives.left_behind(m.parts) or _hidden(m.parts[:-1]) for m in set(members) - set(kept)
+        )
+        if aside:
+            listed = ", ".join(f"{shown(part)} ({n})" for part, n in sorted(aside.items())[:6])
+            self.notes.append(
+                f"{count(aside.total(), 'file')} set aside that systems, tools or hidden folders left there: {listed}."
+            )
+        return kept
+
+    def _say_page(self, known: archives.Contents) -> None:
+        paths = {"/".join(m.parts[:-1]) or m.parts[-1] for m in known.members}
+        foreign = sorted({part for path in paths for part in path.split("/") if not part.isascii()})
+        if known.page != "utf-8" and foreign:
+            self.notes.append(
+                f"The archive does not say how its names are written: they are read in the code page {known.page}, for "
+                f'example {names_text(foreign[:3])}. If these are no words, choose another one at "Names in the archive" '
+                "beside the upload, and upload it again."
+            )
 
     def _refuse(self, member: Member, reason: str) -> None:
         self.refused.append(Refused(member.shown, reason))
+
+    def _aside(self, members: list[Member], why: str) -> None:
+        """Set pictures without a label aside, and say it once."""
+        if members:
+            self.notes.append(f"{count(len(members), 'picture')} set aside: {why}.")
+            for member in members:
+                self._refuse(member, "it has no label")
 
     def _by_folder(self, members: list[Member], folders: Iterable[tuple[str, ...]]) -> None:
         paths = [m.parts for m in members] + [(*f, "") for f in folders]
@@ -214,44 +264,125 @@ class _Plan:
             len(p) > skip + 2 or p[-1] == "" for p in paths
         ):
             skip += 1
-        tops = {p[skip].lower() for p in paths if len(p) > skip + 1}
-        if tops and tops <= SPLITS:
+        tops = {p[skip] for p in paths if len(p) > skip + 1}
+        split = bool(tops) and all(map(_SPLIT.fullmatch, tops))
+        if split:
             skip += 1
+        empty = {p[skip] for p in paths if p[-1] == "" and len(p) == skip + 2}
+        classes = {m.place: m.parts[skip] for m in members if len(m.parts) > skip + 1}
+        unlabelled = self._unlabelled(members, classes, skip, split)
+        for member in members:
+            if member.place not in unlabelled:
+                self.classes[member.place] = classes.get(member.place, UNSORTED)
+        if split:
             self.notes.append(
                 f"Its folders {names_text(sorted(tops))} are put together; the split is made anew here."
             )
-        for member in members:
-            inside = member.parts[skip:-1]
-            self.classes[member.place] = inside[0] if inside else UNSORTED
-        self.empty_folders = frozenset(p[skip] for p in paths if p[-1] == "" and len(p) == skip + 2)
+        self.empty_folders = frozenset(empty)
         if set(self.classes.values()) == {UNSORTED}:
             self.layout = "no folders"
+        self._say_alike()
+
+    def _unlabelled(
+        self, members: list[Member], classes: dict[int, str], skip: int, split: bool
+    ) -> set[int]:
+        """Pictures that stand outside of the classes' folders, where there are such: those of a test, loose ones."""
+        if split:  # train/cat/1.png and test/1.png, or test/unknown/1.png
+            sure = {
+                classes[m.place]
+                for m in members
+                if m.place in classes and not _TEST.fullmatch(m.parts[skip - 1])
+            }
+            groups: dict[str, list[Member]] = {}
+            for m in members:
+                own = classes.get(m.place)
+                if own is None or (
+                    own not in sure
+                    and _TEST.fullmatch(m.parts[skip - 1])
+                    and _NO_LABEL.fullmatch(own)
+                ):
+                    groups.setdefault(m.parts[skip - 1], []).append(m)
+            if not sure:
+                return set()
+            for top, some in groups.items():
+                self._aside(
+                    some, f"those of {shown(top)} have no label, since they lie in no class folder"
+                )
+            return {m.place for some in groups.values() for m in some}
+        names = set(classes.values())
+        tests = {name for name in names if _TEST.fullmatch(name)}
+        if len(names - tests) < 2:
+            return set()
+        found: set[int] = set()
+        for top in sorted(tests):
+            some = [m for m in members if classes.get(m.place) == top]
+            if all(
+                len(m.parts) == skip + 2 or _NO_LABEL.fullmatch(m.parts[skip + 1]) for m in some
+            ):
+                self._aside(
+                    some,
+                    f"those of {shown(top)}, beside the class folders, have no label. If it is a class, rename the folder",
+                )
+                found |= {m.place for m in some}
+        loose = [m for m in members if m.place not in classes]
+        self._aside(loose, "outside of the class folders they have no label")
+        return found | {m.place for m in loose}
+
+    def _say_alike(self) -> None:
+        """Classes that look the same but for upper and lower case are two classes here, which is hardly meant."""
+        alike: dict[str, set[str]] = {}
+        for name in set(self.classes.values()):
+            alike.setdefault(_key(name), set()).add(name)
+        for names in alike.values():
+            if len(names) > 1:
+                self.notes.append(
+                    f"The classes {names_text(sorted(names))} differ only in upper and lower case and are kept apart. "
+                    "If they are one, give both the same name below."
+                )
 
     def _by_table(self, path: Path, tables: list[Member], members: list[Member]) -> bool:
         """Classes from the first table of which a column names pictures of the archive."""
         names: dict[str, list[Member]] = {}
         for member in members:
             whole = "/".join(member.parts)
-            for key in {whole, member.parts[-1], os.path.splitext(member.parts[-1])[0]}:
-                names.setdefault(key, []).append(member)
+            for name in {whole, member.parts[-1], os.path.splitext(member.parts[-1])[0]}:
+                names.setdefault(name, []).append(member)
+        loosely: dict[str, list[Member]] = {}  # as a system reads them that knows no case
+        for name, some in names.items():
+            loosely.setdefault(_key(name), []).extend(m for m in some)
         small = [t for t in tables if t.size <= _TABLE_BYTES]
         for table, data in archives.read(path, small):
             rows = _rows(data) if isinstance(data, bytes) else []
-            found = _label_columns(rows, set(names))
+            found = _label_columns(rows, set(loosely))
             if found is None:
                 continue
             file, label = found
+            otherwise = 0
             for row in rows[1:]:
-                key = row[file].replace("\\", "/").removeprefix("./") if len(row) > file else ""
-                for member in names.get(key, []) or names.get(key.split("/")[-1], []):
-                    self.classes[member.place] = row[label] if len(row) > label else ""
+                name = (
+                    row[file].strip().replace("\\", "/").removeprefix("./")
+                    if len(row) > file
+                    else ""
+                )
+                last = name.split("/")[-1]
+                exact = names.get(name) or names.get(last)
+                some = exact or loosely.get(_key(name)) or loosely.get(_key(last)) or []
+                otherwise += bool(some) and not exact
+                for member in some:
+                    self.classes[member.place] = row[label].strip() if len(row) > label else ""
             self.layout = (
                 f"labels from {table.shown}, column {workspace.display_name(rows[0][label], 40)!r}"
             )
+            if otherwise:
+                self.notes.append(
+                    f"{count(otherwise, 'name')} of {table.shown} and of the files differ in upper and lower case only: "
+                    "they are taken for the same."
+                )
             for member in members:
                 if not self.classes.get(member.place, "").strip():
                     self.classes.pop(member.place, None)
                     self._refuse(member, f"{table.shown} has no label for it")
+            self._say_alike()
             return True
         return False
 
@@ -265,7 +396,10 @@ class _Taker:
         self.names: list[str] = []  # in the clean zip
         self.pictures: list[_Picture] = []  # without their bytes
         self.refused = list(plan.refused)
-        self.changed = 0
+        self.deep: list[tuple[Member, _Deep]] = []  # without their bytes, which wait in a file
+        self.notes: Counter[str] = Counter()  # pictures by what was done to their numbers
+        self.ranges: list[str] = []
+        self.lost: dict[str, list[str]] = {}  # why pictures of a folder were refused
         self._used: set[str] = set()
 
     def take(
@@ -275,26 +409,58 @@ class _Taker:
         pool: ThreadPoolExecutor,
     ) -> Iterator[int]:
         """Yields how many are done; a few are decoded ahead, so that memory stays small."""
-        waiting: deque[tuple[Member, Future[_Picture] | Refused]] = deque()
+        waiting: deque[tuple[Member, Future[_Picture | _Deep] | Refused]] = deque()
         done = 0
-        with zipfile.ZipFile(clean, "w") as archive:
+        with (
+            tempfile.TemporaryFile() as aside,
+            zipfile.ZipFile(aside, "w") as later,
+            zipfile.ZipFile(clean, "w") as archive,
+        ):
             for member, data in members:
                 job = (
                     data if isinstance(data, Refused) else pool.submit(_checked, data, member.shown)
                 )
                 waiting.append((member, job))
                 if len(waiting) >= 8:
-                    self._keep(archive, *waiting.popleft())
+                    self._keep(archive, later, *waiting.popleft())
                     done += 1
                     yield done
             while waiting:
-                self._keep(archive, *waiting.popleft())
+                self._keep(archive, later, *waiting.popleft())
                 done += 1
                 yield done
+            for floats in (False, True):
+                some = [(member, deep) for member, deep in self.deep if deep.floats == floats]
+                if some:
+                    ends = self._ends([deep for _, deep in some])
+                    for member, _ in some:
+                        picture = _checked(later.read(str(member.place)), member.shown, ends)
+                        assert isinstance(picture, _Picture)
+                        self._write(archive, member, picture)
+                        yield done
+
+    def _ends(self, some: list[_Deep]) -> tuple[float, float]:
+        """Which numbers become black and white in all of these, so that they can be compared; and say it."""
+        low, high = min(d.low for d in some), max(d.high for d in some)
+        bottom, top = images.black_and_white(low, high, some[0].floats)
+        narrow = sum((d.high - d.low) * 16 < top - bottom for d in some)
+        note = (
+            f"{count(len(some), 'picture')} with numbers beyond 8 bits, {low:g}…{high:g}: "
+            f"{bottom:g}…{top:g} becomes black to white, the same in all of them, so that they can be compared."
+        )
+        if narrow and len(some) > 1:
+            note += f" {narrow} of them use less than a sixteenth of that and show little."
+        self.ranges.append(note)
+        return bottom, top
 
     def _keep(
-        self, archive: zipfile.ZipFile, member: Member, job: Future[_Picture] | Refused
+        self,
+        archive: zipfile.ZipFile,
+        later: zipfile.ZipFile,
+        member: Member,
+        job: Future[_Picture | _Deep] | Refused,
     ) -> None:
+        folder = self.folders[self.plan.classes[member.place]]
         if isinstance(job, Refused):
             self.refused.append(job)
             return
@@ -302,16 +468,25 @@ class _Taker:
             picture = job.result()
         except SpecError as error:
             reason = str(error).removeprefix(member.shown).strip()
+            self.lost.setdefault(folder, []).append(reason)
             self.refused.append(
                 Refused(member.shown, reason.removeprefix("is ").removeprefix("has "))
             )
             return
+        if isinstance(picture, _Deep):
+            later.writestr(zipfile.ZipInfo(str(member.place)), picture.data)
+            self.deep.append((member, dataclasses.replace(picture, data=b"")))
+        else:
+            self._write(archive, member, picture)
+
+    def _write(self, archive: zipfile.ZipFile, member: Member, picture: _Picture) -> None:
         folder = self.folders[self.plan.classes[member.place]]
         stem = os.path.splitext(member.parts[-1])[0]
         name = free_name(folder, stem + picture.suffix, self._used)
         archive.writestr(zipfile.ZipInfo(name), picture.data)
         self.names.append(name)
-        self.pictures.append(dataclasses.replace(picture, data=b""))
+        self.notes.update(picture.notes)
+        self.pictures.append(dataclasses.replace(picture, data=b"", notes=()))
 
     def arrays(self) -> dict[str, np.ndarray]:
         """By picture, in the order of the sorted names, which is that of the Dataset class."""
@@ -329,11 +504,15 @@ class _Taker:
         counts = Counter(n.split("/")[0] for n in self.names)
         digests = Counter(p.digest for p in self.pictures)
         empty = sorted(set(self.folders.values()) - set(counts))
-        notes = list(self.plan.notes)
-        if self.plan.ignored:
-            notes.append(
-                f"{count(self.plan.ignored, 'file')} that systems leave behind (.DS_Store and the like) ignored."
-            )
+        notes = [*self.plan.notes, *self.ranges]
+        notes += [f"{count(n, 'picture')}: {note}" for note, n in self.notes.most_common(6)]
+        for name in empty:
+            reasons = self.lost.get(name, [])
+            if reasons:
+                notes.append(
+                    f"Class {shown(name)} is lost with its {count(len(reasons), 'file')}, none of which could be read: "
+                    f"it {reasons[0]}"
+                )
         if len(counts) == 1:
             only = next(iter(counts))
             notes.append(
@@ -353,13 +532,23 @@ class _Taker:
         }
 
 
-def _checked(data: bytes, name: str) -> _Picture:
-    """Decode a picture to its end, as the Dataset class will; what that class cannot show as it is becomes a PNG."""
+def _checked(data: bytes, name: str, ends: tuple[float, float] | None = None) -> _Picture | _Deep:
+    """Decode a picture to its end, as the Dataset class will; what that class cannot show as it is becomes a PNG.
+
+    Args:
+        ends: the numbers that become black and white in a deep picture; None has it wait for the others.
+    """
     with images.opened(data, name) as image:
-        mode, size, form = image.mode, image.size, image.format or ""
+        mode, size, form = image.mode, images.upright_size(image), image.format or ""
+        if images.is_deep(image) and ends is None:
+            values, seen = images.numbers(image)
+            some = values[seen] if seen.any() else np.zeros(1)
+            return _Deep(data, mode == "F", float(some.min()), float(some.max()))
+        notes = [n for n in images.changes(image) if not n.startswith("Its values")]
         plain = form in _SUFFIX and mode in ("1", "L", "RGB", "CMYK", "P", "YCbCr")
+        plain = plain and not images.has_large_texts(image)
         if not plain or image.has_transparency_data or getattr(image, "n_frames", 1) > 1:
-            data, form = images.to_png(images.to_tensor(image)), "PNG"
+            data, form = images.to_png(images.to_tensor(image, ends=ends)), "PNG"
         pixels = image_folder.decode(data, CARD_SIDE).double().numpy() / 255  # (3, side, side)
     return _Picture(
         data,
@@ -369,7 +558,22 @@ def _checked(data: bytes, name: str) -> _Picture:
         hashlib.sha256(data).digest(),
         pixels.sum((1, 2)),
         np.square(pixels).sum((1, 2)),
+        tuple(notes),
     )
+
+
+def _office(known: archives.Contents) -> str:
+    """What an office document is called, which is a zip inside; "" for any other archive."""
+    names = {m.parts[0] for m in known.members}
+    if "[Content_Types].xml" in names:
+        for folder, kind in {
+            "xl": "an Excel workbook (.xlsx)",
+            "word": "a Word document",
+            "ppt": "a PowerPoint presentation",
+        }.items():
+            if folder in names:
+                return kind
+    return "an OpenDocument file" if {"mimetype", "content.xml"} <= names else ""
 
 
 def _rows(data: bytes) -> list[list[str]]:
@@ -390,12 +594,15 @@ def _rows(data: bytes) -> list[list[str]]:
 
 
 def _label_columns(rows: list[list[str]], names: set[str]) -> tuple[int, int] | None:
-    """Which column names files and which one labels; None when no column names files."""
+    """Which column names files (of these `_key`s) and which one labels; None when no column names files."""
     if len(rows) < 2 or len(rows[0]) < 2:
         return None
     some = rows[1:201]
     hits = [
-        sum(len(r) > c and r[c].replace("\\", "/").split("/")[-1] in names for r in some)
+        sum(
+            len(r) > c and _key(r[c].strip().replace("\\", "/").split("/")[-1]) in names
+            for r in some
+        )
         for c in range(len(rows[0]))
     ]
     file = max(range(len(hits)), key=lambda c: hits[c])
@@ -405,6 +612,19 @@ def _label_columns(rows: list[list[str]], names: set[str]) -> tuple[int, int] | 
     named = [c for c, word in enumerate(words) if word in _LABEL_WORDS and c != file]
     others = named or [c for c in range(len(words)) if c != file]
     return file, min(others, key=lambda c: len({r[c] for r in some if len(r) > c}))
+
+
+def _key(name: str) -> str:
+    """A name as a system compares it that knows no case; accents as one sign (a Mac takes them apart)."""
+    return unicodedata.normalize("NFC", name).casefold()
+
+
+def _hidden(folders: tuple[str, ...]) -> str:
+    """The first hidden folder of a path; "" where there is none."""
+    return next(
+        (part for part in folders if part.startswith(".") or part in ("__pycache__", "__MACOSX")),
+        "",
+    )
 
 
 def _folder(name: str) -> str:
@@ -430,9 +650,24 @@ def _nothing(name: str, made: _Taker) -> str:
     return (
         f"{workspace.display_name(name)} holds no picture that can be used, only "
         f"{count(len(made.refused), 'other file')}.{first} "
-        "Pack pictures (PNG, JPEG, WebP, GIF, BMP, TIFF) in a folder for each class."
+        f"Pack pictures ({images.NAMED}) in a folder for each class."
     )
 
+
+_SPLIT = re.compile(
+    r"(train|training|val|valid|validation|dev|eval|test|testing)([ _-]?(set|data|images|pictures|imgs?|\d+))?",
+    re.I,
+)
+_TEST = re.compile(
+    r"(test|testing|unlabell?ed|predict|to[ _-]predict|submission)([ _-]?(set|data|images|pictures|imgs?|\d+))?",
+    re.I,
+)
+# Folders inside of a test that are there because some loader wants one
+_NO_LABEL = re.compile(
+    r"(unknown|unlabell?ed|no[ _-]?label|images?|imgs?|pictures?|photos?|all|data|none|test|dummy)",
+    re.I,
+)
+_SHEETS = (".xls", ".xlsx", ".xlsm", ".ods")
 
 # Endings that are certainly no picture; anything else is opened to see.
 _OTHERS = frozenset(

@@ -214,7 +214,7 @@ def _packed(
         *folders, last = member.parts
         stem, ending = os.path.splitext(last)
         ending = ending.lower()
-        if "__MACOSX" in folders or last.startswith("._"):
+        if archives.left_behind(member.parts):
             continue
         if ending not in (*_RECORDS, *_TEXTS):
             refused.append((member.shown, f"no text ({ending})"))

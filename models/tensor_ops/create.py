@@ -155,7 +155,12 @@ def image(file: str, size: int = 16) -> torch.Tensor:
     import torch
     from PIL import Image, ImageOps
 
-    picture = ImageOps.exif_transpose(Image.open(file)).convert("RGB").resize((size, size))
+    picture = ImageOps.exif_transpose(Image.open(file))
+    if picture.mode[0] in "IF":  # 16 or 32 bits: its own darkest and brightest become 0 and 255
+        values = np.nan_to_num(np.asarray(picture, dtype=np.float64), posinf=0, neginf=0)
+        scaled = (values - values.min()) * 255 / (np.ptp(values) or 1)
+        picture = Image.fromarray(scaled.round().astype(np.uint8))
+    picture = picture.convert("RGB").resize((size, size))
     return torch.from_numpy(np.array(picture)).permute(2, 0, 1) / 255
 
 
