@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import random
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +67,72 @@ def test_the_export_prints_the_shown_numbers(name: str, tmp_path: Path) -> None:
     assert printed.keys() == shown.keys()
     for key, number in shown.items():
         assert printed[key] == pytest.approx(number, rel=1e-5, abs=1e-7), key
+
+
+AWKWARD = {
+    "constant gradient": "loss = (x * 2).sum()",
+    "one cell": "loss = x[0]",
+    "absent": "loss = (x.detach() ** 2).sum()",
+    "absent from one leaf": "loss = (x ** 2).sum()",
+    "computed and not used": "z = y * 2\nloss = (x ** 2).sum()",
+    "a comparison": "loss = x > y",
+    "constant for one leaf only": "loss = (x ** 3).sum() + (y * 2).sum()",
+    "a leaf under another value": "x = x * y\nloss = (x ** 2).sum()",
+    "names of the script": "parts = x * 2\nleaves = parts ** 2\ngrads = leaves * y\nresult = grads.sum()",
+    "names of Python": "enumerate = x * y\nsum = enumerate.exp()\nprint = sum.sum()",
+    "complex cells": "loss = torch.complex(x, y)",
+    "no scalar": "loss = x * y",
+    "overwritten": "a = x.exp()\na += 1\nloss = a.sum()",
+    "infinite": "loss = (x - x.detach()).sqrt().sum()",
+    "a number under the last name": "a = (x * y).sum()\nb = a * 2\nb = 3",
+    "a leaf of the program's own": "w = torch.ones(2)\nw.requires_grad_()\nloss = (w * x.detach()).sum()",
+}
+
+
+def generated(count: int) -> Iterator[str]:
+    """Random programs over x and y: some lines are never used, some cut, some linear."""
+    draw = random.Random(0)
+    for _ in range(count):
+        names, lines = ["x", "y"], []
+        for i in range(draw.randint(1, 5)):
+            a, b = draw.choice(names), draw.choice(names)
+            right = draw.choice(
+                (f"{a} * {b}", f"{a} * 3", f"{a} + {b}", f"{a} - {a}", f"{a}.exp()", f"{a}.detach() * {b}", f"{a}.sin()",
+                 f"torch.where({a} > 1, {a}, {b})", f"{a}.relu()", f"{a}.round()", f"torch.ones(2) * {draw.randint(0, 2)}",
+                 f"{a} * {b}.sum()", f"({a} > {b}).float()", f"{a}.max() + {b}")
+            )  # fmt: skip
+            names.append(draw.choice((f"n{i}", f"n{i}", "x", "sum")))
+            lines.append(f"{names[-1]} = {right}")
+        yield "\n".join([*lines, f"loss = {draw.choice(names)}.sum()"])
+
+
+def test_exports_run_and_print_the_numbers_whatever_becomes_of_the_gradient(tmp_path: Path) -> None:
+    leaves = "x = torch.tensor([1.0, 2.0], requires_grad=True)\ny = torch.tensor([3.0, 0.5], requires_grad=True)"
+    shown: list[tuple[Spec, dict[str, float]]] = []
+    refused: set[str] = set()
+    for program in [*AWKWARD.values(), *generated(60)]:
+        for order, gradient in ((1, ""), (2, ""), (2, "torch.tensor([1, 2])")):
+            spec = Spec(leaves=leaves, program=program, order=order, gradient=gradient)
+            try:
+                result = autograd.run(spec)
+            except SpecError as error:
+                refused.add(error.field)
+                continue
+            (tmp_path / f"script{len(shown)}.py").write_text(
+                autograd.to_code(spec, result), encoding="utf-8"
+            )
+            shown.append((spec, autograd.numbers(result)))
+    # no second derivative, or an argument of another shape
+    assert refused == {"order", "gradient"}
+    assert len(shown) > 130
+    # one interpreter for all of them: most of the time goes into importing torch
+    driver = (
+        f"import runpy\nfor i in range({len(shown)}):\n"
+        "    runpy.run_path(f'script{i}.py', run_name='__main__')\n    print('=' * 20)\n"
+    )
+    printed = export.run(driver, tmp_path).split("=" * 20)
+    for (spec, numbers), text in zip(shown, printed, strict=False):
+        assert export.numbers(text) == pytest.approx(numbers, rel=1e-5, abs=1e-6, nan_ok=True), spec
 
 
 def test_the_in_place_culprit_is_named_with_its_line_and_versions() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
 
@@ -80,13 +80,15 @@ class Result:
 
     Attributes:
         leaves: the named leaf tensors; `.grad` holds their gradients.
-        source: the program's result; name, value: what backward starts from (the same, except for order 2).
+        source: the program's result; argument: what backward was called with, as written ("": nothing).
+        name, value: what the last backward starts from (the program's result, except for order 2).
         graph: what ran; backward: what the engine did, with no steps when there was nothing to do.
         problem: what went wrong or deserves a warning, None when all is well.
     """
 
     leaves: Mapping[str, Tensor]
     source: str
+    argument: str
     name: str
     value: Tensor
     graph: Graph
@@ -137,13 +139,21 @@ def run(spec: Spec, *, device: str = "cpu", jacobians: bool = True) -> Result:
         )
         with recorder:
             names = interpreter.run(program)
-            name = "loss" if isinstance(names.get("loss"), Tensor) else interpreter.last
+            # a later line may have given the name to a number
+            made = (
+                label
+                for label, *_ in reversed(recorder.names)
+                if isinstance(names.get(label), Tensor)
+            )
+            name = "loss" if isinstance(names.get("loss"), Tensor) else next(made, "")
             if not name:
                 raise ProgramError(
                     "no line assigns a tensor; write one, such as loss = x.sum().", 1
                 )
             source, value = name, names[name]
-            gradient = _gradient(spec, names, value, name)
+            # a preset's own argument is for results that are not scalars
+            argument = "" if value.numel() == 1 and not spec.gradient else spec.gradient_text
+            gradient = _gradient(argument, names, value, name)
             if spec.order == 2:
                 value, gradient = _second_order(recorder, leaves, value, gradient, name), None
                 source, name = name, SECOND
@@ -152,7 +162,7 @@ def run(spec: Spec, *, device: str = "cpu", jacobians: bool = True) -> Result:
         backward, problem = _backward(graph, name, value, gradient, jacobians, module is None)
     tensors = {k: v for k, v in leaves.items() if isinstance(v, Tensor)}
     problem = problem or _strange(graph, backward, tensors)
-    return Result(tensors, source, name, value, graph, backward, problem)
+    return Result(tensors, source, argument, name, value, graph, backward, problem)
 
 
 def leaves(text: str) -> list[Leaf]:
@@ -186,7 +196,8 @@ def numbers(result: Result) -> dict[str, float]:
         f"{name}.grad": leaf.grad for name, leaf in result.leaves.items() if leaf.grad is not None
     }
     for name, tensor in tensors.items():
-        for i, number in enumerate(tensor.detach().flatten().tolist()):
+        parts = torch.view_as_real(tensor) if tensor.is_complex() else tensor
+        for i, number in enumerate(parts.detach().double().flatten().tolist()):
             found[f"{name}[{i}]"] = number
     return found
 
@@ -199,37 +210,56 @@ def to_code(spec: Spec, result: Result | None = None) -> str:
     """
     result = result or run(spec, jacobians=False)
     preset = spec.chosen
-    names = list(result.leaves)
+    # the program may use any name, also one of those that the script needs after it
+    taken = {*result.leaves, *language.parse(spec.program_text).assigned}
+    kept, parts, first, asked = (_unused(n, taken) for n in ("leaves", "parts", "grads", "result"))
+    named = ", ".join(f'"{n}": {n}' for n in result.leaves)
     start = [
         "import math\n\nimport torch\nimport torch.nn.functional as F",
         f"torch.manual_seed({spec.seed})\n{preset.preamble}".strip(),
-        spec.leaves_text,
+        f"{spec.leaves_text}\n{kept} = {{{named}}}",
         spec.program_text,
     ]
-    gradient = spec.gradient_text if result.value.numel() != 1 or spec.gradient else ""
-    call = f"{result.name}.backward({gradient})"
+    hidden = sorted(taken & {"enumerate", "print", "sum"})
+    source, gradient, lines = result.source, result.argument, []
+    if source in hidden:
+        lines.append(f"{asked} = {source}")
+        source = asked
+    if hidden:
+        lines.append(f"from builtins import {', '.join(hidden)}")
     if spec.order == 2:
-        first = spec.gradient_text or None
-        tracked = ", ".join(n for n, leaf in result.leaves.items() if leaf.requires_grad)
-        call = (
-            f"grads = torch.autograd.grad({result.source}, [{tracked}], {first}, create_graph=True, allow_unused=True)\n"
-            f"{SECOND} = sum(g.sum() for g in grads if g is not None)\n{SECOND}.backward()"
-        )
+        lines += [
+            f"{first} = [t for t in {kept}.values() if t.requires_grad]",
+            f"{first} = torch.autograd.grad({source}, {first}, {gradient or None}, create_graph=True, allow_unused=True)",
+            f"{SECOND} = sum(g.sum() for g in {first} if g is not None)",
+        ]
+        source, gradient = SECOND, ""
+    call = f"{source}.backward({gradient})"
     if not result.backward.steps and result.problem is not None:
-        call = f"# no backward pass: {result.problem.message}"
+        call = f"# no backward pass: {' '.join(result.problem.message.split())}"
     elif result.backward.failure is not None:
         call = (
             f'try:\n    {call}\nexcept RuntimeError as error:\n    print("PyTorch refused:", error)'
         )
-    shown = ", ".join(f'"{n}": {n}' for n in names)
+    shown = [result.value, *(t.grad for t in result.leaves.values() if t.grad is not None)]
+    cells = "tensor.detach()"
+    if any(t.is_complex() for t in shown):
+        cells = "(torch.view_as_real(tensor) if tensor.is_complex() else tensor).detach()"
     report = f"""
-        tensors = {{"{result.name}": {result.name}}}
-        tensors |= {{f"{{name}}.grad": leaf.grad for name, leaf in {{{shown}}}.items() if leaf.grad is not None}}
-        for name, tensor in tensors.items():
-            for i, number in enumerate(tensor.detach().flatten().tolist()):
+        {parts} = {{"{result.name}": {source}}}
+        {parts} |= {{f"{{name}}.grad": leaf.grad for name, leaf in {kept}.items() if leaf.grad is not None}}
+        for name, tensor in {parts}.items():
+            for i, number in enumerate({cells}.double().flatten().tolist()):
                 print(f"{{name}}[{{i}}] = {{number!r}}")
     """
-    return export.script(f"Autograd: {preset.title}", [*start, call, report])
+    backward = "\n".join([*lines, call])
+    return export.script(f"Autograd: {preset.title}", [*start, backward, report])
+
+
+def _unused(name: str, taken: Collection[str]) -> str:
+    while name in taken:
+        name += "_"
+    return name
 
 
 def _second_order(
@@ -258,6 +288,11 @@ def _second_order(
                 str(error),
             ) from None
     sums = [g.sum() for g in grads if g is not None]
+    if not sums:
+        raise SpecError(
+            f"A second derivative needs a first one: {name} depends on none of the leaves with requires_grad.",
+            "order",
+        )
     return stepping.sum_terms(sums)
 
 
@@ -333,10 +368,10 @@ def _strange(graph: Graph, backward: Backward, leaves: Mapping[str, Tensor]) -> 
     return None
 
 
-def _gradient(spec: Spec, names: Mapping[str, object], value: Tensor, name: str) -> Tensor | None:
-    if not spec.gradient_text or (value.numel() == 1 and not spec.gradient):
+def _gradient(text: str, names: Mapping[str, object], value: Tensor, name: str) -> Tensor | None:
+    if not text:
         return None
-    program = language.parse(f"gradient = {spec.gradient_text}", "gradient")
+    program = language.parse(f"gradient = {text}", "gradient")
     gradient = language.Interpreter(names).run(program, "gradient").get("gradient")
     if not isinstance(gradient, Tensor):
         raise SpecError("gradient must be a tensor: torch.tensor([…]).", "gradient")
@@ -345,7 +380,8 @@ def _gradient(spec: Spec, names: Mapping[str, object], value: Tensor, name: str)
             f"gradient has shape {tuple(gradient.shape)}, but {name} has shape {tuple(value.shape)}. They must be equal.",
             "gradient",
         )
-    return gradient.to(value.dtype).detach()
+    # as the engine does: between complex dtypes it refuses
+    return gradient if value.is_complex() else gradient.to(value.dtype)
 
 
 def _check_leaves(leaves: Mapping[str, object], program: language.Program) -> None:
