@@ -11,36 +11,32 @@ os.environ.setdefault("PYTHONPATH", str(ROOT))
 
 import streamlit as st  # noqa: E402 - the path comes first
 
-# section → pages: (file in pages/ and path in the address, title, icon). The first one is the start page.
-PAGES = {
-    "": [
-        ("home", "Home", "🔥"),
-    ],
-    "Learn": [
-        ("tensors", "Tensors", "🧊"),
-        ("training", "Training", "🏋️"),
-        ("autograd", "Autograd", "🪄"),
-        ("convolution", "Convolution", "🔲"),
-        ("cnn", "CNN", "🖼️"),
-        ("datasets", "Datasets", "🗂️"),
-        ("speed", "Speed", "⚡"),
-    ],
-}
+# (file in pages/ and path in the address, title, icon), in the order of the chapters. The first one is the start page.
+PAGES = [
+    ("home", "Home", "home"),
+    ("tensors", "Tensors", "deployed_code"),
+    ("autograd", "Autograd", "account_tree"),
+    ("training", "Training", "model_training"),
+    ("convolution", "Convolution", "grid_on"),
+    ("cnn", "CNN", "image_search"),
+    ("datasets", "Datasets", "database"),
+    ("speed", "Speed", "speed"),
+]
 
-st.set_page_config(page_title="PyTorch Playground", page_icon="🔥", layout="wide")
+# first: a menu without it takes the page's own icon for the tab, too, and fetches that from another host
+st.set_page_config(
+    page_title="PyTorch Playground", page_icon=ROOT / "app" / "icon.png", layout="wide"
+)
 st.navigation(
-    {
-        section: [
-            st.Page(
-                ROOT / "pages" / f"{name}.py",
-                title=title,
-                icon=icon,
-                url_path=name,
-                default=name == "home",
-            )
-            for name, title, icon in pages
-        ]
-        for section, pages in PAGES.items()
-    },
+    [
+        st.Page(
+            ROOT / "pages" / f"{name}.py",
+            title=title,
+            icon=f":material/{icon}:",
+            url_path=name,
+            default=name == "home",
+        )
+        for name, title, icon in PAGES
+    ],
     position="top",  # the sidebar is for the controls of a page
 ).run()

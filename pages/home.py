@@ -12,13 +12,13 @@ from models.training import Spec
 
 HERE = Path(__file__).parent
 CARDS = {
-    "training": ("🏋️ Training", "Watch a network learn your own table or a bundled one, live."),
-    "tensors": ("🧊 Tensors", "Shapes, strides and broadcasting, cell by cell."),
-    "autograd": ("🪄 Autograd", "Walk the graph backward, one gradient at a time."),
-    "convolution": ("🔲 Convolution", "Slide a kernel over your own picture and see each sum."),
-    "datasets": ("🗂️ Datasets", "Your own files through Dataset, transforms and DataLoader."),
-    "cnn": ("🖼️ CNN", "Feature maps of a network that classifies what you draw."),
-    "speed": ("⚡ Speed", "Measure what makes PyTorch fast on this machine."),
+    "tensors": "Shapes, strides and broadcasting, cell by cell.",
+    "autograd": "Walk the graph backward, one gradient at a time.",
+    "training": "Watch a network learn your own table or a bundled one, live.",
+    "convolution": "Slide a kernel over your own picture and see each sum.",
+    "cnn": "Feature maps of a network that classifies what you draw.",
+    "datasets": "Your own files through Dataset, transforms and DataLoader.",
+    "speed": "Measure what makes PyTorch fast on this machine.",
 }
 SHOWN = Spec(data="moons", layers="8 tanh, 8 tanh", lr=0.1, epochs=40)
 
@@ -48,9 +48,9 @@ with words:
 with lesson.details():
     st.markdown("##### All pages")
     with st.container(horizontal=True, gap="medium"):
-        for name, (title, about) in CARDS.items():
+        for name, about in CARDS.items():
             with st.container(border=True, width=250):
-                st.page_link(HERE / f"{name}.py", label=f"**{title}**")
+                st.page_link(HERE / f"{name}.py")
                 st.caption(about)
     found = device.available()
     with st.expander(f"This machine: {', '.join(d.name for d in found)}"):

@@ -244,7 +244,7 @@ def test_planes_are_called_by_the_names_of_their_dims(
     visit("tensors?tensors-op=permute")
     expect(page.locator(".view canvas").first).to_be_visible()
     page.wait_for_function(
-        "() => ['sheet 0', 'sheet 1', 'column 2', '▦ column  ↓ sheet  → row'].every("
+        "() => ['sheet 0', 'sheet 1', 'column 2', 'sheets column  ↓ sheet  → row'].every("
         "  wanted => window.__written.some(([, text]) => text === wanted))"
     )
     assert not page.evaluate("window.__written.some(([, text]) => text === 'sheet 2')")

@@ -18,7 +18,7 @@ export async function broken(load) {
 
   equal(c.dimNames(3, []), ["dim 0", "dim 1", "dim 2"], "dims without names have their numbers");
   equal(c.dimNames(3, ["row", ""]), ["dim 0", "row", "dim 2"], "names stand at the right, as broadcasting aligns them");
-  equal(c.legend(["batch", "channel", "row", "column"]), "▦ batch, channel  ↓ row  → column", "planes, down, across");
+  equal(c.legend(["batch", "channel", "row", "column"]), "sheets batch, channel  ↓ row  → column", "planes, down, across");
   equal(c.legend(["column"]), "→ column", "one dim runs across");
   equal(c.legend([]), "", "a 0-d tensor has no dims");
   equal(c.unravel(5, [2, 3]), [1, 2], "the last cell of (2, 3)");

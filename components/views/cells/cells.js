@@ -123,7 +123,7 @@ export default define({
         return make("td", { class: wrong ? "wrong" : wide ? "grown" : size === null ? "none" : "" }, text);
       })));
       const words = a.failed !== null
-        ? `✗ dim ${a.failed - a.result.length} does not fit: sizes must be equal or 1`
+        ? `dim ${a.failed - a.result.length} does not fit: sizes must be equal or 1`
         : stage === 0 ? "shapes aligned from the right" : "sizes of 1 (and missing dims) are stretched";
       rows.at(-1)?.append(make("td", { class: "says" }, words));
       shapes.append(make("table", { class: "shapes", "aria-label": "Shapes aligned from the right" }, make("tbody", {}, ...rows)));

@@ -23,7 +23,7 @@ export function legend(names) {
   const n = names.length;
   const across = n ? [`→ ${names[n - 1]}`] : [];
   const down = n > 1 ? [`↓ ${names[n - 2]}`] : [];
-  const planes = n > 2 ? [`▦ ${names.slice(0, -2).join(", ")}`] : [];
+  const planes = n > 2 ? [`sheets ${names.slice(0, -2).join(", ")}`] : [];
   return [...planes, ...down, ...across].join("  ");
 }
 

@@ -113,7 +113,7 @@ class Panel {
     this.spec = spec;
     this.log = log;
     this.canvas = make("canvas", { tabindex: "0", role: "application" });
-    this.toggle = make("button", { type: "button", onclick: () => this.flip() }, "log");
+    this.toggle = make("button", { type: "button", onclick: () => this.flip() }, "Log");
     this.toggle.title = "Logarithmic vertical axis";
     this.legend = make("div", { class: "bar" });
     const area = make("div", { class: "fill" }, this.canvas);

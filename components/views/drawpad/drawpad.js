@@ -14,7 +14,7 @@ export default define({
     const width = make("input", { type: "range", min: "2", max: "14", value: "8", "aria-label": "Pen width" });
     const clear = make("button", { type: "button", onclick: () => wipe() }, "Clear");
     const spoken = make("div", { class: "spoken", role: "status" });
-    ctx.root.append(make("div", { class: "bar" }, clear, make("label", { class: "item" }, "pen", width)), canvas, spoken);
+    ctx.root.append(make("div", { class: "bar" }, clear, make("label", { class: "item" }, "Pen", width)), canvas, spoken);
     let side = 0;
     let last = null;
     let cursor = null; // of the keys

@@ -1,5 +1,6 @@
 // The graph of a recorded program, stepped through forwards and backwards: boxes, edges, and one equation at a time.
 
+import { icon } from "../shared/icons.js";
 import { button, player } from "../shared/player.js";
 import { inkOn } from "../shared/scale.js";
 import { css } from "../shared/theme.js";
@@ -103,7 +104,7 @@ export default define({
     const detail = make("select", { "aria-label": "Detail", onchange: () => fold(detail.value) },
       make("option", { value: "all" }, "every operation"), make("option", { value: "lines" }, "one box per line"),
       make("option", { value: "own", hidden: "" }, "own choice"));
-    const search = make("input", { class: "search", type: "search", placeholder: "find a node", "aria-label": "Find a node", oninput: () => find(false),
+    const search = make("input", { class: "search", type: "search", placeholder: "Find a node", "aria-label": "Find a node", oninput: () => find(false),
       onkeydown: (e) => { if (e.key === "Enter") find(true); e.stopPropagation(); } });
     const predict = make("input", { type: "checkbox", onchange: () => { predicting = predict.checked; revealed = new Set(); guess = null; ctx.redraw(); } });
     const legend = make("span", { class: "small" });
@@ -122,12 +123,12 @@ export default define({
     const equation = make("div", { class: "equation" });
     const spoken = make("div", { class: "spoken", role: "status", "aria-live": "polite" });
     const looks = make("div", { class: "bar" },
-        make("label", { class: "item" }, "colour", paint), make("label", { class: "item" }, "show", detail), search,
-        button("+", "Zoom in", () => zoom(1.25)), button("−", "Zoom out", () => zoom(0.8)), button("fit", "Fit the graph", () => { refit = "whole"; ctx.redraw(); }),
-        make("label", { class: "item" }, predict, "predict first"), legend, crowd);
+        make("label", { class: "item" }, "Colour", paint), make("label", { class: "item" }, "Show", detail), search,
+        button("+", "Zoom in", () => zoom(1.25)), button("−", "Zoom out", () => zoom(0.8)), button("Fit", "Fit the graph", () => { refit = "whole"; ctx.redraw(); }),
+        make("label", { class: "item" }, predict, "Predict first"), legend, crowd);
     ctx.root.append(
       make("div", { class: "bar" },
-        ...walker.items, button("⏭", "To the end of backward", () => { stop(); go(Infinity); }), track, said),
+        ...walker.items, button(icon("last"), "To the end of backward", () => { stop(); go(Infinity); }), track, said),
       looks,
       make("div", { class: "main" }, area),
       make("div", { class: "foot" }, code, equation),
@@ -657,7 +658,7 @@ export default define({
       if (guess?.step === k) {
         const off = Math.abs(guess.value - right.value);
         const close = off <= 0.02 * Math.max(Math.abs(right.value), 1e-6) || off < 5e-4;
-        return make("div", { class: "row", role: "status" }, Number.isNaN(guess.value) ? `PyTorch: ${say(right.value, 5)}` : `${close ? "✓ Right" : "✗ Not quite"}: you said ${say(guess.value, 5)}, PyTorch says ${say(right.value, 5)}.`);
+        return make("div", { class: "row", role: "status" }, Number.isNaN(guess.value) ? `PyTorch: ${say(right.value, 5)}` : `${close ? "Right" : "Not quite"}: you said ${say(guess.value, 5)}, PyTorch says ${say(right.value, 5)}.`);
       }
       const typed = make("input", { inputmode: "decimal", "aria-label": "Your prediction", onkeydown: (e) => { e.stopPropagation(); if (e.key === "Enter") show(); } });
       const show = () => {

@@ -1,6 +1,8 @@
 // Three levels of zoom into a network: all layers, the maps of one layer, the single sums of one map.
 
 import { clip, fit } from "../shared/canvas.js";
+import { icon } from "../shared/icons.js";
+import { button } from "../shared/player.js";
 import { inkOn, number } from "../shared/scale.js";
 import { css } from "../shared/theme.js";
 import { define, make } from "../shared/view.js";
@@ -20,12 +22,11 @@ export default define({
     canvas.style.cursor = "pointer";
     const area = make("div", { class: "fill" }, canvas);
     const said = make("div", { class: "said", role: "status", "aria-live": "polite" });
-    const step = (text, label, onclick) => make("button", { type: "button", "aria-label": label, title: label, onclick }, text);
-    const home = step("Network", "All layers", () => go(null, null));
-    const back = step("◀", "The layer before", () => next(-1));
-    const on = step("▶", "The layer after", () => next(1));
+        const home = button("Network", "All layers", () => go(null, null));
+    const back = button(icon("back"), "The layer before", () => next(-1));
+    const on = button(icon("forward"), "The layer after", () => next(1));
     const where = make("span", { class: "where" });
-    const up = step("All its maps", "All maps of this layer", () => go(at.layer, null));
+    const up = button("All its maps", "All maps of this layer", () => go(at.layer, null));
     ctx.root.append(make("div", { class: "bar" }, home, back, on, up, where), area, said);
 
     let data = null;

@@ -292,8 +292,8 @@ export default define({
       const input = make("input", { type: "number", step: "any", value: String(Number(value.toPrecision(6))) });
       const [name] = say(at);
       editor = make("form", { class: "editor", "aria-label": "Change a weight" },
-        make("label", {}, `${at.bias ? "bias of" : "weight"} ${name}`), input, make("button", { type: "submit" }, "set"),
-        make("button", { type: "button", onclick: () => close(true) }, "cancel"));
+        make("label", {}, `${at.bias ? "bias of" : "weight"} ${name}`), input, make("button", { type: "submit" }, "Set"),
+        make("button", { type: "button", onclick: () => close(true) }, "Cancel"));
       input.setAttribute("aria-label", `${at.bias ? "bias of" : "weight"} ${name}`);
       editor.onsubmit = (e) => {
         e.preventDefault();

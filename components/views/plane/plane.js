@@ -323,9 +323,9 @@ export default define({
         make("button", { type: "button", class: "item", "aria-pressed": String(mode === value), onclick: () => choose(value) },
           look ? swatch(theme, { width: 1, ...look }) : null, text);
       const adders = isClasses()
-        ? classes().map((name, c) => press(c, `add ${name}`, { color: ofClass(c), marker: "circle" }))
-        : [press(0, "add"), make("label", { class: "item" }, "value ", make("input", { type: "number", step: "any", value: tools.querySelector("input")?.value ?? "1", class: "plane-field" }))];
-      tools.replaceChildren(...adders, press("remove", "remove"));
+        ? classes().map((name, c) => press(c, `Add ${name}`, { color: ofClass(c), marker: "circle" }))
+        : [press(0, "Add"), make("label", { class: "item" }, "Value ", make("input", { type: "number", step: "any", value: tools.querySelector("input")?.value ?? "1", class: "plane-field" }))];
+      tools.replaceChildren(...adders, press("remove", "Remove"));
       tools.setAttribute("aria-label", "What a click on the plane does");
     }
 

@@ -1,10 +1,11 @@
 // Play, pause and step: the buttons of every view that can walk through something by itself.
 
+import { icon } from "./icons.js";
 import { make } from "./view.js";
 
-/** A button with a text and what it does in words. */
-export function button(text, label, onclick) {
-  return make("button", { type: "button", "aria-label": label, title: label, onclick }, text);
+/** A button with a text or signs on it, and what it does in words. */
+export function button(shown, label, onclick) {
+  return make("button", { type: "button", "aria-label": label, title: label, onclick }, ...[shown].flat());
 }
 
 /**
@@ -20,7 +21,7 @@ export function button(text, label, onclick) {
 export function player({ what, unit = "steps", speeds = [1, 2, 4, 8, 16], start = 2, home, move, begin = () => {}, delay = (ms) => ms }) {
   let timer = 0;
   const rest = `Play: ${what}`;
-  const play = button("▶ Play", rest, () => toggle());
+  const play = button([icon("play"), " Play"], rest, () => toggle());
   const words = (n) => `${n} ${n === 1 ? unit.replace(/s$/, "") : unit}/s`;
   const said = make("span", {}, words(speeds[start]));
   const speed = make("input", {
@@ -28,8 +29,8 @@ export function player({ what, unit = "steps", speeds = [1, 2, 4, 8, 16], start 
     oninput: () => { said.textContent = words(speeds[speed.value]); },
   });
 
-  function show(text, label) {
-    play.textContent = text;
+  function show(sign, text, label) {
+    play.replaceChildren(icon(sign), ` ${text}`);
     play.setAttribute("aria-label", label);
     play.title = label;
   }
@@ -37,12 +38,12 @@ export function player({ what, unit = "steps", speeds = [1, 2, 4, 8, 16], start 
   function stop() {
     clearTimeout(timer);
     timer = 0;
-    show("▶ Play", rest);
+    show("play", "Play", rest);
   }
 
   function toggle() {
     if (timer) return stop();
-    show("⏸ Pause", "Pause");
+    show("pause", "Pause", "Pause");
     const tick = () => {
       timer = setTimeout(tick, delay(1000 / speeds[speed.value])); // first, so that `move` may stop it
       move(1);
@@ -61,8 +62,8 @@ export function player({ what, unit = "steps", speeds = [1, 2, 4, 8, 16], start 
     home();
   };
   return {
-    items: [button("⏮", "Back to the start", back), button("◀", "Step back", () => step(-1)), play,
-      button("▶|", "Step forward", () => step(1)), make("label", { class: "item" }, "speed", speed, said)],
+    items: [button(icon("first"), "Back to the start", back), button(icon("back"), "Step back", () => step(-1)), play,
+      button(icon("forward"), "Step forward", () => step(1)), make("label", { class: "item" }, "Speed", speed, said)],
     stop,
     toggle,
     step,

@@ -28,6 +28,7 @@ const CSS = `
 .view button:not(.modebar-btn):hover { border-color: var(--st-primary-color); }
 .view button[aria-pressed="true"] { background: var(--st-secondary-background-color); border-color: var(--st-primary-color); }
 .view button[hidden], .view [hidden] { display: none; }
+.icon { width: 1.25em; height: 1.25em; vertical-align: -0.25em; fill: currentColor; flex: none; }
 .bar { display: flex; flex-wrap: wrap; align-items: center; gap: 0.15em 0.9em; min-height: 1.6em; }
 .item { display: inline-flex; align-items: center; gap: 0.35em; white-space: nowrap; max-width: 100%; }
 .item > span { overflow: hidden; text-overflow: ellipsis; }

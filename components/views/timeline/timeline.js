@@ -1,6 +1,7 @@
 // A flame chart of a profile: zoom, pan, search, and the way from a forward operation to its backward.
 
 import { clip, fit } from "../shared/canvas.js";
+import { icon } from "../shared/icons.js";
 import { button } from "../shared/player.js";
 import { ticks } from "../shared/scale.js";
 import { Tip, define, make } from "../shared/view.js";
@@ -28,8 +29,8 @@ export default define({
     area.append(note);
     ctx.root.append(
       make("div", { class: "bar" },
-        button("−", "Zoom out", () => zoom(2)), button("+", "Zoom in", () => zoom(0.5)), button("⏮", "Show everything", () => home()),
-        button("▶|", "Next match", () => next(1)), search, make("label", { class: "item" }, arrows, "forward → backward"), legend),
+        button("−", "Zoom out", () => zoom(2)), button("+", "Zoom in", () => zoom(0.5)), button(icon("whole"), "Show everything", () => home()),
+        button(icon("forward"), "Next match", () => next(1)), search, make("label", { class: "item" }, arrows, "forward → backward"), legend),
       area, said,
     );
     const tip = new Tip(area);

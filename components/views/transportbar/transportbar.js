@@ -1,5 +1,6 @@
 // Where a run stands, and the way back to any of its past epochs.
 
+import { icon } from "../shared/icons.js";
 import { duration, number } from "../shared/scale.js";
 import { define, make } from "../shared/view.js";
 
@@ -16,29 +17,29 @@ const CSS = `
 
 const ENDS = new Set(["done", "failed"]);
 const STATES = {
-  connecting: "… connecting",
-  queued: "⧗ waiting",
-  running: "▶ learning",
-  paused: "❚❚ paused",
-  done: "✓ finished",
-  stopped: "■ stopped",
-  failed: "⚠ ended early",
-  unknown: "⚠ not found",
+  connecting: ["wait", "connecting"],
+  queued: ["wait", "waiting"],
+  running: ["play", "learning"],
+  paused: ["pause", "paused"],
+  done: ["check", "finished"],
+  stopped: ["stop", "stopped"],
+  failed: ["warning", "ended early"],
+  unknown: ["warning", "not found"],
 };
 
 export default define({
   css: CSS,
   create(ctx) {
-    const state = make("span", { class: "state", role: "status" });
+    const state = make("span", { class: "state", role: "status" }, make("span"), make("span"));
     const epoch = make("span", { class: "epoch" });
     const rest = make("span", { class: "quiet" });
     const rates = make("span", { class: "quiet" });
     const message = make("div", { class: "message", role: "alert", hidden: "" });
     const slider = make("input", { type: "range", min: "0", step: "1", "aria-label": "Epoch shown" });
-    const live = make("button", { type: "button", onclick: () => ctx.feed?.scrub(null) }, "back to live");
-    const go = make("button", { type: "button", onclick: resume }, "continue from here");
+    const live = make("button", { type: "button", onclick: () => ctx.feed?.scrub(null) }, "Back to live");
+    const go = make("button", { type: "button", onclick: resume }, "Continue from here");
     const words = make("span");
-    const detail = make("details", { hidden: "" }, make("summary", {}, "what PyTorch says"), words);
+    const detail = make("details", { hidden: "" }, make("summary", {}, "What PyTorch says"), words);
     const line = make("div", { class: "line" }, slider, live, go);
     ctx.root.append(make("div", { class: "transport" }, make("div", { class: "bar" }, state, epoch, rest, rates), line, message, detail));
 
@@ -63,10 +64,16 @@ export default define({
       if (element.textContent !== text) element.textContent = text;
     };
 
+    function tell(sign, word) {
+      if (state.dataset.sign !== String(sign)) state.firstChild.replaceChildren(...(sign ? [icon(sign), " "] : []));
+      state.dataset.sign = sign;
+      write(state.lastChild, word);
+    }
+
     function paint() {
       const feed = ctx.feed;
       if (!feed) {
-        write(state, ctx.data.empty ?? "No run yet.");
+        tell(null, ctx.data.empty ?? "No run yet.");
         for (const part of [line, message, detail]) part.hidden = true;
         for (const part of [epoch, rest, rates]) write(part, "");
         return;
@@ -75,10 +82,10 @@ export default define({
       const total = feed.scene?.epochs ?? 0;
       const now = s.epoch ?? 0;
       const past = feed.epoch;
-      let word = STATES[s.state] ?? s.state;
+      let [sign, word] = STATES[s.state] ?? [null, s.state];
       if (s.state === "queued" && s.position) word += `: number ${s.position} in line`;
-      if (feed.reconnecting) word = "⟳ the server does not answer, trying again";
-      write(state, word);
+      if (feed.reconnecting) [sign, word] = ["again", "the server does not answer, trying again"];
+      tell(sign, word);
       const shown = past ?? (Number.isInteger(now) ? now : Math.floor(now * 10) / 10);
       write(epoch, past === null ? `epoch ${number(shown, 6)}${total ? ` / ${total}` : ""}` : `looking back at epoch ${past} of ${number(Math.floor(now), 6)}`);
       const speed = s.rate?.epochs_per_second;
