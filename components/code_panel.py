@@ -11,7 +11,7 @@ import segno
 import streamlit as st
 from streamlit.components import v2
 
-from components import address
+from components import address, controls
 from models.core import export
 from models.core.spec import Spec, knobs
 
@@ -109,7 +109,7 @@ def lesson_link(
     spec: Spec, *, page: str, params: Mapping[str, str | None], prefix: str = ""
 ) -> None:
     """A link that opens this experiment, optionally with controls hidden, with a copy button and a QR code."""
-    labels = {n: about.label or n for n, about in knobs(type(spec)).items()}
+    labels = {n: controls.label(type(spec), n) for n in knobs(type(spec))}
     hide = st.multiselect(
         "Controls the lesson link hides",
         list(labels),

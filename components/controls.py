@@ -81,7 +81,7 @@ class Panel(Generic[S]):
             default,
             offered,
             self.values[name],
-            label=about.label or name,
+            label=label(self.spec_type, name),
             key=key,
             help=f"{about.help}\n\n{why}" if why else about.help,
             disabled=disabled,
@@ -149,6 +149,19 @@ def edit(
     made.complain()
     made.draw(*(specs.knobs(spec_type) if fields is None else fields))
     return made.spec
+
+
+def label(spec_type: type[Spec], name: str) -> str:
+    """What a widget of this field is called: plain words, and PyTorch's name in small code where it is another one.
+
+    For widgets that a page draws in its own way, too.
+    """
+    return named(specs.title(spec_type, name), name)
+
+
+def named(words: str, name: str) -> str:
+    """Plain words with the name in the code beneath, where that is another one."""
+    return words if words.lower() == name else f"{words} `{name}`"
 
 
 def read(spec_type: type[Spec], prefix: str) -> dict[str, Value]:

@@ -192,7 +192,7 @@ def _made(panel: Panel) -> None:
         controls.put(panel.prefix, inputs=tables.comma_text(picked))
 
     st.pills(
-        "inputs",
+        controls.label(type(panel.spec), "inputs"),
         toy.INPUTS,
         selection_mode="multi",
         key=shown,

@@ -21,6 +21,9 @@ _CSS = """<style>
 [data-testid="stSidebarHeader"] { height: 2.5rem; min-height: 0; margin: 0; }
 .st-key-controls, .st-key-controls .stVerticalBlock { gap: 0.6rem; }
 .st-key-tidy { display: none; }
+/* PyTorch's name stands beneath the plain words of a label */
+[data-testid="stWidgetLabel"] p { line-height: 1.25; }
+[data-testid="stWidgetLabel"] p code { display: block; width: fit-content; padding: 0; background: none; color: inherit; font-size: 0.8125rem; line-height: 1.25; }
 .st-key-lesson-head h3 { padding: 0; }
 .st-key-lesson-head [data-testid="stCaptionContainer"] { margin: 0 !important; }
 .st-key-lesson-head [data-testid="stCaptionContainer"] p { margin: 0; }

@@ -34,12 +34,16 @@ NOTHING = -2  # no tap at all: adaptive windows differ in length
 class Spec(core.Spec):
     """One layer and its input; a size of 0 for the width copies the height (a square)."""
 
-    op: str = knob("conv", "Which layer slides over the input.", choices=OPS)
-    dims: int = knob(2, "1 for sequences, 2 for images.", choices=(1, 2))
+    op: str = knob("conv", "Which layer slides over the input.", label="Layer", choices=OPS)
+    dims: int = knob(2, "1 for sequences, 2 for images.", label="Dimensions", choices=(1, 2))
     height: int = knob(6, "Rows of the input (2-D only).", minimum=1, maximum=64)
     width: int = knob(6, "Columns of the input, or the length in 1-D.", minimum=1, maximum=64)
-    in_channels: int = knob(1, "Planes of the input.", minimum=1, maximum=16)
-    out_channels: int = knob(1, "Planes of the output: one filter each.", minimum=1, maximum=16)
+    in_channels: int = knob(
+        1, "Planes of the input.", label="Input channels", minimum=1, maximum=16
+    )
+    out_channels: int = knob(
+        1, "Planes of the output: one filter each.", label="Output channels", minimum=1, maximum=16
+    )
     kernel_size: int = knob(3, "Cells the window covers per axis.", minimum=1, maximum=64)
     kernel_width: int = knob(
         0, "Columns of a rectangular window; 0 copies kernel_size.", minimum=0, maximum=64
@@ -51,12 +55,26 @@ class Spec(core.Spec):
         "How the border is widened: by a number, so that the size stays ('same'), not at all, per side, or only to the left.",
         choices=("number", "same", "valid", "asymmetric", "causal"),
     )
-    pad: int = knob(0, "Cells added on every side.", minimum=0, maximum=64)
-    pad_width: int = knob(-1, "Cells added left and right; -1 copies pad.", minimum=-1, maximum=64)
-    pad_left: int = knob(1, "Cells added on the left.", minimum=0, maximum=64)
-    pad_right: int = knob(0, "Cells added on the right.", minimum=0, maximum=64)
-    pad_top: int = knob(1, "Cells added on top.", minimum=0, maximum=64)
-    pad_bottom: int = knob(0, "Cells added at the bottom.", minimum=0, maximum=64)
+    pad: int = knob(
+        0, "Cells added on every side.", label="Padding on every side", minimum=0, maximum=64
+    )
+    pad_width: int = knob(
+        -1,
+        "Cells added left and right; -1 copies pad.",
+        label="Padding left and right",
+        minimum=-1,
+        maximum=64,
+    )
+    pad_left: int = knob(
+        1, "Cells added on the left.", label="Padding on the left", minimum=0, maximum=64
+    )
+    pad_right: int = knob(
+        0, "Cells added on the right.", label="Padding on the right", minimum=0, maximum=64
+    )
+    pad_top: int = knob(1, "Cells added on top.", label="Padding on top", minimum=0, maximum=64)
+    pad_bottom: int = knob(
+        0, "Cells added at the bottom.", label="Padding at the bottom", minimum=0, maximum=64
+    )
     padding_mode: str = knob(
         "zeros",
         "What the added cells hold.",
@@ -85,13 +103,23 @@ class Spec(core.Spec):
     flip: bool = knob(
         False,
         "Turn the kernel by 180°: mathematicians' convolution. PyTorch's own is cross-correlation.",
+        label="Turn the kernel",
     )
     bias: bool = knob(False, "Add one learned number per output channel.")
     count_include_pad: bool = knob(
-        True, "Whether average pooling counts the padding in its divisor."
+        True,
+        "Whether average pooling counts the padding in its divisor.",
+        label="Count the padding",
     )
-    pattern: str = knob("integers", "What the input holds.", choices=PATTERNS)
-    values: str = knob("", "Typed input cells, row by row, separated by commas.", max_chars=20_000)
+    pattern: str = knob(
+        "integers", "What the input holds.", label="Input pattern", choices=PATTERNS
+    )
+    values: str = knob(
+        "",
+        "Typed input cells, row by row, separated by commas.",
+        label="Input cells",
+        max_chars=20_000,
+    )
     weights: str = knob(
         "", "Typed weights, filter by filter and row by row; empty draws them.", max_chars=20_000
     )

@@ -26,10 +26,13 @@ class Spec(core.Spec):
     longest: int = knob(
         480,
         "The picture is reduced to this many pixels on its longer side.",
+        label="Longer side in pixels",
         minimum=1,
         maximum=1024,
     )
-    gray: bool = knob(False, "One channel (brightness) instead of red, green and blue.")
+    gray: bool = knob(
+        False, "One channel (brightness) instead of red, green and blue.", label="Grey image"
+    )
     kernel: str = knob(
         "sobel_x",
         "A known kernel, random numbers, or your own.",
@@ -46,20 +49,34 @@ class Spec(core.Spec):
         step=2,
     )
     sigma: float = knob(
-        1.5, "Width of Gaussian and Gabor, in pixels.", minimum=0.2, maximum=10.0, step=0.1
+        1.5,
+        "Width of Gaussian and Gabor, in pixels.",
+        label="Width of the bell",
+        minimum=0.2,
+        maximum=10.0,
+        step=0.1,
     )
     theta: float = knob(
-        0.0, "Direction of the Gabor waves, in degrees.", minimum=0.0, maximum=180.0, step=5.0
+        0.0,
+        "Direction of the Gabor waves, in degrees.",
+        label="Direction in degrees",
+        minimum=0.0,
+        maximum=180.0,
+        step=5.0,
     )
     wavelength: float = knob(
         4.0, "Distance between Gabor waves, in pixels.", minimum=1.0, maximum=20.0, step=0.5
     )
     weights: str = knob(
-        "", "A typed kernel: numbers by comma, rows by semicolon.", max_chars=12_000
+        "",
+        "A typed kernel: numbers by comma, rows by semicolon.",
+        label="Typed kernel",
+        max_chars=12_000,
     )
     flip: bool = knob(
         False,
         "True convolution turns the kernel by 180°; PyTorch's conv2d (cross-correlation) does not.",
+        label="Turn the kernel",
     )
     stride: int = knob(1, "Pixels the kernel moves each time.", minimum=1, maximum=16)
     dilation: int = knob(1, "Distance between the kernel's cells.", minimum=1, maximum=16)
@@ -69,15 +86,22 @@ class Spec(core.Spec):
         choices=("zeros", "reflect", "replicate", "circular", "valid"),
     )
     layers: int = knob(
-        1, "How often the kernel is applied, one after another.", minimum=1, maximum=8
+        1,
+        "How often the kernel is applied, one after another.",
+        label="Times applied",
+        minimum=1,
+        maximum=8,
     )
     then: str = knob(
         "",
         "Further layers after those: names of kernels in their order, such as gaussian, laplacian.",
+        label="Kernels after that",
         max_chars=120,
         example="gaussian, laplacian",
     )
-    relu: bool = knob(False, "Set what is negative to zero after each layer.")
+    relu: bool = knob(
+        False, "Set what is negative to zero after each layer.", label="Negative to zero"
+    )
     seed: int = knob(0, "Seed of a random kernel.", minimum=0, maximum=2**31 - 1)
 
     def check(self) -> None:

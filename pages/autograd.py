@@ -165,7 +165,7 @@ def _edit_leaves(values) -> None:
         left, right = st.columns([5, 3], vertical_alignment="bottom", gap="small")
         left.text_input(row.name, key=value, on_change=session.whole(changed), max_chars=4000)
         right.checkbox(
-            "grad",
+            f"{controls.plain(row.name)}.grad",
             key=tracked,
             on_change=session.whole(changed),
             help=f"requires_grad of {row.name}",
@@ -533,9 +533,9 @@ def show_beyond() -> None:
     with lesson.controls():
         panel.draw("preset")
         for name, label in (
-            ("expression", "f(x)"),
-            ("point", "x"),
-            ("derivative", "your derivative of f(x).sum()"),
+            ("expression", "Function f(x)"),
+            ("point", "Point x"),
+            ("derivative", "Your derivative of f(x).sum()"),
         ):
             key = f"beyond-edit-{name}"
             _take(key, panel.spec.text(name))

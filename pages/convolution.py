@@ -239,9 +239,9 @@ def _kernel_grid(spec: filters.Spec) -> None:
         st.caption("Type into a cell to make your own.")
         return
     with st.container(horizontal=True):
-        for label, axis in (("rows", 0), ("columns", 1)):
+        for axis, label in enumerate(("Rows", "Columns")):
             size = (len(rows), len(rows[0]))
-            key = f"filters-{label}:{size}"
+            key = f"filters-{label.lower()}:{size}"
 
             def resize(axis: int = axis, key: str = key, size: tuple[int, int] = size) -> None:
                 wanted = int(st.session_state[key])

@@ -418,3 +418,9 @@ def _timed_first() -> None:
     st.button("fix", on_click=address.put, args=("toy-x", 5))
     st.number_input("x", 0, 9, 1, key="toy-x")
     address.seen()
+
+
+def test_a_label_has_plain_words_and_the_name_in_the_code_where_it_is_another() -> None:
+    assert controls.named("Learning rate", "lr") == "Learning rate `lr`"
+    assert controls.named("Batch size", "batch_size") == "Batch size `batch_size`"
+    assert controls.named("Epochs", "epochs") == "Epochs"

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib
 import math
+import pkgutil
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
+import models
 from models.core import spec
 from models.core.spec import Spec, SpecError, Value, knob
 
@@ -104,6 +107,48 @@ def test_a_spec_cannot_be_changed_and_equal_ones_share_a_cache_entry() -> None:
     with pytest.raises(dataclasses.FrozenInstanceError):
         Kernel().size = 5  # type: ignore[misc]  # that is the point
     assert len({Kernel(), Kernel(size=3), Kernel(size=5)}) == 2
+
+
+# Fields whose own names are plain words; every other one says plainly what it is, in its `label`.
+PLAIN = (
+    "activation, backward, batch_size, bias, changes, channels, class_weights, data, device, dilation, dilation_width, "
+    "encoding, epochs, features, forward, groups, height, image, image_size, inputs, kernel, kernel_size, kernel_width, "
+    "label_smoothing, layers, loss, momentum, names, network, noise, optimizer, output_padding, output_padding_width, "
+    "output_size, output_width, padding, padding_mode, pixel_noise, points, precision, preset, program, repeats, rows, "
+    "seed, separator, shelf, shuffle, stride, stride_width, target, task, tokens, transforms, vocabulary, wavelength, "
+    "weight_decay, weights, width"
+)
+
+
+def every_spec() -> list[type[Spec]]:
+    """The settings of every topic there is."""
+    for found in pkgutil.walk_packages(models.__path__, "models."):
+        importlib.import_module(found.name)
+    waiting, specs = [Spec], []
+    while waiting:
+        waiting.extend(more := waiting.pop().__subclasses__())
+        specs.extend(s for s in more if s.__module__.startswith("models."))
+    return specs
+
+
+def test_every_setting_of_every_topic_has_plain_words_in_one_capitalisation() -> None:
+    assert len(every_spec()) > 20
+    for owner in every_spec():
+        for name, about in spec.knobs(owner).items():
+            title = spec.title(owner, name)
+            where = f"{owner.__module__}: {name} is called {title!r}"
+            assert about.label or name in PLAIN.split(", "), f"{where}, which is no plain word"
+            assert "_" not in title, where
+            assert len(title) >= 4, where
+            assert title[0].isupper(), where
+            rest = [word for word in title.split()[1:] if not word.isupper()]
+            assert all(word.islower() or word[0] == "(" for word in rest), where
+
+
+def test_one_panel_calls_no_two_settings_the_same() -> None:
+    for owner in every_spec():
+        titles = [spec.title(owner, name) for name in spec.knobs(owner)]
+        assert len(set(titles)) == len(titles), owner.__module__
 
 
 def test_every_field_says_what_it_is() -> None:

@@ -34,7 +34,7 @@ def show(topic: Topic) -> None:
             "Pictures", tuple(_SPLITS), default="validation", key=f"{topic.page}-split"
         )
         k = st.number_input(
-            "k of top-k",
+            "Best guesses that count (top-k)",
             1,
             10,
             3,

@@ -34,7 +34,7 @@ def settings(data: str, known: Profile | None) -> controls.Panel[Spec]:
     names = [c.name for c in known.columns] if known else []
     proposed = columns.text_of(columns.proposed(known.columns)) if known else ""
     st.text_area(
-        "steps",
+        controls.label(Spec, "steps"),
         key=f"{PREFIX}-steps",
         height=190,
         placeholder=proposed,

@@ -19,7 +19,7 @@ def settings(panel: controls.Panel[datasets.Spec]) -> None:
     """The list to edit, and a menu that adds a step."""
     key = f"{panel.prefix}-transforms"
     st.text_area(
-        "transforms",
+        controls.label(datasets.Spec, "transforms"),
         key=key,
         value=image_steps.DEFAULT,
         height=170,

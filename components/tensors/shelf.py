@@ -117,10 +117,11 @@ def _params(op: Op, made: controls.Panel[Spec]) -> None:
 
 def _param(op: Op, p: Param, value: str, names: tuple[str, ...]) -> None:
     key = f"tensors:param:{op.name}:{p.name}"
+    label = controls.named(p.title, p.name)
     how = {"key": key, "help": p.help, "on_change": _set, "args": (op.name, p.name, key)}
     if p.kind == "bool" and value in ("True", "False"):
         st.session_state[key] = value == "True"
-        st.toggle(p.name, **how)
+        st.toggle(label, **how)
         return
     st.session_state[key] = value
     options = {
@@ -130,11 +131,11 @@ def _param(op: Op, p: Param, value: str, names: tuple[str, ...]) -> None:
         "choice": p.choices,
     }.get(p.kind)
     if options is None:
-        st.text_input(p.name, **how)
+        st.text_input(label, **how)
         return
     if value not in options:
         options = (*options, value)
-    st.selectbox(p.name, options, accept_new_options=p.kind in ("tensor", "dim"), **how)
+    st.selectbox(label, options, accept_new_options=p.kind in ("tensor", "dim"), **how)
 
 
 def _set(op: str, name: str, key: str) -> None:

@@ -26,7 +26,7 @@ def show(projector: bool) -> None:
     left, middle, right = st.columns(3)
     with left:
         st.markdown("**Dynamic graphs**: a tensor decides how long a Python loop runs.")
-        start = st.slider("Start", 2, 40, 7, key="tensors:collatz")
+        start = st.slider("First number", 2, 40, 7, key="tensors:collatz")
         st.code(export.source(compare.collatz), language="python")
         seen = compare.collatz(start)
         st.markdown(
@@ -34,7 +34,7 @@ def show(projector: bool) -> None:
         )
     with middle:
         st.markdown("**Gradients** follow the path that was taken.")
-        x = st.slider("x", 0.5, 3.0, 1.2, 0.1, key="tensors:branch")
+        x = st.slider("Point x", 0.5, 3.0, 1.2, 0.1, key="tensors:branch")
         st.code(export.source(compare.branching_gradient), language="python")
         value, slope = compare.branching_gradient(x)
         st.markdown(f"y = **{value:.4g}**, slope **{slope:.4g}**")

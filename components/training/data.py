@@ -78,7 +78,11 @@ def _columns(panel: controls.Panel[Spec], spec: Spec) -> None:
         controls.put(panel.prefix, target=chosen, features=tables.comma_text(kept), task="auto")
 
     st.selectbox(
-        "target", names, key=shown, on_change=session.whole(target), help="The column to predict."
+        controls.label(Spec, "target"),
+        names,
+        key=shown,
+        on_change=session.whole(target),
+        help="The column to predict.",
     )
     menu = f"{panel.prefix}-features-menu"
     st.session_state[menu] = list(plan.features)
@@ -87,7 +91,7 @@ def _columns(panel: controls.Panel[Spec], spec: Spec) -> None:
         controls.put(panel.prefix, features=tables.comma_text(st.session_state[menu]))
 
     st.multiselect(
-        "features",
+        controls.label(Spec, "features"),
         [name for name in names if name != plan.target],
         key=menu,
         on_change=session.whole(features),

@@ -186,7 +186,7 @@ def _device_menu(page: str) -> None:
     names = [one.name for one in found]
     titles = {one.name: f"{one.name}: {one.title}" for one in found}
     st.selectbox(
-        "device",
+        "Device",
         names,
         format_func=lambda name: titles[str(name)],
         key=f"{page}-device",

@@ -27,13 +27,19 @@ class Spec(_Spec):
     preset: str = knob("chain", "A program to start from.", choices=tuple(PRESETS),
                        names={k: p.title for k, p in PRESETS.items()})  # fmt: skip
     leaves: str = knob(
-        "", "Leaf tensors, one assignment per line; empty: the preset's.", max_chars=8000
+        "",
+        "Leaf tensors, one assignment per line; empty: the preset's.",
+        label="Leaf tensors",
+        max_chars=8000,
     )
     program: str = knob("", "The program; empty: the preset's.", max_chars=4000)
-    gradient: str = knob("", "The gradient argument of backward, for a result that is not a scalar.",
+    gradient: str = knob("", "The gradient argument of backward, for a result that is not a scalar.", label="Gradient of the result",
                          max_chars=1000)  # fmt: skip
     order: int = knob(
-        1, "1: gradients; 2: gradients of the gradients' sum (double backward).", choices=(1, 2)
+        1,
+        "1: gradients; 2: gradients of the gradients' sum (double backward).",
+        label="Order of the derivative",
+        choices=(1, 2),
     )
     seed: int = knob(0, "Seed of everything random.", minimum=0, maximum=9999)
 

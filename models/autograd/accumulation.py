@@ -21,16 +21,29 @@ class Spec(_Spec):
 
     batch_size: int = knob(12, "Samples in the whole batch.", minimum=2, maximum=48)
     micro_batches: int = knob(
-        3, "Parts it is cut into, one backward call each.", minimum=1, maximum=12
+        3,
+        "Parts it is cut into, one backward call each.",
+        label="Micro-batches",
+        minimum=1,
+        maximum=12,
     )
-    sizes: str = knob("equal", "How the parts are cut.", choices=("equal", "unequal"))
-    reduction: str = knob("mean", "What the loss makes of its samples.", choices=("mean", "sum"))
-    scale: str = knob("divide by parts", "What each part's loss is multiplied with.",
+    sizes: str = knob(
+        "equal", "How the parts are cut.", label="Sizes of the parts", choices=("equal", "unequal")
+    )
+    reduction: str = knob(
+        "mean",
+        "What the loss makes of its samples.",
+        label="Reduction of the loss",
+        choices=("mean", "sum"),
+    )
+    scale: str = knob("divide by parts", "What each part's loss is multiplied with.", label="Scale of each loss",
                       choices=("divide by parts", "share of samples", "none"))  # fmt: skip
-    zero_grad: str = knob("once before", "When gradients are set to zero.",
+    zero_grad: str = knob("once before", "When gradients are set to zero.", label="Gradients set to zero",
                           choices=("once before", "before every part", "never"))  # fmt: skip
     batch_norm: bool = knob(
-        False, "A BatchNorm1d layer, whose statistics are those of the part it sees."
+        False,
+        "A BatchNorm1d layer, whose statistics are those of the part it sees.",
+        label="Batch normalisation",
     )
     seed: int = knob(0, "Seed of the data and the weights.", minimum=0, maximum=9999)
 

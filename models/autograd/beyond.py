@@ -34,11 +34,18 @@ class Spec(_Spec):
     """A function of x, where to look, and what you think its derivative is; empty texts mean the preset's own."""
 
     preset: str = knob("sine and square", "A function to start from.", choices=tuple(PRESETS))
-    expression: str = knob("", "A function of x.", max_chars=500)
-    point: str = knob("", "Where: the numbers of x.", max_chars=500)
-    derivative: str = knob("", "Your formula for the gradient of its sum.", max_chars=500)
+    expression: str = knob("", "A function of x.", label="Function of x", max_chars=500)
+    point: str = knob("", "Where: the numbers of x.", label="Point x", max_chars=500)
+    derivative: str = knob(
+        "", "Your formula for the gradient of its sum.", label="Your derivative", max_chars=500
+    )
     eps: float = knob(
-        1e-6, "Half the step of the finite differences.", minimum=1e-12, maximum=1.0, log=True
+        1e-6,
+        "Half the step of the finite differences.",
+        label="Half a step",
+        minimum=1e-12,
+        maximum=1.0,
+        log=True,
     )
 
     def check(self) -> None:

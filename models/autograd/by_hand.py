@@ -20,11 +20,15 @@ from models.data.tabular import TableSpec
 class Spec(TableSpec):
     """Any table, at most ROWS of its training rows in one full batch; classes or a number to predict."""
 
-    hidden: int = knob(8, "Units of the hidden layer.", minimum=1, maximum=64)
-    lr: float = knob(0.1, "Learning rate.", minimum=0.001, maximum=10.0, log=True)
-    steps: int = knob(60, "Turns of the loop.", minimum=1, maximum=300)
+    hidden: int = knob(8, "Units of the hidden layer.", label="Hidden units", minimum=1, maximum=64)
+    lr: float = knob(
+        0.1, "Learning rate.", label="Learning rate", minimum=0.001, maximum=10.0, log=True
+    )
+    steps: int = knob(60, "Turns of the loop.", label="Turns of the loop", minimum=1, maximum=300)
     zero_grad: bool = knob(
-        True, "Set the gradients to zero in every turn; switch it off to see the classic bug."
+        True,
+        "Set the gradients to zero in every turn; switch it off to see the classic bug.",
+        label="Gradients set to zero",
     )
     seed: int = knob(0, "Seed of the initial weights.", minimum=0, maximum=9999)
 

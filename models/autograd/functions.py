@@ -89,7 +89,12 @@ class Spec(_Spec):
     forward: str = knob("", "Body of forward: assigns y from the inputs.")
     backward: str = knob("", "Body of backward: assigns grad_<input> for every input, from grad_y and what forward made.")  # fmt: skip
     eps: float = knob(
-        1e-6, "Half the step of the finite differences.", minimum=1e-9, maximum=1e-1, log=True
+        1e-6,
+        "Half the step of the finite differences.",
+        label="Half a step",
+        minimum=1e-9,
+        maximum=1e-1,
+        log=True,
     )
 
     def check(self) -> None:

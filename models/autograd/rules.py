@@ -271,7 +271,7 @@ CASES: dict[str, Case] = {
 class Spec(_Spec):
     """Which rule to see."""
 
-    case: str = knob("retain_graph", "A rule of the engine.", choices=tuple(CASES),
+    case: str = knob("retain_graph", "A rule of the engine.", label="Rule", choices=tuple(CASES),
                      names={k: c.title for k, c in CASES.items()})  # fmt: skip
 
 

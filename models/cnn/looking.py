@@ -41,12 +41,15 @@ class Spec(core.Spec):
     )
     weights: str = knob("", "A weights file: upload: and the sha256 of its content.", max_chars=80)
     image: str = knob(DIGITS, "A digit of the set, a bundled picture, or an own one.", max_chars=80)
-    row: int = knob(3, "Which of the 1797 digits.", minimum=0, maximum=1796)
+    row: int = knob(3, "Which of the 1797 digits.", label="Digit number", minimum=0, maximum=1796)
     crop: bool = knob(
         True,
         "Cut to what is drawn and centred, as the digits of the set are (for networks of 1 channel).",
+        label="Cut and centre",
     )
-    invert: bool = knob(False, "Swap black and white: for dark ink on white paper.")
+    invert: bool = knob(
+        False, "Swap black and white: for dark ink on white paper.", label="Swap black and white"
+    )
     seed: int = knob(0, "Random weights where none were given.", minimum=0, maximum=2**31 - 1)
 
     def check(self) -> None:

@@ -26,10 +26,19 @@ class Spec(RunSpec):
     colours: str = knob(
         "own",
         "Channels: as the pictures have, one (grey) or three.",
+        label="Channels",
         choices=("own", "grey", "RGB"),
     )
-    limit: int = knob(0, "Use only so many pictures; 0 is all.", minimum=0, maximum=60_000)
-    data_seed: int = knob(0, "Which pictures fall into which split.", minimum=0, maximum=2**31 - 1)
+    limit: int = knob(
+        0, "Use only so many pictures; 0 is all.", label="Most images", minimum=0, maximum=60_000
+    )
+    data_seed: int = knob(
+        0,
+        "Which pictures fall into which split.",
+        label="Seed of the split",
+        minimum=0,
+        maximum=2**31 - 1,
+    )
     network: str = knob(
         "tiny", "A known network, or your own layer list.", choices=(*NAMED, "own list")
     )
@@ -39,15 +48,27 @@ class Spec(RunSpec):
         max_chars=2000,
     )
     degrees: float = knob(
-        15.0, "Each picture is turned by up to this angle.", minimum=0.0, maximum=180.0, step=1.0
+        15.0,
+        "Each picture is turned by up to this angle.",
+        label="Rotation in degrees",
+        minimum=0.0,
+        maximum=180.0,
+        step=1.0,
     )
     shift: float = knob(
-        0.1, "… moved by up to this share of its side.", minimum=0.0, maximum=0.5, step=0.01
+        0.1,
+        "… moved by up to this share of its side.",
+        label="Shift",
+        minimum=0.0,
+        maximum=0.5,
+        step=0.01,
     )
     zoom: float = knob(
-        0.25, "… and scaled by up to this share.", minimum=0.0, maximum=0.9, step=0.05
+        0.25, "… and scaled by up to this share.", label="Zoom", minimum=0.0, maximum=0.9, step=0.05
     )
-    flip: bool = knob(False, "Half of the pictures are mirrored left to right.")
+    flip: bool = knob(
+        False, "Half of the pictures are mirrored left to right.", label="Mirror left to right"
+    )
     pixel_noise: float = knob(
         0.0, "Standard deviation of noise added to each pixel.", minimum=0.0, maximum=1.0, step=0.01
     )
@@ -58,9 +79,15 @@ class Spec(RunSpec):
     )
     optimizer: str = knob("Adam", "Rule that turns gradients into updates.", choices=("SGD", "Adam", "AdamW", "RMSprop", "Adagrad"))  # fmt: skip
     lr: float = knob(
-        0.005, "Learning rate: the size of each step.", minimum=1e-6, maximum=1e4, log=True, live=True
+        0.005, "The size of each step.", label="Learning rate", minimum=1e-6, maximum=1e4, log=True, live=True
     )  # fmt: skip
-    step_size: int = knob(5, "StepLR: epochs between two changes.", minimum=1, maximum=MAX_EPOCHS)
+    step_size: int = knob(
+        5,
+        "StepLR: epochs between two changes.",
+        label="Epochs per step",
+        minimum=1,
+        maximum=MAX_EPOCHS,
+    )
     batch_size: int = knob(64, "Pictures per step.", minimum=1, maximum=65_536)
     epochs: int = knob(30, "Passes over the training pictures.", minimum=1, maximum=MAX_EPOCHS)
 

@@ -34,6 +34,7 @@ class Spec(core.Spec):
     base: str = knob(
         PART,
         "The network to start from.",
+        label="Network to start from",
         choices=(PART, looking.OWN, *architecture.TORCHVISION),
         names={PART: "trained on digits 0-4", looking.OWN: "from a file saved here"},
     )
@@ -41,20 +42,31 @@ class Spec(core.Spec):
         "", "Its weights file: upload: and the sha256 of its content.", max_chars=80
     )
     target: str = knob(
-        "digits 5-9", "What is to be learned: a set as under Build and train.", max_chars=80
+        "digits 5-9",
+        "What is to be learned: a set as under Build and train.",
+        label="What to learn",
+        max_chars=80,
     )
     sizes: str = knob(
-        "1, 2, 3, 5, 10, 20", "Training pictures per class: two to eight numbers.", max_chars=80
+        "1, 2, 3, 5, 10, 20",
+        "Training pictures per class: two to eight numbers.",
+        label="Images per class",
+        max_chars=80,
     )
     epochs: int = knob(10, "Passes over those few pictures.", minimum=1, maximum=200)
     lr: float = knob(
-        0.003, "Learning rate of what is new (all of it, from scratch).", minimum=1e-6, maximum=1.0, log=True
+        0.003, "Learning rate of what is new (all of it, from scratch).", label="Learning rate", minimum=1e-6, maximum=1.0, log=True
     )  # fmt: skip
     body: float = knob(
-        0.1, "The learned layers' rate as a part of lr.", minimum=0.001, maximum=1.0, log=True
+        0.1,
+        "The learned layers' rate as a part of lr.",
+        label="Rate of learned layers",
+        minimum=0.001,
+        maximum=1.0,
+        log=True,
     )
     every: int = knob(
-        3, "staged: epochs until one more learned layer, counted from the end, may move.", minimum=1, maximum=100
+        3, "staged: epochs until one more learned layer, counted from the end, may move.", label="Epochs per thawed layer", minimum=1, maximum=100
     )  # fmt: skip
     batch_size: int = knob(16, "Pictures per step.", minimum=1, maximum=1024)
     seed: int = knob(

@@ -33,7 +33,7 @@ class Knob:
 
     Attributes:
         help: one line in a learner's words.
-        label: the word on the widget; the field's own name unless given.
+        label: the words on the widget where the field's own name, read as words, is not plain enough (see `title`).
         choices: the allowed values of a menu, in order; empty for a free value.
         minimum, maximum, step: an inclusive range; `log` moves the slider by factors.
         live: can change while a run lives; other fields reset it.
@@ -121,6 +121,11 @@ def kinds(spec_type: type[Spec]) -> dict[str, type]:
     """Every field's Python type (bool, int, float or str) by name."""
     hints = typing.get_type_hints(spec_type)
     return {field.name: hints[field.name] for field in dataclasses.fields(spec_type)}
+
+
+def title(spec_type: type[Spec], name: str) -> str:
+    """A field in plain words, as on its widget: `Learning rate` for `lr`, `Batch size` for `batch_size`."""
+    return knobs(spec_type)[name].label or name.replace("_", " ").capitalize()
 
 
 def defaults(spec_type: type[Spec]) -> dict[str, Value]:

@@ -40,8 +40,12 @@ class Spec(core.Spec):
     """Which upload, and which of its fields; "" finds them out."""
 
     data: str = knob("", "The upload: upload: and the sha256 of its content.")
-    text: str = knob("", "The field or column that holds the text.", max_chars=200)
-    label: str = knob("", "The field or column that holds the class.", max_chars=200)
+    text: str = knob(
+        "", "The field or column that holds the text.", label="Text field", max_chars=200
+    )
+    label: str = knob(
+        "", "The field or column that holds the class.", label="Class field", max_chars=200
+    )
 
     def check(self) -> None:
         if not self.data:

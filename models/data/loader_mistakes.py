@@ -128,6 +128,7 @@ class Spec(core.Spec):
     case: str = knob(
         "unsharded",
         "Which mistake to make.",
+        label="Mistake",
         choices=("opens", "long", "short", "unsharded", "ragged"),
     )
 

@@ -19,9 +19,15 @@ class Spec(core.Spec):
     data: str = knob("", "The upload: upload: and the sha256 of its content.")
     separator: str = knob("auto", csv_files.HELP["separator"], choices=csv_files.SEPARATORS)
     encoding: str = knob("auto", csv_files.HELP["encoding"], choices=csv_files.ENCODINGS)
-    header: str = knob("auto", csv_files.HELP["header"], choices=csv_files.HEADERS)
-    decimal: str = knob("auto", csv_files.HELP["decimal"], choices=csv_files.DECIMALS)
-    column_kinds: str = knob("", csv_files.HELP["column_kinds"], max_chars=20_000)
+    header: str = knob(
+        "auto", csv_files.HELP["header"], label="Header line", choices=csv_files.HEADERS
+    )
+    decimal: str = knob(
+        "auto", csv_files.HELP["decimal"], label="Decimal sign", choices=csv_files.DECIMALS
+    )
+    column_kinds: str = knob(
+        "", csv_files.HELP["column_kinds"], label="Kinds of columns", max_chars=20_000
+    )
 
     def check(self) -> None:
         if not self.data:

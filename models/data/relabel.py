@@ -29,7 +29,10 @@ class Spec(core.Spec):
 
     data: str = knob(PHOTOS, "The set to begin with, or upload: and the id of an own one.")
     rename: str = knob(
-        "", "Classes under new names as JSON; an empty name leaves a class out.", max_chars=50_000
+        "",
+        "Classes under new names as JSON; an empty name leaves a class out.",
+        label="New class names",
+        max_chars=50_000,
     )
 
 

@@ -45,13 +45,20 @@ class TableSpec(Spec):
     edits: str = knob(
         "",
         "Points added (+x1,x2,class) and removed (-number) by hand, parted by ;.",
+        label="Points set by hand",
         max_chars=8000,
     )
     separator: str = knob("auto", csv_files.HELP["separator"], choices=csv_files.SEPARATORS)
     encoding: str = knob("auto", csv_files.HELP["encoding"], choices=csv_files.ENCODINGS)
-    header: str = knob("auto", csv_files.HELP["header"], choices=csv_files.HEADERS)
-    decimal: str = knob("auto", csv_files.HELP["decimal"], choices=csv_files.DECIMALS)
-    column_kinds: str = knob("", csv_files.HELP["column_kinds"], max_chars=20_000)
+    header: str = knob(
+        "auto", csv_files.HELP["header"], label="Header line", choices=csv_files.HEADERS
+    )
+    decimal: str = knob(
+        "auto", csv_files.HELP["decimal"], label="Decimal sign", choices=csv_files.DECIMALS
+    )
+    column_kinds: str = knob(
+        "", csv_files.HELP["column_kinds"], label="Kinds of columns", max_chars=20_000
+    )
     target: str = knob("", "The column to predict; the last one when empty.", max_chars=5000)
     features: str = knob(
         "",
@@ -64,34 +71,58 @@ class TableSpec(Spec):
     missing: str = knob(
         "drop",
         "What happens to rows with missing values: dropped, or filled from training.",
+        label="Missing values",
         choices=("drop", "mean", "median"),
     )
     categories: str = knob(
-        "one-hot", "What happens to columns of words.", choices=("one-hot", "drop")
+        "one-hot",
+        "What happens to columns of words.",
+        label="Columns of words",
+        choices=("one-hot", "drop"),
     )
     max_categories: int = knob(
         20,
         "The most columns one category may become; rarer values become all zeros.",
+        label="Most categories",
         minimum=2,
         maximum=1000,
     )
     val_fraction: float = knob(
-        0.2, "Share of the rows kept for validation.", minimum=0, maximum=0.8, step=0.05
+        0.2,
+        "Share of the rows kept for validation.",
+        label="Validation share",
+        minimum=0,
+        maximum=0.8,
+        step=0.05,
     )
     test_fraction: float = knob(
-        0.2, "Share of the rows kept for the final test.", minimum=0, maximum=0.8, step=0.05
+        0.2,
+        "Share of the rows kept for the final test.",
+        label="Test share",
+        minimum=0,
+        maximum=0.8,
+        step=0.05,
     )
-    stratify: bool = knob(True, "Give every class the same share in each split.")
+    stratify: bool = knob(
+        True, "Give every class the same share in each split.", label="Same classes in each split"
+    )
     normalise: str = knob(
         "standard",
         "Bring all inputs to the same scale, measured on training rows only.",
+        label="Normalise inputs",
         choices=("standard", "min-max", "none"),
     )
     normalise_target: bool = knob(
-        True, "Also bring the target of a regression to mean 0 and deviation 1."
+        True,
+        "Also bring the target of a regression to mean 0 and deviation 1.",
+        label="Normalise the target",
     )
     data_seed: int = knob(
-        0, "Seed of the made points and of the split.", minimum=0, maximum=2**31 - 1
+        0,
+        "Seed of the made points and of the split.",
+        label="Seed of data and split",
+        minimum=0,
+        maximum=2**31 - 1,
     )
 
     @property

@@ -34,47 +34,84 @@ class Spec(core.Spec):
         PHOTOS, "The set to begin with (photos), or upload: and the id of an own one.", max_chars=80
     )
     side: int = knob(
-        64, "Every picture is decoded to a square of so many pixels.", choices=SIDES, label="side"
+        64,
+        "Every picture is decoded to a square of so many pixels.",
+        choices=SIDES,
+        label="Side in pixels",
     )
     rename: str = knob(
-        "", "Classes under new names as JSON; an empty name leaves a class out.", max_chars=50_000
+        "",
+        "Classes under new names as JSON; an empty name leaves a class out.",
+        label="New class names",
+        max_chars=50_000,
     )
     val: float = knob(
-        0.2, "Part of the pictures kept for validation.", minimum=0.0, maximum=0.5, step=0.05
+        0.2,
+        "Part of the pictures kept for validation.",
+        label="Validation share",
+        minimum=0.0,
+        maximum=0.5,
+        step=0.05,
     )
     test: float = knob(
-        0.1, "Part of the pictures kept for the test.", minimum=0.0, maximum=0.5, step=0.05
+        0.1,
+        "Part of the pictures kept for the test.",
+        label="Test share",
+        minimum=0.0,
+        maximum=0.5,
+        step=0.05,
     )
-    stratify: bool = knob(True, "Each class gives the same share to every part.")
+    stratify: bool = knob(
+        True, "Each class gives the same share to every part.", label="Same classes in each split"
+    )
     group: str = knob(
         "copies",
         "What stays in one part: copies of a picture, or all whose file names begin alike (a7_01.jpg, a7_02.jpg). With "
         "none, some copies are tested that were trained on.",
+        label="Kept together",
         choices=("copies", "names", "none"),
     )
-    split_seed: int = knob(0, "Another seed, another split.", minimum=0, maximum=999)
+    split_seed: int = knob(
+        0, "Another seed, another split.", label="Seed of the split", minimum=0, maximum=999
+    )
     transforms: str = knob(
         image_steps.DEFAULT, "torchvision's transforms.v2, one a line.", max_chars=2000
     )
     mix: str = knob(
-        "none", "Mixes the pictures and labels of a batch.", choices=tuple(MIXES), label="mix"
+        "none",
+        "Mixes the pictures and labels of a batch.",
+        choices=tuple(MIXES),
+        label="Mix images",
     )
     batch_size: int = knob(8, "Pictures in a batch.", minimum=1, maximum=256)
     shuffle: bool = knob(True, "A new order for every epoch.")
     weighted: bool = knob(
-        False, "Draw rare classes as often as common ones (WeightedRandomSampler)."
+        False,
+        "Draw rare classes as often as common ones (WeightedRandomSampler).",
+        label="Balance the classes",
     )
-    drop_last: bool = knob(False, "Leave out the last batch when it is not full.")
+    drop_last: bool = knob(
+        False, "Leave out the last batch when it is not full.", label="Drop the last batch"
+    )
     num_workers: int = knob(
-        0, "Processes that read ahead; 0 reads in the training process.", minimum=0, maximum=4
+        0,
+        "Processes that read ahead; 0 reads in the training process.",
+        label="Worker processes",
+        minimum=0,
+        maximum=4,
     )
-    prefetch_factor: int = knob(2, "Batches that each worker prepares ahead.", minimum=1, maximum=8)
+    prefetch_factor: int = knob(
+        2, "Batches that each worker prepares ahead.", label="Batches ahead", minimum=1, maximum=8
+    )
     persistent_workers: bool = knob(
-        False, "Workers stay from one epoch to the next instead of being started anew."
+        False,
+        "Workers stay from one epoch to the next instead of being started anew.",
+        label="Keep the workers",
     )
     pin_memory: bool = knob(
         False,
         "Batches in page-locked memory, from where a GPU fetches them faster; no use without one.",
+        label="Pinned memory",
     )
     seed: int = knob(0, "Order and augmentation follow from it.", minimum=0, maximum=999)
 

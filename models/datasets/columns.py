@@ -37,15 +37,28 @@ class Spec(core.Spec):
         "",
         "A line for each column: its name, a colon, its steps parted by commas. Columns without a line are left out; "
         "with no line at all steps are proposed.",
+        label="Steps of each column",
         max_chars=20_000,
     )
     val: float = knob(
-        0.2, "Part of the rows kept for validation.", minimum=0.0, maximum=0.4, step=0.05
+        0.2,
+        "Part of the rows kept for validation.",
+        label="Validation share",
+        minimum=0.0,
+        maximum=0.4,
+        step=0.05,
     )
     test: float = knob(
-        0.1, "Part of the rows kept for the test.", minimum=0.0, maximum=0.4, step=0.05
+        0.1,
+        "Part of the rows kept for the test.",
+        label="Test share",
+        minimum=0.0,
+        maximum=0.4,
+        step=0.05,
     )
-    split_seed: int = knob(0, "Another seed, another split.", minimum=0, maximum=999)
+    split_seed: int = knob(
+        0, "Another seed, another split.", label="Seed of the split", minimum=0, maximum=999
+    )
     batch_size: int = knob(8, "Rows in a batch.", minimum=1, maximum=1024)
     seed: int = knob(0, "Order and the first vectors follow from it.", minimum=0, maximum=999)
 

@@ -36,12 +36,23 @@ class Spec(core.Spec):
 
     data: str = knob(MADE, "A made table, or upload: and the id of a CSV.", max_chars=80)
     chunk: int = knob(
-        20_000, "Rows that are read at once.", minimum=1000, maximum=200_000, log=True
+        20_000,
+        "Rows that are read at once.",
+        label="Rows at once",
+        minimum=1000,
+        maximum=200_000,
+        log=True,
     )
     ranks: int = knob(
-        2, "Processes that train together, each on its own rows.", minimum=1, maximum=4
+        2,
+        "Processes that train together, each on its own rows.",
+        label="Processes that train",
+        minimum=1,
+        maximum=4,
     )
-    num_workers: int = knob(2, "Loader processes of each rank.", minimum=0, maximum=3)
+    num_workers: int = knob(
+        2, "Loader processes of each rank.", label="Worker processes", minimum=0, maximum=3
+    )
 
 
 class Shards(IterableDataset):

@@ -37,14 +37,21 @@ WAITS = 0.2  # share of the time spent waiting above which the loader is the bot
 class Spec(datasets.Spec):
     """The settings of the loader, and what is to be watched."""
 
-    format: str = knob("zip", "How the pictures are stored.", choices=tuple(FORMATS))
-    model: str = knob("small CNN", "What trains on each batch meanwhile.", choices=MODELS)
+    format: str = knob(
+        "zip", "How the pictures are stored.", label="File format", choices=tuple(FORMATS)
+    )
+    model: str = knob(
+        "small CNN",
+        "What trains on each batch meanwhile.",
+        label="Model trained meanwhile",
+        choices=MODELS,
+    )
     layers: str = knob(
         architecture.KNOWN["tiny"].replace("\n", ", "),
         "Your own network in the words of the CNN page: a layer list, or a name such as resnet18.",
         max_chars=2000,
     )
-    shown: int = knob(24, "Batches to record.", minimum=4, maximum=64)
+    shown: int = knob(24, "Batches to record.", label="Batches recorded", minimum=4, maximum=64)
 
 
 @dataclass(frozen=True)

@@ -32,10 +32,16 @@ class Spec(core.Spec):
     data: str = knob(MADE, "A made table, or upload: and the id of a Parquet file.", max_chars=80)
     target: str = knob("", "The column to predict; the last one when empty.", max_chars=500)
     batch_size: int = knob(1024, "Rows of a step.", minimum=16, maximum=65_536, log=True)
-    hidden: int = knob(32, "Units of the hidden layer.", minimum=1, maximum=512)
-    lr: float = knob(0.003, "Learning rate of Adam.", minimum=1e-5, maximum=1.0, log=True)
+    hidden: int = knob(
+        32, "Units of the hidden layer.", label="Hidden units", minimum=1, maximum=512
+    )
+    lr: float = knob(
+        0.003, "Learning rate of Adam.", label="Learning rate", minimum=1e-5, maximum=1.0, log=True
+    )
     epochs: int = knob(1, "Passes over the whole file.", minimum=1, maximum=20)
-    num_workers: int = knob(0, "Processes that read pieces ahead.", minimum=0, maximum=3)
+    num_workers: int = knob(
+        0, "Processes that read pieces ahead.", label="Worker processes", minimum=0, maximum=3
+    )
     seed: int = knob(0, "Order, split and first weights follow from it.", minimum=0, maximum=999)
 
 

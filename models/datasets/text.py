@@ -30,8 +30,8 @@ class Spec(core.Spec):
     data: str = knob(
         DOCS, "The set to begin with, or upload: and the id of an own one.", max_chars=80
     )
-    lower: bool = knob(True, "Capital letters become small ones.")
-    accents: bool = knob(True, "é stays é; otherwise it becomes e.")
+    lower: bool = knob(True, "Capital letters become small ones.", label="Lower case")
+    accents: bool = knob(True, "é stays é; otherwise it becomes e.", label="Keep accents")
     tokens: str = knob("words", "What a text is cut into.", choices=TOKENS)
     vocabulary: int = knob(
         1000,
@@ -41,17 +41,36 @@ class Spec(core.Spec):
         log=True,
     )
     min_count: int = knob(
-        1, "How often a token has to occur in the training texts.", minimum=1, maximum=20
+        1,
+        "How often a token has to occur in the training texts.",
+        label="Least count of a token",
+        minimum=1,
+        maximum=20,
     )
-    max_length: int = knob(64, "Longer texts are cut.", minimum=4, maximum=512)
+    max_length: int = knob(
+        64, "Longer texts are cut.", label="Longest text", minimum=4, maximum=512
+    )
     val: float = knob(
-        0.2, "Part of the texts kept for validation.", minimum=0.0, maximum=0.5, step=0.05
+        0.2,
+        "Part of the texts kept for validation.",
+        label="Validation share",
+        minimum=0.0,
+        maximum=0.5,
+        step=0.05,
     )
-    split_seed: int = knob(0, "Another seed, another split.", minimum=0, maximum=999)
+    split_seed: int = knob(
+        0, "Another seed, another split.", label="Seed of the split", minimum=0, maximum=999
+    )
     batch_size: int = knob(16, "Texts in a batch.", minimum=1, maximum=256)
-    by_length: bool = knob(False, "Batches of texts of like length: less padding.")
-    dim: int = knob(16, "Numbers in the vector of a token.", minimum=1, maximum=128)
-    lr: float = knob(0.02, "Learning rate of Adam.", minimum=1e-4, maximum=1.0, log=True)
+    by_length: bool = knob(
+        False, "Batches of texts of like length: less padding.", label="Batches by length"
+    )
+    dim: int = knob(
+        16, "Numbers in the vector of a token.", label="Embedding size", minimum=1, maximum=128
+    )
+    lr: float = knob(
+        0.02, "Learning rate of Adam.", label="Learning rate", minimum=1e-4, maximum=1.0, log=True
+    )
     epochs: int = knob(10, "Passes over the training texts.", minimum=1, maximum=100)
     seed: int = knob(0, "Order and first weights follow from it.", minimum=0, maximum=999)
 

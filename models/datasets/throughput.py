@@ -22,7 +22,12 @@ class Spec(loading.Spec):
 
     repeats: int = knob(3, "How often each setting is measured.", minimum=3, maximum=9)
     pictures: int = knob(
-        128, "Pictures read in one measurement.", minimum=64, maximum=4096, log=True
+        128,
+        "Pictures read in one measurement.",
+        label="Images per measurement",
+        minimum=64,
+        maximum=4096,
+        log=True,
     )
 
 

@@ -26,13 +26,17 @@ OPS = registry.OPS
 class Spec(BaseSpec):
     """One operation on a shelf of named tensors."""
 
-    op: str = knob("add", "The operation.", choices=tuple(OPS))
+    op: str = knob("add", "The operation.", label="Operation", choices=tuple(OPS))
     shelf: str = knob(
         "",
         "The tensors, one line each: name = expression. Empty: the operation's own example.",
         max_chars=4000,
     )
-    params: str = knob("", "Parameters as name=value, separated by commas. Empty: the example's.")
+    params: str = knob(
+        "",
+        "Parameters as name=value, separated by commas. Empty: the example's.",
+        label="Parameters",
+    )
     expression: str = knob(
         "",
         "Several steps in one line over the shelf, in place of the operation.",

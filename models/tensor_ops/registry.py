@@ -48,6 +48,11 @@ class Param:
     choices: tuple[str, ...] = ()
     star: bool = False
 
+    @property
+    def title(self) -> str:
+        """The parameter in plain words: `Keep the dimension` for `keepdim`."""
+        return WORDS.get(self.name) or self.name.replace("_", " ").capitalize()
+
 
 @dataclass(frozen=True)
 class Failure:
@@ -303,6 +308,53 @@ _DTYPES = (
     "torch.float32", "torch.float64", "torch.float16", "torch.bfloat16", "torch.int64", "torch.int32", "torch.int16",
     "torch.int8", "torch.uint8", "torch.bool",
 )  # fmt: skip
+
+# parameter name → what it is called in plain words, where its own name is none
+WORDS = {
+    "A": "Matrix",
+    "B": "Right-hand side",
+    "alpha": "Factor of the other",
+    "approximate": "Approximation",
+    "atol": "Absolute tolerance",
+    "batch1": "Left batch",
+    "batch2": "Right batch",
+    "beta": "Factor of the input",
+    "chunks": "Pieces",
+    "correction": "Correction of N",
+    "dim": "Dimension",
+    "dim0": "First dimension",
+    "dim1": "Second dimension",
+    "dims": "Dimensions",
+    "dtype": "Kind of number",
+    "end_dim": "Last dimension",
+    "indices_or_sections": "Pieces or places",
+    "k": "How many",
+    "keepdim": "Keep the dimension",
+    "mat1": "Left matrix",
+    "mat2": "Right matrix",
+    "max": "Highest",
+    "min": "Lowest",
+    "minlength": "Least bins",
+    "n": "Times",
+    "nan": "In place of NaN",
+    "num_classes": "Classes",
+    "ord": "Order of the norm",
+    "p": "Order of the norm",
+    "pad": "Padding",
+    "q": "Share below",
+    "reduce": "Reduction",
+    "rtol": "Relative tolerance",
+    "self": "Tensor",
+    "split_size_or_sections": "Size or sizes",
+    "src": "Source",
+    "start_dim": "First dimension",
+    "tensor1": "First factor",
+    "tensor2": "Second factor",
+    "vec": "Vector",
+    "vec2": "Second vector",
+    "x1": "First points",
+    "x2": "Second points",
+}
 
 # parameter name → what it takes, in a learner's words
 KINDS: dict[str, tuple] = {

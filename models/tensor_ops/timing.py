@@ -28,12 +28,24 @@ class Spec(BaseSpec):
     """One race between devices (or thread counts and kinds of number)."""
 
     op: str = knob(
-        "matmul", "The operation that is timed.", choices=("matmul", "add", "softmax", "sort")
+        "matmul",
+        "The operation that is timed.",
+        label="Operation",
+        choices=("matmul", "add", "softmax", "sort"),
     )
     largest: int = knob(
-        1024, "The largest matrix: this many rows and columns.", choices=(256, 512, 1024, 2048)
+        1024,
+        "The largest matrix: this many rows and columns.",
+        label="Largest matrix",
+        choices=(256, 512, 1024, 2048),
     )
-    seconds: float = knob(0.2, "How long each point is measured.", minimum=0.05, maximum=2.0)
+    seconds: float = knob(
+        0.2,
+        "How long each point is measured.",
+        label="Seconds per point",
+        minimum=0.05,
+        maximum=2.0,
+    )
     seed: int = knob(0, "Where the random matrices start.", minimum=0, maximum=9999)
 
 

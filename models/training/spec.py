@@ -18,6 +18,7 @@ class RunSpec(core.Spec):
     init: str = knob(
         "default",
         "How weights start. Biases start at 0, but with default, where nn.Linear draws both.",
+        label="Initial weights",
         choices=tuple(network.INITS),
     )
     loss: str = knob(
@@ -40,7 +41,8 @@ class RunSpec(core.Spec):
     )
     lr: float = knob(
         0.1,
-        "Learning rate: the size of each step.",
+        "The size of each step.",
+        label="Learning rate",
         minimum=1e-6,
         maximum=1e4,
         log=True,
@@ -54,7 +56,9 @@ class RunSpec(core.Spec):
         step=0.01,
         live=True,
     )
-    nesterov: bool = knob(False, "Look ahead along the momentum (SGD).")
+    nesterov: bool = knob(
+        False, "Look ahead along the momentum (SGD).", label="Look ahead (Nesterov)"
+    )
     weight_decay: float = knob(
         0.0,
         "Pulls every parameter towards 0 (L2).",
@@ -66,6 +70,7 @@ class RunSpec(core.Spec):
     l1: float = knob(
         0.0,
         "Adds this times the sum of all absolute weights to the loss (L1).",
+        label="L1 penalty",
         minimum=0.0,
         maximum=10.0,
         log=True,
@@ -74,6 +79,7 @@ class RunSpec(core.Spec):
     clip: float = knob(
         0.0,
         "Longest gradient: a longer one is shortened to it; 0 is off.",
+        label="Longest gradient",
         minimum=0.0,
         maximum=1000.0,
         log=True,
@@ -82,14 +88,20 @@ class RunSpec(core.Spec):
     scheduler: str = knob(
         "none",
         "How the learning rate moves by itself.",
+        label="Schedule of the rate",
         choices=("none", *optimizers.SCHEDULERS),
     )
     step_size: int = knob(
-        20, "StepLR: epochs between two changes.", minimum=1, maximum=changes.MAX_EPOCHS
+        20,
+        "StepLR: epochs between two changes.",
+        label="Epochs per step",
+        minimum=1,
+        maximum=changes.MAX_EPOCHS,
     )
     gamma: float = knob(
         0.5,
         "StepLR, ReduceLROnPlateau: the rate is multiplied by this.",
+        label="Factor of each step",
         minimum=0.001,
         maximum=0.999,
         step=0.01,
@@ -97,15 +109,22 @@ class RunSpec(core.Spec):
     t_max: int = knob(
         0,
         "CosineAnnealingLR: epochs from top to bottom; 0 is all of them.",
+        label="Epochs to the lowest rate",
         minimum=0,
         maximum=changes.MAX_EPOCHS,
     )
     eta_min: float = knob(
-        0.0, "CosineAnnealingLR: the lowest rate.", minimum=0.0, maximum=1e4, log=True
+        0.0,
+        "CosineAnnealingLR: the lowest rate.",
+        label="Lowest rate",
+        minimum=0.0,
+        maximum=1e4,
+        log=True,
     )
     pct_start: float = knob(
         0.3,
         "OneCycleLR: share of the run in which the rate rises.",
+        label="Share of rising",
         minimum=0.01,
         maximum=0.99,
         step=0.01,
@@ -113,20 +132,23 @@ class RunSpec(core.Spec):
     lr_patience: int = knob(
         5,
         "ReduceLROnPlateau: epochs without a better validation loss before the rate falls.",
+        label="Patience of the schedule",
         minimum=0,
         maximum=1000,
     )
-    batch_size: int = knob(10, "Rows per step.", minimum=1, maximum=65_536)
+    batch_size: int = knob(10, "Rows per step.", label="Batch size", minimum=1, maximum=65_536)
     epochs: int = knob(60, "Passes over the training rows.", minimum=1, maximum=changes.MAX_EPOCHS)
     patience: int = knob(
         0,
         "Early stopping: epochs without a better validation loss; 0 is off.",
+        label="Epochs of patience",
         minimum=0,
         maximum=changes.MAX_EPOCHS,
     )
     stop_at: float = knob(
         0.0,
         "Stop once the validation metric (accuracy or R²) reaches this; 0 is off.",
+        label="Stop at this metric",
         minimum=0.0,
         maximum=1.0,
         step=0.01,
@@ -173,6 +195,7 @@ class Spec(RunSpec, TableSpec):
     layers: str = knob(
         "8 tanh, 8 tanh",
         "Hidden layers, separated by commas: units, activation, dropout=0.2, batch_norm. Empty: a linear model.",
+        label="Hidden layers",
         max_chars=400,
     )
     activation: str = knob(
