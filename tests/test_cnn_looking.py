@@ -11,8 +11,10 @@ from torch import nn
 
 from models import cnn
 from models.cnn import data, look, looking, network, pretrain
+from models.core import export
 from models.core.spec import SpecError
 from models.data import images, workspace
+from tests import image_cases
 
 
 def kept(content: bytes, name: str) -> str:
@@ -165,3 +167,50 @@ def test_single_sums_are_told_of_small_networks_only():
 
 def test_the_settings_reach_the_training_spec():
     assert looking.spec_of(pretrain.weights_file().read_bytes()) == cnn.Spec()
+
+
+OWN_PICTURES = {
+    f"{name}/{i}.png": image_cases.plain((40 + 7 * i, 200 if k else 20, 90))
+    for k, name in enumerate(("moss", "rust"))
+    for i in range(10)
+}
+
+
+def trained(**settings) -> tuple[looking.Spec, cnn.Spec]:
+    """A network trained for one epoch on own pictures, and the bench that looks at one of them."""
+    own = cnn.Spec(data=image_cases.kept(OWN_PICTURES), image_size=12, epochs=1, **settings)
+    file, _ = pretrain.make(own)
+    spec = looking.Spec(network=looking.OWN, weights=kept(file, "run.safetensors"), image=looking.SET, row=4)  # fmt: skip
+    return spec, own
+
+
+@pytest.mark.parametrize("settings", [{}, {"colours": "grey"}])
+def test_a_networks_own_pictures_are_what_it_looks_at(settings):
+    spec, own = trained(**settings)
+    used, split = looking.bench(spec), data.prepare(own)
+    rows, labels = looking.validation(used)
+    assert torch.equal(rows, split.rows_val)
+    assert torch.equal(labels, split.y_val)
+    assert not set(rows.tolist()) & set(split.rows_train.tolist())
+    for i, row in enumerate(rows.tolist()):
+        seen = looking.run(spec.replace(row=row))
+        assert torch.equal(seen.x, split.x_val[i])
+        assert looking.label_of(used, row) == used.classes[int(labels[i])]
+    with pytest.raises(SpecError, match="20 pictures; row is 20"):
+        looking.run(spec.replace(row=20))
+
+
+def test_the_script_looks_at_the_same_own_picture(tmp_path):
+    spec, _ = trained()
+    for name, path in looking.files(spec).items():
+        (tmp_path / name).write_bytes(path.read_bytes())
+    printed = export.numbers(export.run(looking.to_code(spec), tmp_path))
+    assert printed == pytest.approx(looking.numbers(looking.run(spec)), rel=1e-5, abs=1e-6)
+
+
+def test_rows_belong_to_digits_or_to_a_set_that_is_known():
+    assert looking.Spec(row=1796).row == 1796
+    with pytest.raises(SpecError, match="0 to 1796"):
+        looking.Spec(row=1797)
+    with pytest.raises(SpecError, match="Nobody knows on which pictures"):
+        looking.Spec(network="resnet18", image=looking.SET)

@@ -13,15 +13,17 @@ from components.cnn import jobs
 from components.controls import Panel
 from components.transport import Topic
 from components.views.drawpad import drawpad
+from components.views.tiles import Tile, tiles
 from models.cnn import architecture, data, looking, pretrained
 from models.core.runs import RunError
-from models.core.spec import SpecError
-from models.data import workspace
+from models.core.spec import SpecError, defaults
+from models.data import images, workspace
 
 PREFIX = "look"
 SOURCES = ("digit", "draw", "picture")
 _LARGE = 64  # pixels per side from which on running a network takes a while
-_SAYS = {"digit": "A digit", "draw": "Draw", "picture": "My picture"}
+_SAYS = {"set": "Validation", "digit": "A digit", "draw": "Draw", "picture": "My picture"}
+_SHOWN = 12  # pictures of a class on one page of the picker
 
 
 def network(panel: Panel[looking.Spec], topic: Topic) -> None:
@@ -30,7 +32,16 @@ def network(panel: Panel[looking.Spec], topic: Topic) -> None:
     chosen = str(panel.values["network"])
     if error := session.told(f"{PREFIX}:error"):
         controls.explain(error)
+    if chosen not in (looking.SHIPPED, looking.OWN) and panel.values["image"] == looking.SET:
+        # chosen on purpose: neither the run's weights nor its pictures belong to this network
+        address.put_next(
+            {f"{PREFIX}-{name}": _DEFAULTS[name] for name in ("image", "row", "weights")}
+        )
+        st.rerun()
     run = st.query_params.get("run") or st.session_state.get(f"{topic.page}:last")
+    taken = st.session_state.get(_TAKEN)
+    if run and taken and (panel.values["weights"], run) == taken[:2]:
+        st.caption(f"The network of your run, taken at step {taken[2]:,}.")
     if run:
         st.button(
             "Take the network of my run, as it is now",
@@ -78,10 +89,11 @@ def download(name: str) -> None:
 
 
 def picture(panel: Panel[looking.Spec]) -> None:
-    """A digit of the set, a drawing, or an own picture."""
+    """A picture of the network's own set, a digit, a drawing, or an own picture."""
+    own = panel.values["network"] == looking.OWN or panel.values["image"] == looking.SET
     source = st.segmented_control(
         "Picture",
-        SOURCES,
+        ("set", *SOURCES) if own else SOURCES,
         default=SOURCES[0],
         required=True,
         format_func=_SAYS.__getitem__,
@@ -89,23 +101,82 @@ def picture(panel: Panel[looking.Spec]) -> None:
         on_change=session.whole(_turned),
         width="stretch",
     )
-    if source == "digit":
+    if source == "set":
+        _of_set(panel)
+    elif source == "digit":
         panel.draw("row")
     elif source == "draw":
         drawpad(key=f"{PREFIX}-pad", on_draw=_drawn, height=250, alt="Draw a digit.")
         st.caption("The answer follows while you draw.")
     else:
         image_picker.pick(f"{PREFIX}-image", str(panel.values["image"]), first=looking.DIGITS)
-    if source != "digit":
+    if source in ("draw", "picture"):
         panel.draw("crop", "invert")
+
+
+def _of_set(panel: Panel[looking.Spec]) -> None:
+    """The validation pictures of the network's set, by class; a click puts one on the bench."""
+    try:
+        used = looking.bench(panel.spec)
+        rows, labels = looking.validation(used)
+    except SpecError as error:
+        controls.explain(error)
+        return
+    here = int(panel.values["row"])
+    of_here = labels[rows == here].tolist()
+    label = st.selectbox(
+        "Class",
+        range(len(used.classes)),
+        of_here[0] if of_here else 0,
+        format_func=lambda c: used.classes[c],
+        key=f"{PREFIX}-set-class:{panel.values['weights']}:{here}",
+        help="Validation pictures of this class: the network has not learned from them.",
+    )
+    of_class = rows[labels == label].tolist()
+    pages = max(1, -(-len(of_class) // _SHOWN))
+    page = 1
+    if pages > 1:
+        page = st.number_input(
+            f"Page of {pages}",
+            1,
+            pages,
+            1 + (of_class.index(here) // _SHOWN if here in of_class else 0),
+            key=f"{PREFIX}-set-page:{panel.values['weights']}:{here}:{label}",
+        )
+    some = of_class[(int(page) - 1) * _SHOWN :][:_SHOWN]
+    picked = tiles(
+        [Tile(images.to_png(looking.picture_of(used, row)), f"{row}") for row in some],
+        key=f"{PREFIX}-set",
+        alt=f"Validation pictures of {used.classes[int(label or 0)]}; click one to look at it",
+        size=52,
+        picked=some.index(here) if here in some else None,
+        pickable=True,
+    )
+    if picked is not None and picked < len(some) and some[picked] != here:
+        address.put_next({f"{PREFIX}-row": some[picked]})
+        st.rerun()
+
+
+def put_row(row: int, *, own: bool) -> None:
+    """Put a picture of the network's set on the bench by its row; for callbacks.
+
+    `own`: of a set that the learner trained on; else one of the digits.
+    """
+    address.put(f"{PREFIX}-row", row)
+    address.put(f"{PREFIX}-image", looking.SET if own else looking.DIGITS)
 
 
 def _turned() -> None:
     """Another source: a digit at once, a drawing once there is one, a bundled picture until an own one is given."""
     source = st.session_state[f"{PREFIX}-source"]
+    if source == "set":
+        address.put(f"{PREFIX}-row", _first_row())
+    elif source == "digit" and controls.read(looking.Spec, PREFIX)["image"] == looking.SET:
+        address.put(f"{PREFIX}-row", _DEFAULTS["row"])
     made = st.session_state.get(f"{PREFIX}-image:drawings")
     kept = made[-1] if made else None
     image = {
+        "set": looking.SET,
         "digit": looking.DIGITS,
         "picture": "digit",
         "draw": f"upload:{kept}" if kept else None,
@@ -118,12 +189,43 @@ def _drawn(data_: bytes) -> None:
     image_picker.drawn(f"{PREFIX}-image", data_)
 
 
-def panel() -> Panel[looking.Spec]:
-    """The settings of the bench; what a link holds decides which source of pictures is open."""
+def _first_row(weights: str = "") -> int:
+    """The first validation picture of the bench's set."""
+    known = controls.read(looking.Spec, PREFIX)
+    spec = looking.Spec(network=looking.OWN, weights=weights or str(known["weights"]))
+    rows, _ = looking.validation(looking.bench(spec))
+    return int(rows[0])
+
+
+def expect(topic: Topic, run: str, step: int) -> None:
+    """Remember the run that was just looked at: the views of the bench show it next, unless they do already."""
+    st.session_state[f"{topic.page}:last"] = run
+    taken = st.session_state.get(_TAKEN)
+    if taken is None or (run, step) != taken[1:]:
+        st.session_state[_DUE] = run
+
+
+def panel(topic: Topic) -> Panel[looking.Spec]:
+    """The settings of the bench.
+
+    After a training these are the learner's run and its validation pictures; what comes with the app is chosen on
+    purpose, by the menu or a link. What a link holds decides which source of pictures is open.
+    """
+    linked = any(name.startswith(f"{PREFIX}-") for name in st.query_params)
+    run = st.session_state.pop(_DUE, None)
+    if run is None and _MET not in st.session_state and not linked:
+        run = st.query_params.get("run")  # a link to a run
+    st.session_state[_MET] = True
+    if run:
+        _take_run(topic, run)
     made = controls.panel(looking.Spec, PREFIX)
-    if f"{PREFIX}-source" not in st.session_state:
-        image = made.spec.image
-        st.session_state[f"{PREFIX}-source"] = "digit" if image == looking.DIGITS else "picture"
+    source, image = f"{PREFIX}-source", made.values["image"]
+    by_row = {looking.SET: "set", looking.DIGITS: "digit"}
+    now = st.session_state.get(source)
+    if image in by_row and now != "draw":
+        st.session_state[source] = by_row[image]
+    elif now is None or (now in by_row.values() and image not in by_row):
+        st.session_state[source] = "picture"
     return made
 
 
@@ -148,7 +250,7 @@ def _kept(spec: looking.Spec) -> looking.Result:
 
 def _pixels(image: str, gray: bool) -> Tensor | None:
     """An own picture, decoded once: photographs take longer to decode than to look at."""
-    return None if image == looking.DIGITS else _decoded(image, gray)
+    return None if image in (looking.DIGITS, looking.SET) else _decoded(image, gray)
 
 
 @st.cache_data(max_entries=16, show_spinner=False)
@@ -157,16 +259,24 @@ def _decoded(image: str, gray: bool) -> Tensor:
 
 
 def truth(spec: looking.Spec) -> str:
-    """What the digit is, where the picture is one of the set."""
+    """What the picture is, where it is one of a set."""
+    if spec.image == looking.SET:
+        used = looking.bench(spec)
+        return looking.label_of(used, spec.row)
     if spec.image != looking.DIGITS:
         return ""
     return str(int(data.all_digits(8)[1][spec.row]))
 
 
 def take(file: bytes, name: str, **more: str) -> None:
-    """Keep a weights file in the workspace and put its network on the bench; for callbacks."""
-    kept = workspace.put(file, name, session.owner())
-    address.put(f"{PREFIX}-weights", f"upload:{kept}")
+    """Keep a weights file in the workspace and put its network on the bench; for callbacks.
+
+    With it comes the first validation picture of the set it was trained on, where that is known.
+    """
+    kept = f"upload:{workspace.put(file, name, session.owner())}"
+    if more.get("network") == looking.OWN:
+        put_row(_first_row(kept), own=True)
+    address.put(f"{PREFIX}-weights", kept)
     for field, value in more.items():
         address.put(f"{PREFIX}-{field}", value)
 
@@ -193,16 +303,24 @@ def _take_file() -> None:
 def _take_run(topic: Topic, run: str) -> None:
     client, me = session.client(), session.owner()
     try:
+        step = client.status(run, me).step
         client.reply(run, client.send(run, me, "checkpoint"), 30)
         file = client.blob(run, "model.safetensors") or b""
         take(file, "my run.safetensors", network=looking.OWN)
+        st.session_state[_TAKEN] = (st.session_state[f"{PREFIX}-weights"], run, step)
     except (RunError, PermissionError, TimeoutError, SpecError) as error:
         st.session_state[f"{PREFIX}:error"] = SpecError(
             "The run's weights could not be had: only its owner can ask, and only while its process lives. Press "
-            "Play under Train once more.",
+            "Play under Build and train once more. What you see is another network.",
             detail=str(error),
         )
 
 
 def _drop() -> None:
     address.put(f"{PREFIX}-weights", None)
+
+
+_TAKEN = f"{PREFIX}:taken"  # (weights, run, step) of the run that was taken last
+_DUE = f"{PREFIX}:due"  # a run to take when the bench is drawn next
+_MET = f"{PREFIX}:met"  # the bench has been drawn in this session
+_DEFAULTS = defaults(looking.Spec)

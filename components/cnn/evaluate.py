@@ -6,7 +6,7 @@ from typing import Any
 
 import streamlit as st
 
-from components import address, controls, image_picker, lesson
+from components import address, controls, lesson
 from components.cnn import bench
 from components.figures import evaluation as figures
 from components.training import evaluate
@@ -24,7 +24,7 @@ _SHOWN = 24
 
 def show(topic: Topic) -> None:
     """Numbers, confusion matrix, calibration, mistakes; a picture leads to its maps or its explanation."""
-    panel = bench.panel()
+    panel = bench.panel(topic)
     with lesson.controls():
         st.markdown("**Network**")
         bench.network(panel, topic)
@@ -104,7 +104,7 @@ def _pictures(
     at = {int(row): i for i, row in enumerate(report["rows"])}
     names = report["names"]
     try:
-        shown = [judging.picture_of(used, int(row)) for row in rows]
+        shown = [looking.picture_of(used, int(row)) for row in rows]
     except SpecError as error:
         controls.explain(error)
         return
@@ -138,7 +138,7 @@ def _closer(
     """One picture: what every layer makes of it, and where the network looked for its answer and for the truth."""
     names = report["names"]
     said, true = (int(report[what][i]) for what in ("predicted", "truth"))
-    x = judging.picture_of(used, row)
+    x = looking.picture_of(used, row)
     seen = looking.imagenet(x) if used.imagenet else x
     found, logits = look.seen(used.model, seen)
     cams = [Tile(images.to_png(x), "picture", (f"is {names[true]}",))]
@@ -173,20 +173,11 @@ def _closer(
                 f"Open in {view}",
                 key=f"{topic.page}-{key}-{view}",
                 on_click=_open,
-                args=(used, row, view),
+                args=(row, view),
             )
 
 
-def _open(used: looking.Bench, row: int, view: str) -> None:
+def _open(row: int, view: str) -> None:
     """Put this picture on the bench and go to a view; for callbacks."""
-    digit = judging.digit_row(used, row)
-    key = f"{bench.PREFIX}-image"
-    if digit is not None:
-        address.put(f"{bench.PREFIX}-row", digit)
-        address.put(key, looking.DIGITS)
-        st.session_state[f"{bench.PREFIX}-source"] = "digit"
-    else:
-        image_picker.keep(key, images.to_png(judging.picture_of(used, row)), f"picture {row}.png")
-        address.put(f"{bench.PREFIX}-crop", False)
-        st.session_state[f"{bench.PREFIX}-source"] = "picture"
+    bench.put_row(row, own=controls.read(looking.Spec, bench.PREFIX)["network"] != looking.SHIPPED)
     address.put("cnn-view", view)

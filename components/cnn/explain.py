@@ -31,7 +31,7 @@ _TITLES = {
 
 def show(topic: Topic) -> None:
     """The picture, each method's map over it, and the probability while the highest ranked pixels disappear."""
-    panel = bench.panel()
+    panel = bench.panel(topic)
     with lesson.controls():
         bench.picture(panel)
         st.markdown("**Network**")

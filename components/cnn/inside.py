@@ -24,7 +24,7 @@ SCALES = ("map", "layer", "network")
 
 def show(topic: Topic) -> None:
     """The stage with all feature maps, and below what they cost, the filters, and the pictures a channel likes."""
-    panel = bench.panel()
+    panel = bench.panel(topic)
     with lesson.controls():
         bench.picture(panel)
         st.markdown("**Network**")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from components import code_panel, controls, lesson, news, session, transport
-from components.cnn import evolution, inside, sets
+from components.cnn import bench, evolution, inside, sets
 from components.controls import Panel
 from components.training import charts, doctor, files, model, steer, table
 from components.transport import Followed, Topic
@@ -38,7 +38,7 @@ def show(topic: Topic[cnn.Spec], projector: bool) -> None:
     device = steer.device(topic.page)
     run = transport.follow(topic, spec, device=device)
     if run.run:
-        st.session_state[f"{topic.page}:last"] = run.run
+        bench.expect(topic, run.run, run.status.step)
     transport.notes(run)
     transport.bar(topic, spec, device=device)
     with lesson.stage():

@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 from torch.nn import functional as F
 
 from models.cnn import data, look, looking
@@ -73,25 +72,3 @@ def worst(report: dict[str, Any], most: int = 16) -> np.ndarray:
     wrong = np.flatnonzero(report["truth"] != report["predicted"])
     order = wrong[np.argsort(-report["confidence"][wrong], kind="stable")]
     return report["rows"][order[:most]]
-
-
-def picture_of(used: looking.Bench, row: int) -> Tensor:
-    """One picture of the network's set by its row, (C, H, W) in [0, 1] and in the network's size.
-
-    Raises:
-        SpecError: as `report`.
-    """
-    if used.spec is None:
-        raise SpecError("Nobody knows which pictures this network was trained on.")
-    x, _ = data.pictures(used.spec.data, used.spec.image_size)
-    return data.recoloured(x[row : row + 1], used.spec.colours)[0]
-
-
-def digit_row(used: looking.Bench, row: int) -> int | None:
-    """The same picture's row among all digits; None where it is no digit of the bundled set."""
-    spec = used.spec
-    part = data.part_of_digits(spec.data) if spec else None
-    if part is None or spec is None or spec.channels != 1:
-        return None
-    y = data.all_digits(8)[1]
-    return int(((y >= part[0]) & (y <= part[1])).nonzero().flatten()[row])

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from models.cnn import architecture, data, look, network, pretrain
+from models.cnn import architecture, data, look, network, pretrain, topic
 from models.cnn import spec as training
 from models.core import export, seeding
 from models.core import spec as core
@@ -23,7 +23,7 @@ from models.core.spec import SpecError, knob
 from models.data import images, workspace
 from models.training import checkpoint
 
-DIGITS = "digits"
+DIGITS, SET = "digits", "set"  # pictures by their row: scikit-learn's digits, the network's own set
 SHIPPED, OWN = "shipped", "own file"
 MAX_WEIGHTS = pretrain.MAX_WEIGHTS
 _SIDE = 32  # pixels that an untrained small network sees
@@ -40,8 +40,18 @@ class Spec(core.Spec):
         names={SHIPPED: "trained on digits (comes with the app)", OWN: "from a weights file"},
     )
     weights: str = knob("", "A weights file: upload: and the sha256 of its content.", max_chars=80)
-    image: str = knob(DIGITS, "A digit of the set, a bundled picture, or an own one.", max_chars=80)
-    row: int = knob(3, "Which of the 1797 digits.", label="Digit number", minimum=0, maximum=1796)
+    image: str = knob(
+        DIGITS,
+        "A digit, a picture of the network's own set (set), a bundled picture, or an own one.",
+        max_chars=80,
+    )
+    row: int = knob(
+        3,
+        "Which of the 1797 digits, or of the pictures of the network's set.",
+        label="Picture number",
+        minimum=0,
+        maximum=59_999,
+    )
     crop: bool = knob(
         True,
         "Cut to what is drawn and centred, as the digits of the set are (for networks of 1 channel).",
@@ -57,6 +67,16 @@ class Spec(core.Spec):
             raise SpecError(
                 "There is no weights file yet. Give one (.safetensors saved here), or choose another network.",
                 "network",
+            )
+        if self.image == DIGITS and self.row > 1796:
+            raise SpecError(
+                f"There are 1797 digits, numbered from 0 to 1796; row is {self.row}.", "row"
+            )
+        if self.image == SET and self.network not in (SHIPPED, OWN):
+            raise SpecError(
+                f"Nobody knows on which pictures {self.network} was trained. Choose another picture, or a network that "
+                "was trained here.",
+                "image",
             )
 
 
@@ -164,9 +184,52 @@ def picture(spec: Spec, gray: bool) -> Tensor:
     return images.decode(workspace.get(id).read_bytes(), name, gray=gray, longest=512).pixels
 
 
+def picture_of(used: Bench, row: int) -> Tensor:
+    """One picture of the network's set by its row, (C, H, W) in [0, 1] and in the network's size.
+
+    Raises:
+        SpecError: nobody knows what it was trained on, those pictures are not here, or are fewer.
+    """
+    if used.spec is None:
+        raise SpecError("Nobody knows which pictures this network was trained on.")
+    x, _ = data.pictures(used.spec.data, used.spec.image_size)
+    if row >= len(x):
+        raise SpecError(f"The network's set has {len(x)} pictures; row is {row}.", "row")
+    return data.recoloured(x[row : row + 1], used.spec.colours)[0]
+
+
+def label_of(used: Bench, row: int) -> str:
+    """The class of a picture of the network's set.
+
+    Raises:
+        SpecError: as `picture_of`.
+    """
+    picture_of(used, row)  # says what is wrong
+    assert used.spec is not None
+    _, y = data.pictures(used.spec.data, used.spec.image_size)
+    return used.classes[int(y[row])]
+
+
+def validation(used: Bench) -> tuple[Tensor, Tensor]:
+    """The rows of the pictures that judged the network while it learned, and their classes. Shape: (N,), (N,).
+
+    Raises:
+        SpecError: as `picture_of`.
+    """
+    if used.spec is None:
+        raise SpecError("Nobody knows which pictures this network was trained on.")
+    split = data.prepare(used.spec)
+    return split.rows_val, split.y_val
+
+
 def prepared(spec: Spec, used: Bench, pixels: Tensor | None = None) -> Tensor:
     """The picture as the network sees it. Shape: (channels, size, size)."""
     gray = used.channels == 1
+    if spec.image == SET:
+        x = upright(picture_of(bench(spec), spec.row), spec.invert)
+        x = data.recoloured(x[None], "grey" if gray else "RGB")[0]
+        x = x if x.shape[-1] == used.size else squared(x, used.size)
+        return imagenet(x) if used.imagenet else x
     if spec.image == DIGITS and gray and pixels is None:
         return upright(data.all_digits(used.size)[0][spec.row], spec.invert)
     x = upright(picture(spec, gray) if pixels is None else pixels, spec.invert)
@@ -296,6 +359,8 @@ def files(spec: Spec) -> dict[str, Path]:
     if spec.image.startswith("upload:"):
         id = spec.image.removeprefix("upload:")
         found[images.file_name(spec.image)] = workspace.get(id)
+    if spec.image == SET and (own := bench(spec).spec) is not None:
+        found |= topic.files(own)
     return found
 
 
@@ -361,7 +426,11 @@ def _gray_file(spec: Spec) -> bool:
 
 def _picture_code(spec: Spec, gray: bool, size: int, wants_imagenet: bool) -> str:
     functions: list[Any] = [upright]
-    if spec.image == DIGITS:
+    own = bench(spec).spec if spec.image == SET else None
+    if own is not None:
+        opened = f"x = x[{spec.row}]  # (C, H, W)"
+        head = f"import numpy as np\n{topic.data_cell(own)}"
+    elif spec.image == DIGITS:
         opened = f"x = digits({size if gray else 8})[0][{spec.row}]" + (
             "" if gray else ".expand(3, -1, -1)"
         )
@@ -373,10 +442,10 @@ def _picture_code(spec: Spec, gray: bool, size: int, wants_imagenet: bool) -> st
         )
         head = f"import numpy as np\nfrom PIL import Image, ImageOps\n\n\n{export.source(*images.TO_TENSOR)}"
     steps = [f"x = upright(x, invert={spec.invert})"]
-    if gray and spec.crop and spec.image != DIGITS:
+    if gray and spec.crop and spec.image != DIGITS and not own:
         functions.append(like_a_digit)
         steps.append(f"x = like_a_digit(x, {size})")
-    elif not (gray and spec.image == DIGITS):
+    elif not (own or (gray and spec.image == DIGITS)):
         functions.append(squared)
         steps.append(f"x = squared(x, {size})")
     if wants_imagenet:

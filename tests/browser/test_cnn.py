@@ -10,6 +10,7 @@ from PIL import Image
 from playwright.sync_api import Page, expect
 
 from tests.browser import harness
+from tests.image_cases import packed, plain
 
 
 def test_zooming_to_a_single_sum_stays_in_the_browser(visit: Callable[..., Page]):
@@ -147,3 +148,52 @@ def test_transfer_compares_four_ways_and_hands_its_network_over(visit: Callable[
     page.get_by_role("radio", name="Evaluate").click()
     expect(page.get_by_text("macro F1")).to_be_visible()
     expect(page.get_by_text("Nobody knows")).to_have_count(0)
+
+
+SHAPES = {
+    f"set/{name}/{i:02}.png": plain((200 if k else 30, 30 + 8 * i, 30 if k else 200))
+    for k, name in enumerate(("moss", "rust"))
+    for i in range(20)
+}
+
+
+def test_after_training_on_own_pictures_every_view_shows_the_run_and_its_pictures(
+    visit: Callable[..., Page],
+):
+    page = visit("cnn?cnn-view=Build+and+train&cnn-epochs=4")
+    page.get_by_text("Your own pictures (zip)").click()
+    page.locator("input[type=file]").first.set_input_files(
+        {"name": "shapes.zip", "mimeType": "application/zip", "buffer": packed(SHAPES)}
+    )
+    expect(page).to_have_url(re.compile("cnn-data=upload"))
+    expect(page.get_by_text(re.compile("epoch 4 / 4"))).to_be_visible()
+    harness.idle(page)
+
+    page.get_by_role("radio", name="Evaluate").click()
+    matrix = page.get_by_role("group", name=re.compile("Confusion matrix"))
+    expect(matrix.get_by_text("moss").first).to_be_visible()
+    expect(page.get_by_role("combobox", name="Network")).to_have_value("from a weights file")
+
+    page.get_by_role("radio", name="Look inside", exact=True).click()
+    answer = page.get_by_text(re.compile("The network says (moss|rust)"))
+    expect(answer).to_contain_text("It is a moss")
+    picker = page.get_by_role("group", name=re.compile("Validation pictures of moss"))
+    expect(picker.get_by_role("button")).to_have_count(4)
+    page.get_by_role("combobox", name="Class").click()
+    page.get_by_role("option", name="rust").click()
+    page.get_by_role("group", name=re.compile("Validation pictures of rust")).get_by_role("button").nth(1).click()  # fmt: skip
+    expect(answer).to_contain_text("It is a rust")
+    expect(page).to_have_url(re.compile("look-image=set"))
+
+    page.get_by_role("radio", name="Explain", exact=True).click()
+    expect(page.get_by_text(re.compile("Bright places speak for (moss|rust)"))).to_be_visible()
+    expect(page.get_by_text("It is a 3")).to_have_count(0)
+
+    # what comes with the app is chosen on purpose, and stays until the next training
+    page.get_by_role("radio", name="Look inside", exact=True).click()
+    page.get_by_role("combobox", name="Network").click()
+    page.get_by_role("option", name=re.compile("trained on digits")).click()
+    page.get_by_role("radio", name="A digit", exact=True).click()
+    expect(page.get_by_text("The network says 3")).to_be_visible()
+    page.get_by_role("radio", name="Evaluate").click()
+    expect(page.get_by_role("combobox", name="Network")).to_have_value(re.compile("trained on digits"))  # fmt: skip
