@@ -73,14 +73,18 @@ def show_graph() -> None:
             icon=":material/report:",
             title=_headline(result),
         )
+    for hint in result.hints:
+        st.info(controls.plain(_capital(hint.message)), icon=":material/lightbulb:")
     with lesson.stage():
         graph(
-            picture(result.graph, result.backward, spec.program_text.split("\n")),
+            picture(result.graph, result.backward, spec.program_text.split("\n"), result.why.nodes),
             key="autograd-graph",
             problem_line=result.problem.line if result.problem is not None else 0,
         )
     with lesson.details():
         st.markdown(_summary(result))
+        for reason in result.why.leaves.values():
+            st.caption(controls.plain(reason))
         if result.problem is not None and result.problem.detail:
             with st.expander("What PyTorch says"):
                 st.code(result.problem.detail, language=None, wrap_lines=True)

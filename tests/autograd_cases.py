@@ -66,6 +66,14 @@ def in_place_view(x: Tensor, m: nn.Module) -> Tensor:
     return (y * y).sum()
 
 
+def base_changed(x: Tensor, m: nn.Module) -> Tensor:
+    y = x.clone()
+    row = y[0]
+    part = row[1:]
+    y += 1
+    return (row * row).sum() + part.sum()
+
+
 def twice_checkpointed(x: Tensor, m: nn.Module) -> Any:
     return checkpoint(lambda t: (m(t).sin() * t).sum(), x * 2, use_reentrant=False)
 
@@ -93,6 +101,7 @@ CASES: dict[str, tuple[Callable[[], nn.Module], Callable[[Tensor, Any], Tensor]]
         lambda x, m: m(x[None], x[None], x[None])[0].pow(2).sum(),
     ),
     "in-place on a view": (nn.Identity, in_place_view),
+    "view of a base that is changed": (nn.Identity, base_changed),
     "LSTM": (lambda: nn.LSTM(3, 4), lambda x, m: m(x.view(4, 1, 3))[0].sum()),
     "GRU": (lambda: nn.GRU(3, 4), lambda x, m: m(x.view(4, 1, 3))[0].sum()),
     "transformer layer": (

@@ -167,7 +167,7 @@ PROBLEMS: dict[str, tuple[dict[str, Any], str]] = {
     "cut off by detach": ({"program": "loss = (w * x + b).detach() * 2"}, "detach"),
     "cut off by no_grad": ({"program": "with torch.no_grad():\n    loss = w * x"}, "no_grad"),
     "non-scalar": ({"leaves": "x = torch.ones(3, requires_grad=True)", "program": "y = x * 2"}, "3 elements"),
-    "only a leaf": ({"leaves": "x = torch.ones(3, requires_grad=True)", "program": "loss = x"}, "leaf itself"),
+    "only a leaf": ({"leaves": "x = torch.ones(3, requires_grad=True)", "program": "loss = x"}, "3 elements"),
     "infinite": ({"leaves": "x = torch.tensor(0.0, requires_grad=True)", "program": "loss = x.sqrt()"}, "gradient is inf"),
 }  # fmt: skip
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 from collections.abc import Collection, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -10,11 +11,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from models.autograd import language, stepping
+from models.autograd import language, stepping, why
 from models.autograd.language import ProgramError
 from models.autograd.presets import PRESETS, Preset
-from models.autograd.recording import Graph, Recorder
+from models.autograd.recording import Graph, Lost, Recorder
 from models.autograd.stepping import Backward
+from models.autograd.why import Why
 from models.core import export, seeding
 from models.core.spec import Spec as _Spec
 from models.core.spec import SpecError, knob
@@ -90,6 +92,7 @@ class Result:
         name, value: what the last backward starts from (the program's result, except for order 2).
         graph: what ran; backward: what the engine did, with no steps when there was nothing to do.
         problem: what went wrong or deserves a warning, None when all is well.
+        hints: what is allowed and seldom meant; why: reasons for gradients that are None or zero.
     """
 
     leaves: Mapping[str, Tensor]
@@ -100,6 +103,8 @@ class Result:
     graph: Graph
     backward: Backward
     problem: Problem | None
+    hints: tuple[Problem, ...]
+    why: Why
 
 
 @dataclass(frozen=True)
@@ -165,10 +170,15 @@ def run(spec: Spec, *, device: str = "cpu", jacobians: bool = True) -> Result:
                 source, name = name, SECOND
                 recorder.name(name, value)
         graph = recorder.graph(value)
+        unchanged = _unchanged(graph, value, gradient, leaves)
         backward, problem = _backward(graph, name, value, gradient, jacobians, module is None)
     tensors = {k: v for k, v in leaves.items() if isinstance(v, Tensor)}
-    problem = problem or _strange(graph, backward, tensors)
-    return Result(tensors, source, argument, name, value, graph, backward, problem)
+    reasons = why.second(tensors) if spec.order == 2 else why.explain(graph, backward, tensors)
+    if not value.requires_grad:
+        problem = _unreached(name, tensors, reasons)
+    problem = problem or _behind(graph, unchanged) or _strange(graph, backward, tensors)
+    hints = tuple(map(_lost, graph.lost))
+    return Result(tensors, source, argument, name, value, graph, backward, problem, hints, reasons)
 
 
 def leaves(text: str) -> list[Leaf]:
@@ -307,13 +317,7 @@ def _backward(
 ) -> tuple[Backward, Problem | None]:
     nothing = Backward((), None, 0.0)
     if not value.requires_grad:
-        return nothing, Problem(
-            f"The result {name} does not depend on any leaf that requires grad, so there is nothing to differentiate. "
-            "Switch requires_grad on for a leaf, and check for detach and no_grad on the way.",
-            detail="element 0 of tensors does not require grad and does not have a grad_fn",
-        )
-    if value.grad_fn is None:
-        return nothing, Problem(f"The result {name} is a leaf itself: compute something with it.")
+        return nothing, None
     if gradient is None and value.numel() != 1:
         return nothing, Problem(
             f"The result {name} has {value.numel()} elements (shape {tuple(value.shape)}), and backward starts from one number. "
@@ -325,6 +329,102 @@ def _backward(
     except RuntimeError as error:
         return nothing, Problem(f"backward could not start: {error}", detail=str(error))
     return backward, _failure(graph, backward)
+
+
+def _unreached(name: str, leaves: Mapping[str, Tensor], reasons: Why) -> Problem:
+    """Why the result has no graph at all."""
+    detail = "element 0 of tensors does not require grad and does not have a grad_fn"
+    if name == SECOND:
+        return Problem(
+            "The first derivatives are the same everywhere: they do not depend on any leaf, so the second ones are 0.",
+            detail=detail,
+        )
+    start = f"The result {name} does not depend on any leaf that requires grad, so there is nothing to differentiate."
+    if not any(leaf.requires_grad for leaf in leaves.values()):
+        return Problem(
+            f"{start} No leaf has requires_grad: switch requires_grad on for one.", detail=detail
+        )
+    # what was cut says more than what no line uses
+    first = sorted(reasons.leaves.values(), key=lambda r: r.endswith(why.UNUSED))
+    return Problem(f"{start} {' '.join(first[:3])}".strip(), reasons.line, detail=detail)
+
+
+def _unchanged(
+    graph: Graph, value: Tensor, gradient: Tensor | None, leaves: Mapping[str, object]
+) -> dict[str, tuple[Tensor | None, Tensor | None]]:
+    """Each leaf's gradient as it will be, and with the numbers that writes through .data have replaced.
+
+    Empty where there were none, or where no backward pass can tell.
+    """
+    tracked = {n: t for n, t in leaves.items() if isinstance(t, Tensor) and t.requires_grad}
+    if not graph.behind or not value.requires_grad or not tracked:
+        return {}
+
+    def gradients() -> tuple[Tensor | None, ...]:
+        return torch.autograd.grad(
+            value, list(tracked.values()), gradient, retain_graph=True, allow_unused=True
+        )
+
+    try:
+        now = gradients()
+        for write in reversed(graph.behind):
+            write.tensor.data.copy_(write.before)
+        before = gradients()
+    except RuntimeError:
+        return {}
+    finally:
+        for write in graph.behind:
+            write.tensor.data.copy_(write.after)
+    return dict(zip(tracked, zip(now, before, strict=True), strict=True))
+
+
+def _behind(
+    graph: Graph, unchanged: Mapping[str, tuple[Tensor | None, Tensor | None]]
+) -> Problem | None:
+    """Numbers that were changed behind autograd's back, and the gradients that would have been right."""
+    other = {
+        name: before
+        for name, (now, before) in unchanged.items()
+        if now is not None and before is not None and not torch.equal(now, before)
+    }
+    for write in graph.behind:
+        if write.leaf and not other:
+            continue  # an update of a leaf that no backward formula had kept
+        what = write.op.removeprefix("aten.").split(".")[0]
+        of = write.label or "a tensor"
+        start = f"line {write.line} ({what}) changed {of} behind autograd's back, through .data: no version counter noticed it, and the graph does not know this line"
+        if not other:
+            return Problem(
+                f"{start}. The gradients are those of the program without it. Make a new tensor there instead.",
+                write.line,
+            )
+        victims = " and ".join(
+            f"{graph.vertices[v].name} (line {graph.vertices[v].line})" for v in write.saved[:2]
+        )
+        right = ", ".join(f"{name}.grad would have been {_numbers(g)}" for name, g in other.items())
+        return Problem(
+            f"{start}. {victims} had kept these numbers for the backward pass and computed with the new ones: "
+            f"with the old, {right}. Make a new tensor there instead.",
+            write.line,
+        )
+    return None
+
+
+def _lost(write: Lost) -> Problem:
+    of = f" of {write.of}" if write.of else ""
+    into = f"{write.label}, a copy{of}" if write.label else f"a copy{of}"
+    unchanged = f"{write.of} is not changed by it" if write.of else "it changes nothing"
+    return Problem(
+        f"line {write.line} writes into {into} (made by {write.copy}), and nothing uses that copy afterwards: {unchanged}. "
+        "Write in one step, with one pair of brackets: y[mask] = 17.",
+        write.line,
+    )
+
+
+def _numbers(tensor: Tensor, most: int = 6) -> str:
+    cells = tensor.detach().flatten()
+    shown = ", ".join(f"{v:.6g}" for v in cells[:most].tolist())
+    return shown if not tensor.dim() else f"[{shown}{', …' if len(cells) > most else ''}]"
 
 
 def _failure(graph: Graph, backward: Backward) -> Problem | None:
@@ -362,7 +462,7 @@ def _strange(graph: Graph, backward: Backward, leaves: Mapping[str, Tensor]) -> 
             came = all(bool(i.total.isfinite().all()) for i in step.incoming)
             where = f" (line {vertex.line})" if vertex is not None and vertex.line else ""
             cause = (
-                "its incoming gradient is finite, so its own local derivative is infinite or undefined here"
+                f"its incoming gradient is finite, so its own local derivative is infinite or undefined here{why.infinite(graph, step, out)}"
                 if came
                 else "it came in with the gradient"
             )
@@ -398,8 +498,32 @@ def _check_leaves(leaves: Mapping[str, object], program: language.Program) -> No
             raise ProgramError(f"{name} is a {type(value).__name__}, not a tensor: write {name} = torch.tensor({value}).",
                                lines.get(name, 1), field="leaves")  # fmt: skip
         if value.requires_grad and not value.is_leaf:
-            raise ProgramError(f"{name} is computed from other leaves, so it is no leaf itself. Move the line to the program.",
-                               lines.get(name, 1), field="leaves")  # fmt: skip
+            raise ProgramError(
+                _computed(name, value, program, lines.get(name, 1)),
+                lines.get(name, 1),
+                field="leaves",
+            )
+
+
+def _computed(name: str, value: Tensor, program: language.Program, line: int) -> str:
+    """Why a leaf's line makes no leaf: an operation came after requires_grad."""
+    used = [
+        n.id for s in program.body if s.lineno == line for n in ast.walk(s)
+        if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load) and n.id in program.assigned
+    ]  # fmt: skip
+    if used:
+        return f"{name} is computed from {' and '.join(dict.fromkeys(used))}, so it is no leaf itself. Move the line to the program."
+    made = why.said(why.kind(value.grad_fn.name())) if value.grad_fn is not None else "an operation"
+    instead = ""
+    if value.numel() <= 12:
+        cells = json.dumps(
+            json.loads(json.dumps(value.tolist()), parse_float=lambda t: float(f"{float(t):.6g}"))
+        )
+        instead = f" or write the result itself, {name} = torch.tensor({cells}, requires_grad=True)"
+    return (
+        f"{name} is the result of {made}, which ran after requires_grad: the tensor inside is the leaf, and {name} gets no .grad. "
+        f"Make the inner tensor the leaf and move that operation to the program{instead}."
+    )
 
 
 def _on(device: str):

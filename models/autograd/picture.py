@@ -17,8 +17,13 @@ RANGED = 20_000  # numbers of a tensor whose smallest and largest are looked up
 CORNER = 6  # rows and columns shown of a larger one
 
 
-def picture(graph: Graph, backward: Backward, lines: list[str]) -> dict[str, Any]:
+def picture(
+    graph: Graph, backward: Backward, lines: list[str], why: Mapping[int, str] | None = None
+) -> dict[str, Any]:
     """What the browser draws and steps through.
+
+    Args:
+        why: by vertex, a sentence on a gradient that is None or zero there.
 
     Returns:
         nodes (one per vertex), edges [source, target, out_nr, slot], steps in the engine's order, lines of the
@@ -28,7 +33,10 @@ def picture(graph: Graph, backward: Backward, lines: list[str]) -> dict[str, Any
     rms = _gradients(backward)
     seconds = _seconds(graph, backward)
     return {
-        "nodes": [_node(v, rms.get(v.index), seconds[v.index]) for v in graph.vertices],
+        "nodes": [
+            _node(v, rms.get(v.index), seconds[v.index], (why or {}).get(v.index, ""))
+            for v in graph.vertices
+        ],
         "edges": [[e.source, e.target, e.out_nr, e.slot] for e in graph.edges],
         "steps": [_step(s) for s in backward.steps],
         "lines": lines,
@@ -36,7 +44,7 @@ def picture(graph: Graph, backward: Backward, lines: list[str]) -> dict[str, Any
     }
 
 
-def _node(vertex: Vertex, gradient: float | None, seconds: float) -> dict[str, Any]:
+def _node(vertex: Vertex, gradient: float | None, seconds: float, why: str) -> dict[str, Any]:
     outputs = [tensor(t) for _, t in sorted(vertex.values.items())]
     return {
         "kind": vertex.kind,
@@ -50,6 +58,7 @@ def _node(vertex: Vertex, gradient: float | None, seconds: float) -> dict[str, A
         "marks": sorted(vertex.marks),
         "values": outputs,
         "madeBy": vertex.made_by,
+        "why": why,
         "size": {
             "value": _rms(next(iter(vertex.values.values()), None)),
             "grad": gradient,

@@ -49,6 +49,7 @@ class Vertex:
         marks: of "view", "in-place", "custom", "unused".
         seconds: of the forward call; bytes: of the outputs.
         made_by: the vertex whose backward ran this operation (second order), -1 for the forward pass.
+        cut: what took the values out of the graph ("detach", "no_grad", …: see `models.autograd.why`), "" where nothing did.
     """
 
     index: int
@@ -65,6 +66,51 @@ class Vertex:
     seconds: float = 0.0
     bytes: int = 0
     made_by: int = -1
+    cut: str = ""
+
+
+@dataclass(frozen=True)
+class Read:
+    """A tensor that became a plain Python number: by `.item()`, `float()` or an `if`."""
+
+    vertex: int
+    line: int
+    call: str
+
+
+@dataclass(frozen=True, eq=False)
+class Behind:
+    """A write that autograd's version counter did not notice, for it went through `.data`.
+
+    Attributes:
+        op, line: as of a `Write`; label: the learner's name of the tensor whose memory it was.
+        saved: vertices that ran before and may have kept that memory for their backward.
+        leaf: whether it was a leaf's; tensor: what was written to, with its numbers before and after.
+    """
+
+    op: str
+    line: int
+    label: str
+    saved: tuple[int, ...]
+    leaf: bool
+    tensor: Tensor
+    before: Tensor
+    after: Tensor
+
+
+@dataclass(frozen=True)
+class Lost:
+    """A write into a copy that nothing uses afterwards.
+
+    Attributes:
+        line: the learner's; copy: what made the copy ("index"); of: the name of what was copied, "" without one;
+        label: the copy's own name, "" where it has none.
+    """
+
+    line: int
+    copy: str
+    of: str
+    label: str
 
 
 @dataclass(frozen=True)
@@ -93,6 +139,7 @@ class Graph:
         nodes: the backward node of each vertex, None for constants and untracked operations.
         root: the vertex that backward starts from, -1 when the result has no graph.
         missing: names of backward nodes whose forward value was not seen (none, in every known case).
+        reads, behind, lost: numbers taken out, writes that autograd did not notice, writes that nobody sees.
     """
 
     vertices: tuple[Vertex, ...]
@@ -102,6 +149,9 @@ class Graph:
     root_out: int
     writes: tuple[Write, ...]
     missing: tuple[str, ...]
+    reads: tuple[Read, ...]
+    behind: tuple[Behind, ...]
+    lost: tuple[Lost, ...]
     _index: Mapping[Node, int] = field(repr=False)
     _inputs: Mapping[int, tuple[tuple[Tensor, int, int], ...]] = field(repr=False)
 
@@ -144,10 +194,11 @@ class Recorder:
         if module is not None:
             self.leaves |= {**dict(module.named_parameters()), **dict(module.named_buffers())}
         self.ops: list[_Op] = []
-        self.writes: list[tuple[_Op, Tensor, int, int]] = []
+        self.writes: list[_Written] = []
         self.names: list[tuple[str, Tensor, Node | None, int]] = []
         self.turns: dict[int, int] = {}
         self.calls: list[Any] = []  # functions that are open, the learner's own first
+        self.given: list[Tensor] = []  # what `torch.tensor` copies numbers from
         self.bytes = 0  # of all copies made so far
         self.making: Node | None = None  # the backward node that runs now
         self._module = module
@@ -162,8 +213,9 @@ class Recorder:
         return self
 
     def __exit__(self, *error: Any) -> None:
-        self._below.flush()
+        # first of all: what looks at the last operation is not part of the program
         self._exit.close()
+        self._below.flush()
         for op in self.ops:  # outputs that a custom Function adopted after its last operation
             op.late = [
                 (o.grad_fn, o.output_nr, v)
@@ -188,7 +240,7 @@ class Recorder:
         def enter(node: Node) -> Callable[..., None]:
             return lambda *_: setattr(self, "making", node)
 
-        for node in topological(result.grad_fn):
+        for node in topological(start(result)):
             # until the next node starts: the sums at fan-ins belong to the node that sent the last term
             handles.append(node.register_prehook(enter(node)))
         try:
@@ -216,6 +268,13 @@ class Recorder:
             if name:
                 self._exit.callback(part.register_forward_pre_hook(enter(name)).remove)
                 self._exit.callback(part.register_forward_hook(leave, always_call=True).remove)
+
+
+def start(result: Tensor | None) -> Node | None:
+    """The node that a backward pass from `result` runs first: of a leaf, the one that fills its `.grad`."""
+    if result is None or not result.requires_grad:
+        return None
+    return torch.autograd.graph.get_gradient_edge(result).node
 
 
 def topological(root: Node | None) -> list[Node]:
@@ -260,6 +319,8 @@ class _Op:
     module: str
     inputs: list[Tensor]
     made_by: Node | None
+    tracked: bool = False  # whether an input required grad
+    off: str = ""  # what had switched recording off
     seconds: float = 0.0
     outputs: list[Tensor] = field(default_factory=list)
     values: list[Tensor] = field(default_factory=list)
@@ -270,6 +331,19 @@ class _Op:
     late: list[tuple[Node, int, Tensor]] = field(default_factory=list)
 
 
+@dataclass(eq=False)
+class _Written:
+    """One in-place operation on one tensor, and the tensors of the same memory whose version it did not change."""
+
+    op: _Op
+    tensor: Tensor
+    version: int
+    before: Tensor
+    others: list[tuple[Tensor, int]]
+    after_version: int = 0
+    after: Tensor | None = None
+
+
 class _Functions(TorchFunctionMode):
     """Keeps the stack of Python-level functions: `torch.nn.functional.cross_entropy` around its aten operations."""
 
@@ -278,11 +352,18 @@ class _Functions(TorchFunctionMode):
         self.recorder = recorder
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        self.recorder.calls.append(func)
+        recorder = self.recorder
+        recorder.calls.append(func)
+        if func in _COPYING:
+            recorder.given = [t for t in tree_leaves((args, kwargs)) if isinstance(t, Tensor)]
         try:
             return func(*args, **(kwargs or {}))
         finally:
-            self.recorder.calls.pop()
+            recorder.calls.pop()
+
+
+# read their tensors' numbers below everything that can be watched
+_COPYING = (torch.tensor, torch.as_tensor)
 
 
 def _function_name(func: Any) -> str:
@@ -295,7 +376,8 @@ class _Dispatch(TorchDispatchMode):
         super().__init__()
         self.recorder = recorder
         self.pending: _Op | None = None
-        self.written: list[tuple[Tensor, int]] = []
+        self.written: list[_Written] = []
+        self.sharing: dict[int, list[Tensor]] = {}  # by storage, every tensor seen
 
     def flush(self) -> None:
         """The last operation is over: autograd has given its outputs their nodes by now."""
@@ -308,9 +390,16 @@ class _Dispatch(TorchDispatchMode):
                 base = out._base  # an in-place write to a view: its node (CopySlices) is the base's
                 if base.grad_fn is not None:
                     op.claims.append((base.grad_fn, base.output_nr, base.detach().clone()))
-        for tensor, before in self.written:
-            self.recorder.writes.append((op, tensor, before, version(tensor)))
-        self.written = []
+        written, self.written = self.written, []
+        for write in written:
+            write.after_version = version(write.tensor)
+            write.others = [(t, v) for t, v in write.others if version(t) == v]
+            write.after = _copy(write.tensor) if write.others else None
+            self.recorder.writes.append(write)
+        for tensor in [*op.inputs, *op.outputs]:
+            known = self.sharing.setdefault(_storage(tensor), [])
+            if not any(t is tensor for t in known):
+                known.append(tensor)
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         self.flush()
@@ -318,6 +407,8 @@ class _Dispatch(TorchDispatchMode):
         recorder = self.recorder
         line = recorder.where()
         inputs = [t for t in tree_leaves((args, kwargs)) if isinstance(t, Tensor)]
+        if recorder.calls and recorder.calls[0] in _COPYING and "lift_fresh" in str(func):
+            inputs = [*inputs, *recorder.given]
         op = _Op(
             str(func),
             _function_name(recorder.calls[0]) if recorder.calls else "",
@@ -326,6 +417,12 @@ class _Dispatch(TorchDispatchMode):
             recorder._modules[-1] if recorder._modules else "",
             inputs,
             recorder.making,
+            any(t.requires_grad for t in inputs),
+            "inference_mode"
+            if torch.is_inference_mode_enabled()
+            else ""
+            if torch.is_grad_enabled()
+            else "no_grad",
         )
         for argument, value in zip(func._schema.arguments, args, strict=False):
             alias = argument.alias_info
@@ -333,7 +430,11 @@ class _Dispatch(TorchDispatchMode):
                 op.writes |= alias.is_write
                 op.view |= not alias.is_write
                 if alias.is_write:
-                    self.written.append((value, version(value)))
+                    others = self.sharing.get(_storage(value), [])
+                    watched = [
+                        (t, version(t)) for t in others if t is not value and t.requires_grad
+                    ]
+                    self.written.append(_Written(op, value, version(value), _copy(value), watched))
         start = time.perf_counter()
         out = func(*args, **kwargs)
         op.seconds = time.perf_counter() - start
@@ -358,6 +459,7 @@ class _Builder:
         self.by_storage: dict[int, tuple[int, int]] = {}
         self.edges: dict[tuple[int, int, int, int], Edge] = {}
         self.inputs: dict[int, tuple[tuple[Tensor, int, int], ...]] = {}
+        self.reads: list[Read] = []
 
     def build(self, result: Tensor | None) -> Graph:
         recorder = self.recorder
@@ -365,14 +467,14 @@ class _Builder:
             self.leaf(tensor, name)
         for when, op in enumerate(recorder.ops):
             self.operation(op, when)
-        order = topological(None if result is None else result.grad_fn)
+        order = topological(start(result))
         for node in order:
             variable = getattr(node, "variable", None)
             if isinstance(variable, Tensor) and not node.next_functions:
                 self.index[node] = at = self.leaf(variable, "")
                 self.nodes[at] = node
             elif node not in self.index:
-                self.add(node, kind="op", name=node.name())
+                self.renewed(node)
         if result is not None:
             at = self.index.get(result.grad_fn) if result.grad_fn is not None else None
             if at is not None:
@@ -394,9 +496,24 @@ class _Builder:
             id(t): label for label, t in recorder.leaves.items()
         }
         when = {id(op): i for i, op in enumerate(recorder.ops)}
+        # a view that has no name is called after what it looks into
+        memory = {_storage(t): label for label, t in reversed(recorder.leaves.items())}
+        for label, tensor, _, _ in reversed(recorder.names):
+            memory[_storage(tensor)] = label
+        labels = [
+            names.get(id(w.tensor)) or memory.get(_storage(w.tensor), "") for w in recorder.writes
+        ]
         writes = tuple(
-            Write(op.name, op.line, names.get(id(t), ""), a, b, _storage(t), when[id(op)])
-            for op, t, a, b in recorder.writes
+            Write(
+                w.op.name,
+                w.op.line,
+                label,
+                w.version,
+                w.after_version,
+                _storage(w.tensor),
+                when[id(w.op)],
+            )
+            for w, label in zip(recorder.writes, labels, strict=True)
         )
         vertices = tuple(
             Vertex(i, marks=frozenset(v.pop("marks")), **v) for i, v in enumerate(self.vertices)
@@ -410,6 +527,9 @@ class _Builder:
             root_out,
             writes,
             missing,
+            tuple(self.reads),
+            tuple(self.behind(when, names)),
+            tuple(self.lost(when, names, memory, result)),
             self.index,
             self.inputs,
         )
@@ -421,6 +541,27 @@ class _Builder:
         if node is not None:
             self.index[node] = at
         return at
+
+    def renewed(self, node: Node) -> None:
+        """The new node of a view whose base was changed in place after the view was taken."""
+        for op in self.recorder.ops:
+            for out in op.outputs:
+                if out.requires_grad and out._is_view() and out.grad_fn is node:
+                    names = [label for label, tensor, _, _ in self.recorder.names if tensor is out]
+                    about = {
+                        "line": op.line,
+                        "turn": op.turn,
+                        "module": op.module,
+                        "op": op.name,
+                        "call": op.call,
+                    }
+                    at = self.add(
+                        node, kind="op", name=node.name(), label=names[-1] if names else "", **about
+                    )
+                    self.vertices[at]["marks"] = {"view"}
+                    self.vertices[at]["values"] = {out.output_nr: _copy(out)}
+                    return
+        self.add(node, kind="op", name=node.name())
 
     def edge(self, source: int, target: int, out_nr: int, slot: int) -> None:
         self.edges.setdefault((source, target, out_nr, slot), Edge(source, target, out_nr, slot))
@@ -472,10 +613,14 @@ class _Builder:
             if node in fresh:
                 self.vertices[fresh[node]]["values"].setdefault(out_nr, value)
         targets = list(fresh.values())
+        cut = "" if targets else _cut(op)
         if not targets:
             if not op.outputs:
+                source = self.origin(op.inputs[0]) if op.inputs else None
+                if source is not None and op.tracked:
+                    self.reads.append(Read(source[0], op.line, _short(op.call)))
                 return
-            if op.name in _INVISIBLE and not op.call.endswith(".detach"):
+            if op.name in _INVISIBLE and not op.call.endswith(".detach") and not cut:
                 source = self.origin(op.inputs[0])
                 if source is not None:
                     for out in op.outputs:
@@ -489,6 +634,7 @@ class _Builder:
                     **about,
                     marks=marks,
                     values=dict(enumerate(op.values)),
+                    cut=cut,
                 )
             ]
         for tensor in op.inputs:
@@ -497,7 +643,9 @@ class _Builder:
                 source = self.leaf(tensor, ""), 0
             for target in targets:
                 kind = self.vertices[source[0]]["kind"]
-                follows = self.vertices[target]["kind"] == "op" and kind in ("leaf", "op")
+                # indices and masks have no gradient, whatever put them out
+                slope = tensor.is_floating_point() or tensor.is_complex()
+                follows = slope and self.vertices[target]["kind"] == "op" and kind in ("leaf", "op")
                 if source[0] != target and not follows:
                     self.edge(source[0], target, source[1], -1)
         kept = tuple((t, _storage(t), when) for t in [*op.inputs, *op.outputs])
@@ -514,6 +662,52 @@ class _Builder:
                 if out._is_view() and out._base is not None:
                     self.producer[id(out._base)] = targets[-1], 0
 
+    def behind(self, when: Mapping[int, int], names: Mapping[int, str]) -> Iterator[Behind]:
+        """Writes of which a tensor in the same memory, that autograd had seen before, knows nothing."""
+        for write in self.recorder.writes:
+            for tensor, _ in write.others[:1]:
+                at, now = _storage(write.tensor), when[id(write.op)]
+                saved = tuple(
+                    v for v, kept in self.inputs.items()
+                    if self.nodes[v] is not None and any(s == at and t < now for _, s, t in kept)
+                )  # fmt: skip
+                if saved and write.after is not None:
+                    label = names.get(id(tensor), "")
+                    yield Behind(write.op.name, write.op.line, label, saved, tensor.is_leaf,
+                                 write.tensor, write.before, write.after)  # fmt: skip
+
+    def lost(
+        self,
+        when: Mapping[int, int],
+        names: Mapping[int, str],
+        memory: Mapping[int, str],
+        result: Tensor | None,
+    ) -> Iterator[Lost]:
+        """Writes into a copy, where nothing reads that memory afterwards."""
+        ops = self.recorder.ops
+        last = {_storage(t): i for i, op in enumerate(ops) for t in op.inputs}
+        made: dict[int, _Op] = {}
+        for op in ops:
+            for t in op.outputs:
+                made.setdefault(_storage(t), op)
+        keep = {_storage(t) for t in self.recorder.leaves.values()}
+        keep |= {_storage(result)} if result is not None else set()
+        for write in self.recorder.writes:
+            at = _storage(write.tensor)
+            maker = made.get(at)
+            if maker is None or maker is write.op or at in keep or last[at] > when[id(write.op)]:
+                continue
+            if not maker.inputs or (at in memory and maker.name.split(".")[1] not in _COPIES):
+                continue
+            source = maker.inputs[0]
+            of = names.get(id(source)) or memory.get(_storage(source), "")
+            yield Lost(
+                write.op.line,
+                _short(maker.call).replace("getitem", "indexing") or maker.name,
+                of,
+                memory.get(at, ""),
+            )
+
     def origin(self, tensor: Tensor) -> tuple[int, int] | None:
         return self.producer.get(id(tensor)) or (
             self.by_storage.get(_storage(tensor)) if tensor._is_view() else None
@@ -522,8 +716,9 @@ class _Builder:
     def root(self, result: Tensor | None) -> tuple[int, int]:
         if result is None:
             return -1, 0
-        if result.grad_fn is not None:
-            return self.index[result.grad_fn], result.output_nr
+        node = start(result)
+        if node is not None:
+            return self.index[node], result.output_nr
         return (self.origin(result) or (-1, 0))[0], 0
 
     def label(self, result: Tensor | None) -> None:
@@ -555,6 +750,44 @@ class _Builder:
 
 # bookkeeping that a learner did not write: no box for it unless a gradient is cut there
 _INVISIBLE = frozenset({"aten.detach.default", "aten.lift_fresh.default", "aten.alias.default"})
+
+
+# what a learner may take for a look into the same memory
+_COPIES = frozenset(
+    {"index", "clone", "_to_copy", "masked_select", "index_select", "gather", "take", "repeat"}
+)
+_SHAPES = ("_like.", "aten.new_")
+
+
+def _cut(op: _Op) -> str:
+    """What took this operation's result out of the graph, a key of `why.CUTS`; "" where there was nothing to take."""
+    if not op.tracked:
+        return ""
+    for ending, cut in (
+        (".detach", "detach"),
+        (".data.__get__", ".data"),
+        ("torch.tensor", "torch.tensor"),
+        ("as_tensor", "torch.tensor"),
+    ):
+        if op.call.endswith(ending):
+            return cut
+    if op.name in _INVISIBLE:
+        return ""
+    if any(part in op.name for part in _SHAPES):
+        return "shape"
+    if op.off:
+        return op.off
+    dtypes = {t.dtype for t in op.values}
+    if dtypes == {torch.bool}:
+        return "comparison"
+    if not any(d.is_floating_point or d.is_complex for d in dtypes):
+        return "integer" if "_to_copy" in op.name else "index"
+    # an operation on what requires grad leaves a node, unless somebody took it away
+    return "detach_" if op.outputs and not op.outputs[0].requires_grad else "other"
+
+
+def _short(call: str) -> str:
+    return call.removesuffix(".__get__").rsplit(".", 1)[-1].strip("_")
 
 
 def _copy(tensor: Tensor) -> Tensor:

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from models.autograd.recording import Graph, Node, Write, topological
+from models.autograd.recording import Graph, Node, Write, start, topological
 
 
 @dataclass(frozen=True)
@@ -140,7 +140,7 @@ def backward(
     derivatives come from calling each single node before the pass, while its buffers still exist (so an
     own Function's backward runs more often than once).
     """
-    nodes = topological(result.grad_fn)
+    nodes = topological(start(result))
     local = {n: _Local(n) for n in nodes}
     if jacobians:
         calls = MAX_CALLS
@@ -159,13 +159,13 @@ def backward(
         if isinstance(variable, Tensor):
             handles.append(variable.register_post_accumulate_grad_hook(note.accumulated_hook()))
     message = ""
-    start = time.perf_counter()
+    began = time.perf_counter()
     try:
         result.backward(gradient, retain_graph=retain_graph, create_graph=create_graph)
     except RuntimeError as error:
         message = str(error)
     finally:
-        seconds = time.perf_counter() - start
+        seconds = time.perf_counter() - began
         for handle in handles:
             handle.remove()
     failure = None

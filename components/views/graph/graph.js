@@ -559,6 +559,7 @@ export default define({
       if (k < 0) row.append(make("span", {}, data.steps.length && node.kind !== "constant" && node.kind !== "untracked" && !node.marks.includes("unused") ? "grad: not yet" : "no gradient comes here"));
       else if (k >= position) row.append(make("span", {}, "grad: not yet"), button(`go to step ${k + 1}`, `Go to step ${k + 1}, where its backward runs`, () => { stop(); go(k + 1); }));
       out.push(row);
+      if (node.why && k < 0) out.push(make("p", {}, node.why));
       return out;
     }
 
@@ -572,6 +573,7 @@ export default define({
       const node = data.nodes[step.vertex];
       const out = [];
       out.push(make("h4", {}, `Step ${k + 1} · ${step.name}${node?.line ? ` · line ${node.line}: ${(data.lines[node.line - 1] ?? "").trim()}` : node?.label ? ` · ${node.label}` : ""}`));
+      if (node?.why) out.push(make("p", {}, node.why));
       if (step.failed) out.push(make("div", { class: "row" }, make("b", {}, "The backward pass stops here: what this node saved is not what it saved any more.")));
       for (const incoming of step.incoming) out.push(arrival(incoming, step, theme));
       const secret = hidden(k);
