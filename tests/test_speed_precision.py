@@ -54,6 +54,26 @@ def test_the_table_names_the_dtype_that_the_operation_gives(name: str, dtype: to
     assert told == {str(alone).removeprefix("torch.")}, table.seen
 
 
+def test_operations_that_take_their_tensors_in_a_list_are_in_the_table() -> None:
+    half, whole = torch.ones(2, 2, dtype=torch.bfloat16), torch.ones(2, 2)
+    with torch.autocast("cpu", torch.bfloat16), precision.DtypeTable() as table:
+        torch.cat([whole, whole])
+        torch.stack([half, half])
+        torch.cat(tensors=(half, half))
+        torch._foreach_add([whole, whole], 1.0)
+        torch._foreach_mul([half], [half])
+        torch.index_put(whole, [torch.tensor([0])], half[:1].float())
+    told = {
+        (name, kind): calls
+        for (name, kind), calls in table.seen.items()
+        if not name.startswith("_to")
+    }
+    assert told == {
+        ("cat", "float32"): 1, ("stack", "bfloat16"): 1, ("cat", "bfloat16"): 1, ("_foreach_add", "float32"): 1,
+        ("_foreach_mul", "bfloat16"): 1, ("index_put", "float32"): 1,
+    }  # fmt: skip
+
+
 def test_without_autocast_everything_is_float32_and_views_are_left_out() -> None:
     with precision.DtypeTable() as table:
         _ = (X @ W).T.reshape(-1)

@@ -50,7 +50,9 @@ class DtypeTable(TorchDispatchMode):
         out = func(*args, **(kwargs or {}))
         floats = [
             str(v.dtype).removeprefix("torch.")
-            for v in args
+            # cat, stack and _foreach_* take their tensors in a list
+            for a in (*args, *(kwargs or {}).values())
+            for v in (a if isinstance(a, (list, tuple)) else [a])
             if isinstance(v, torch.Tensor) and v.is_floating_point()
         ]
         if floats and not func.is_view:
