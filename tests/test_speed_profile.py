@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import gzip
 import json
 import shutil
@@ -19,7 +20,7 @@ from torch._C._autograd import DeviceType
 
 from components.figures import speed as figures
 from models.core import runs, wire
-from models.speed import Spec, doctor, machine, profile
+from models.speed import Spec, doctor, machine, profile, subject
 from tests import speed_cases
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -137,13 +138,24 @@ def healthy() -> dict[str, Any]:
     """A profile in which nothing stands out."""
     phases = {"data": 2, "forward": 30, "loss": 3, "backward": 60, "optimizer": 5}
     rows = [{"name": "aten::relu", "calls": 10, "self": 1000.0, "shapes": ""}] * 4
+    names = ("relu", "tanh", "mm", "add")
     return {
         "phases": {n: {"microseconds": t * 100.0, "operations": 10} for n, t in phases.items()},
         "steps": 1,
         "table": rows,
+        "operators": [{"name": f"aten::{n}", "microseconds": 2000.0, "calls": 10} for n in names],
+        "lines": [place(f"aten::{n}", 10, i) for i, n in enumerate(names)],
+        "idle": {"forward": 100.0},
         "under": 1.1,
         "plain": {"median": 1.0},
     }
+
+
+def place(
+    operation: str, calls: int, line: int = 7, before: float = 0.0, harness: bool = False
+) -> dict[str, Any]:
+    return {"operation": operation, "line": line, "text": f"line number {line}", "function": "forward",
+            "layer": "0 (Mine)", "calls": calls, "before": before, "harness": harness}  # fmt: skip
 
 
 def ailing(**changes: Any) -> list[str]:
@@ -175,6 +187,88 @@ def test_a_healthy_profile_has_no_findings() -> None:
 )  # fmt: skip
 def test_each_ailment_is_named(changes: dict[str, Any], word: str) -> None:
     assert any(word in title for title in ailing(**changes))
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"operators": [{"name": "aten::erfinv", "microseconds": 6000.0, "calls": 1}], "lines": [place("aten::erfinv", 1, 12)]},
+         ("`erfinv`", "60%", "line 12 of forward in layer 0 (Mine)")),
+        ({"operators": [{"name": "aten::index_put_", "microseconds": 6000.0, "calls": 1}]}, ("`index_put_`", "backward")),
+        ({"lines": [place("aten::_local_scalar_dense", 20, 9), place("aten::mm", 20, 3)]}, ("Keep numbers in tensors", "line 9", "20 times")),
+        ({"lines": [place("aten::add", 300, 5), place("aten::mm", 20, 3)]}, ("Python loop", "line 5")),
+        ({"idle": {"forward": 9000.0}, "lines": [place("aten::mm", 1, 4, 0.5), place("aten::add", 1, 5)]}, ("Python's own work", "line 4")),
+        ({"phases": healthy()["phases"] | {"data": {"microseconds": 9000.0, "operations": 9}}}, ("DataLoader",)),
+    ],
+)  # fmt: skip
+def test_the_very_line_or_operator_comes_before_general_advice(
+    changes: dict[str, Any], words: tuple[str, ...]
+) -> None:
+    # a crowd of small operations, idle cores and copies would each give general advice
+    general = [row("aten::copy_", 1000, 2000.0), row("aten::gelu", 10, 9000.0)]
+    first = doctor.findings(Spec(threads=1), healthy() | {"table": general} | changes)[0]
+    assert all(word in first["title"] for word in words), first
+
+
+def test_what_backward_and_the_optimizer_call_is_no_loop_of_the_model() -> None:
+    lines = [
+        place("aten::add_", 500, 5, harness=True),
+        place("aten::_local_scalar_dense", 500, 6, harness=True),
+    ]
+    assert ailing(lines=lines) == []
+
+
+class Sort(torch.nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        noise = torch.rand(2**20)
+        return x + noise.sort()[0][0]
+
+
+class Items(torch.nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        total = 0.0
+        for i in range(40):
+            total += x[0, i % 16].item()
+        return x * total
+
+
+class Loop(torch.nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        for _ in range(300):
+            x = x + 0.001
+        return x
+
+
+@pytest.mark.parametrize(
+    ("layer", "words"),
+    [
+        (Sort, ("Look at `sort` first", "`return x + noise.sort()[0][0]`", "0 (Sort)")),
+        (Items, ("Keep numbers in tensors", "`total += x[0, i % 16].item()`", "40 times")),
+        (Loop, ("Replace the Python loop", "`x = x + 0.001`", "0 (Loop)")),
+    ],
+)
+def test_a_planted_cause_is_named_with_its_line(
+    layer: type[torch.nn.Module], words: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def mlp(width: int, depth: int) -> torch.nn.Module:
+        return torch.nn.Sequential(layer(), torch.nn.Linear(width, 10))
+
+    planted = dataclasses.replace(subject.SUBJECTS["mlp"], functions=lambda: (mlp,))
+    monkeypatch.setitem(subject.SUBJECTS, "mlp", planted)
+    *_, last = profile.train(SPEC.replace(steps=1))
+    first = wire.loads(last.blobs["result"])["findings"][0]
+    assert all(word in first["title"] for word in words), first
+
+
+def test_operators_share_the_time_of_all_events() -> None:
+    found = told()
+    names = {one["name"] for one in found["operators"]}
+    assert {"aten::addmm", "aten::relu"} <= names
+    whole = sum(r["self"] for r in found["table"] if r["name"].startswith("aten::"))
+    assert sum(one["microseconds"] for one in found["operators"]) == pytest.approx(whole, rel=0.05)
+    # two hidden layers and the last one
+    forward = [p for p in found["lines"] if p["operation"] == "aten::addmm"]
+    assert sum(p["calls"] for p in forward) == 3
 
 
 def test_no_finding_leads_to_where_the_learner_is_already() -> None:

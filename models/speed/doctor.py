@@ -19,6 +19,7 @@ class Finding:
     Attributes:
         gain: share of the step that it is about; findings are sorted by it.
         title: what to change; evidence: the numbers that say so.
+        named: whether it names the very line or operator that takes the time: such findings come before general advice.
         try_part, try_field, try_value: where on the page to try it, and what to set; "" for nothing to set.
     """
 
@@ -28,12 +29,14 @@ class Finding:
     try_part: str = "levers"
     try_field: str = ""
     try_value: str = ""
+    named: bool = False
 
 
 def findings(spec: Spec, told: Mapping[str, Any]) -> list[dict[str, Any]]:
     """The first three things to change, the largest first."""
     found = [f for rule in _RULES if (f := rule(spec, told)) is not None]
-    return [vars(f) for f in sorted(found, key=lambda f: -f.gain)[:3]]
+    found += _operators(spec, told)
+    return [vars(f) for f in sorted(found, key=lambda f: (not f.named, -f.gain))[:3]]
 
 
 def shares(told: Mapping[str, Any]) -> dict[str, float]:
@@ -41,6 +44,99 @@ def shares(told: Mapping[str, Any]) -> dict[str, float]:
     times = {name: p["microseconds"] for name, p in told["phases"].items()}
     whole = sum(times.values()) or 1.0
     return {name: t / whole for name, t in times.items()}
+
+
+def _operators(spec: Spec, told: Mapping[str, Any]) -> list[Finding]:
+    """The operators that take most of the step, each with the line that calls it."""
+    whole = sum(p["microseconds"] for p in told["phases"].values()) or 1.0
+    found = []
+    for one in told.get("operators", ()):
+        share = one["microseconds"] / whole
+        # what loads data and what updates weights has rules of its own
+        own = [p for p in told["lines"] if p["operation"] == one["name"] and not p["harness"]]
+        inside = any(p["operation"] == one["name"] for p in told["lines"])
+        if share < 0.3 or (inside and not own and not _is_backward(told, one["name"])):
+            continue
+        at = max(own, key=lambda p: p["calls"], default=None)
+        where = f" at {_at(at)}" if at is not None else ", called by backward or by PyTorch itself"
+        title = f"Look at `{_short(one['name'])}` first: {share:.0%} of the step{where}"
+        evidence = f"{one['calls'] / told['steps']:,.0f} calls per step take {one['microseconds'] / told['steps'] / 1e3:.3g} ms."
+        found.append(Finding(share, title, evidence, "", named=True))
+    return found
+
+
+def _is_backward(told: Mapping[str, Any], name: str) -> bool:
+    """Whether an operator that only the step's own lines call belongs to backward: there is no line of the model for it."""
+    texts = [p["text"] for p in told["lines"] if p["operation"] == name]
+    return any("backward" in text for text in texts)
+
+
+def _numbers_out(spec: Spec, told: Mapping[str, Any]) -> Finding | None:
+    """`.item()`, `float(…)`, `if tensor`: each waits for the tensor, and on a GPU for everything before it."""
+    lines = [p for p in told.get("lines", ()) if not p["harness"]]
+    taken = [p for p in lines if p["operation"] == "aten::_local_scalar_dense"]
+    calls, whole = sum(p["calls"] for p in taken), sum(p["calls"] for p in told.get("lines", ()))
+    if calls < 5 or calls / whole < 0.05:
+        return None
+    at = max(taken, key=lambda p: p["calls"])
+    # what else that line calls serves the number
+    line = sum(p["calls"] for p in lines if (p["line"], p["text"]) == (at["line"], at["text"]))
+    return Finding(
+        line / whole,
+        f"Keep numbers in tensors: {_at(at)} takes one out {at['calls']:,} times per step",
+        f"Each .item(), float() or if waits until the number is there; {calls:,} of {whole:,} operations of a step do so.",
+        "",
+        named=True,
+    )
+
+
+def _loop(spec: Spec, told: Mapping[str, Any]) -> Finding | None:
+    """A line that runs many small operations, one after another."""
+    lines: dict[tuple[int, str], list[Mapping[str, Any]]] = {}
+    for p in told.get("lines", ()):
+        if not p["harness"]:
+            lines.setdefault((p["line"], p["text"]), []).append(p)
+    whole = sum(p["calls"] for p in told.get("lines", ())) or 1
+    if not lines:
+        return None
+    worst = max(lines.values(), key=lambda ps: sum(p["calls"] for p in ps))
+    calls = sum(p["calls"] for p in worst)
+    if calls < 50 or calls / whole < 0.3 or worst[0]["layer"].endswith("(Sequential)"):
+        return None
+    return Finding(
+        calls / whole,
+        f"Replace the Python loop at {_at(worst[0])} by one operation on the whole tensor",
+        f"That line calls {calls:,} of the step's {whole:,} operations.",
+        "compile",
+        named=True,
+    )
+
+
+def _python(spec: Spec, told: Mapping[str, Any]) -> Finding | None:
+    """Python that works while no operation runs."""
+    waits = told.get("idle", {})
+    phases = {n: p for n, p in told["phases"].items() if n in ("forward", "loss") and waits.get(n)}
+    whole = sum(p["microseconds"] for p in told["phases"].values()) or 1.0
+    idle = sum(waits[n] for n in phases)
+    # between two small operations there is always some
+    usual = 10 * SMALL * sum(p["operations"] for p in phases.values())
+    lines = [p for p in told.get("lines", ()) if not p["harness"]]
+    if idle / whole < 0.4 or idle < usual or not lines:
+        return None
+    at = max(lines, key=lambda p: p["before"])
+    return Finding(
+        idle / whole,
+        f"Move Python's own work out of the step: it works before {_at(at)}",
+        f"During {idle / whole:.0%} of the step no operation of PyTorch runs.",
+        "",
+        named=True,
+    )
+
+
+def _at(place: Mapping[str, Any]) -> str:
+    """The line and, where there is one, the layer."""
+    layer = f" in layer {place['layer']}" if place["layer"] else ""
+    return f"line {place['line']} of {place['function']}{layer}, `{place['text'][:80]}`"
 
 
 def _data(spec: Spec, told: Mapping[str, Any]) -> Finding | None:
@@ -51,6 +147,7 @@ def _data(spec: Spec, told: Mapping[str, Any]) -> Finding | None:
         share,
         "Prepare batches elsewhere: DataLoader workers, or the whole set as one tensor",
         f"{share:.0%} of the step waits for its data: {spec.batch_size} samples are fetched and stacked one by one.",
+        named=True,
     )
 
 
@@ -169,6 +266,9 @@ def _short(name: str) -> str:
 _COPIES = ("aten::copy_", "aten::clone", "aten::contiguous", "aten::_to_copy", "aten::to")
 _PRODUCTS = ("mm", "conv", "linear", "attention", "bmm")
 _RULES: tuple[Callable[[Spec, Mapping[str, Any]], Finding | None], ...] = (
+    _numbers_out,
+    _loop,
+    _python,
     _data,
     _optimizer,
     _small,

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import gzip
+import linecache
+import sys
 import tempfile
+import time
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -13,6 +16,7 @@ import numpy as np
 import torch
 from torch._C._autograd import DeviceType  # what an event's device_type is
 from torch.profiler import record_function
+from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.data import DataLoader, RandomSampler, TensorDataset
 
 from models.core import export, wire
@@ -103,7 +107,9 @@ def train(spec: Spec) -> Iterator[Snapshot]:
         return training_step(made.model, made.x, loader, rule, dtype)
 
     yield _told(1, "Warming up")
-    for _ in range(2):
+    step()
+    # the second of the script's two unrecorded steps: what happens only once is over
+    with Places(made.model) as places:
         step()
     yield _told(2, f"Recording {spec.steps} steps")
     found, loss = recorded(step, spec.steps, spec.device)
@@ -112,6 +118,7 @@ def train(spec: Spec) -> Iterator[Snapshot]:
     whole = _table(found)
     line = timeline(events)
     phases, modules = by_phase(events), by_module(events)
+    operators, waits = by_operator(events, places), idle(events)
     trace = _chrome(found)
     del found
     yield _told(4, "Timing the same steps without the profiler")
@@ -131,6 +138,9 @@ def train(spec: Spec) -> Iterator[Snapshot]:
         "phases": phases,
         "modules": modules,
         "table": whole,
+        "operators": operators,
+        "lines": places.lines(),
+        "idle": waits,
         "noise": verdict.noise({"the step": plain}),
         "busy": busy.share,
         "machine": vars(machine.describe(spec.device)),
@@ -194,6 +204,103 @@ def by_module(events: list[Any]) -> dict[str, dict[str, float]]:
         elif name:
             found[name]["forward"] += e.self_cpu_time_total  # the range's own: hooks and Python
     return dict(found)
+
+
+class Places(TorchDispatchMode):
+    """Which line of the model's Python calls each operation of one step, and how long Python works before it.
+
+    A line is {"operation", "line", "text", "function", "layer", "calls", "before", "harness"}: `before` are the seconds
+    between the operation before and this one; `harness` says that it is a line of `training_step` itself,
+    behind which all of backward and of the optimizer stand.
+    """
+
+    def __init__(self, model: torch.nn.Module) -> None:
+        super().__init__()
+        self.found: dict[tuple[str, str, int], dict[str, Any]] = {}
+        self._layers = {m: f"{n} ({type(m).__name__})" for n, m in model.named_modules() if n}
+        self._end = time.perf_counter()
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        before = time.perf_counter() - self._end
+        frame, layer = sys._getframe(1), ""
+        while frame.f_back is not None:
+            owner = frame.f_locals.get("self")
+            layer = layer or (
+                self._layers.get(owner, "") if isinstance(owner, torch.nn.Module) else ""
+            )
+            if not frame.f_code.co_filename.startswith(_TORCH):
+                break
+            frame = frame.f_back
+        file, line = frame.f_code.co_filename, frame.f_lineno
+        name = str(func._overloadpacket).replace(".", "::")
+        one = self.found.setdefault(
+            (name, file, line),
+            {
+                "operation": name,
+                "line": line,
+                "text": linecache.getline(file, line).strip(),
+                "function": frame.f_code.co_name,
+                "layer": layer,
+                "calls": 0,
+                "before": 0.0,
+                "harness": file == __file__,
+            },
+        )
+        one["calls"] += 1
+        one["before"] += before
+        try:
+            return func(*args, **(kwargs or {}))
+        finally:
+            self._end = time.perf_counter()
+
+    def lines(self) -> list[dict[str, Any]]:
+        """Every line and operation, the most often called first."""
+        return sorted(self.found.values(), key=lambda one: -one["calls"])[:200]
+
+
+_TORCH = str(Path(torch.__file__).parent)
+
+
+def by_operator(events: list[Any], places: Places) -> list[dict[str, Any]]:
+    """Microseconds of each operator with all that it calls, the costliest first.
+
+    What counts as one operator is what the model's Python called: `convolution`, not the kernel inside it.
+    """
+    called = {operation for operation, _, _ in places.found}
+    spent: dict[str, list[float]] = {}
+    for e in events:
+        if e.device_type != DeviceType.CPU or not e.name.startswith("aten::"):
+            continue
+        name, above = e.name, e.cpu_parent
+        while above is not None and above.name.startswith("aten::"):
+            if above.name in called or name not in called:
+                name = above.name
+            above = above.cpu_parent
+        one = spent.setdefault(name, [0.0, 0.0])
+        one[0] += _longer(e, "self_cpu_time_total", "self_device_time_total")
+        one[1] += name == e.name
+    rows = [{"name": n, "microseconds": t, "calls": int(c)} for n, (t, c) in spent.items()]
+    return sorted(rows, key=lambda row: -row["microseconds"])[:50]
+
+
+def idle(events: list[Any]) -> dict[str, float]:
+    """Microseconds of each phase in which no operation ran: Python's own."""
+    spans = sorted(
+        (e.time_range.start, e.time_range.end)
+        for e in events
+        if e.device_type == DeviceType.CPU and e.name.startswith("aten::")
+    )
+    starts = [start for start, _ in spans]
+    found: dict[str, float] = dict.fromkeys(PHASES, 0.0)
+    for e in events:
+        if e.device_type == DeviceType.CPU and e.name.startswith(_PHASE):
+            at, end = e.time_range.start, e.time_range.end
+            left, waited = int(np.searchsorted(starts, at)), 0.0
+            for start, stop in spans[left : int(np.searchsorted(starts, end))]:
+                waited += max(0.0, start - at)
+                at = max(at, stop)
+            found[e.name.removeprefix(_PHASE)] += waited + max(0.0, end - at)
+    return found
 
 
 def timeline(events: list[Any]) -> dict[str, Any]:
