@@ -60,8 +60,8 @@ def test_operations_that_take_their_tensors_in_a_list_are_in_the_table() -> None
         torch.cat([whole, whole])
         torch.stack([half, half])
         torch.cat(tensors=(half, half))
-        torch._foreach_add([whole, whole], 1.0)
-        torch._foreach_mul([half], [half])
+        torch.ops.aten._foreach_add([whole, whole], 1.0)
+        torch.ops.aten._foreach_mul([half], [half])
         torch.index_put(whole, [torch.tensor([0])], half[:1].float())
     told = {
         (name, kind): calls
