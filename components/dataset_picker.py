@@ -28,13 +28,14 @@ def pick(panel: Panel) -> None:
     key = f"{panel.prefix}-data"
     chosen = str(panel.values["data"])
     titles = _titles(chosen)
+    default = str(specs.defaults(panel.spec_type)["data"])
     st.selectbox(
         "Data",
         list(titles),
-        list(titles).index("iris"),
+        list(titles).index(default),
         format_func=lambda value: titles.get(str(value), str(value)),
         key=key,
-        on_change=address.follow(key, "iris"),
+        on_change=address.follow(key, default),
         help="Made sets, real sets that come with scikit-learn, and your own tables.",
     )
     if panel.error is not None and panel.error.field == "data":

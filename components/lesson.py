@@ -15,6 +15,8 @@ from components.controls import one_of, plain
 # Projector mode shows what a classroom needs: the picture and its transport. Controls are hidden, not
 # left out: a bound widget that is not drawn would lose its value from the address.
 _CSS = """<style>
+/* a scrollbar that comes with the content moves nothing */
+.stMain { scrollbar-gutter: stable; }
 .stMainBlockContainer { padding: 3.4rem 2rem 2rem; }
 .stMainBlockContainer > div > .stVerticalBlock, .stMainBlockContainer > .stVerticalBlock { gap: 0.5rem; }
 [data-testid="stSidebarUserContent"] { padding: 0 1.25rem 2rem; }
@@ -24,7 +26,7 @@ _CSS = """<style>
 /* PyTorch's name stands beneath the plain words of a label */
 [data-testid="stWidgetLabel"] p { line-height: 1.25; }
 [data-testid="stWidgetLabel"] p code { display: block; width: fit-content; padding: 0; background: none; color: inherit; font-size: 0.8125rem; line-height: 1.25; }
-.st-key-lesson-head h3 { padding: 0; }
+.st-key-lesson-head h1 { padding: 0; font-size: 1.75rem; font-weight: 600; line-height: 1.2; }
 .st-key-lesson-head [data-testid="stCaptionContainer"] { margin: 0 !important; }
 .st-key-lesson-head [data-testid="stCaptionContainer"] p { margin: 0; }
 </style>"""
@@ -54,7 +56,7 @@ def page(name: str, title: str, lead: str = "") -> bool:
         key="lesson-head", horizontal=True, vertical_alignment="center", gap="medium"
     ):
         with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
-            st.subheader(title, anchor=False, width="content")
+            st.title(title, anchor=False, width="content")
             if lead:
                 st.caption(lead, width="content")
         projector = st.toggle(

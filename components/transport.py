@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import random
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
@@ -18,6 +20,9 @@ from models.core.spec import Spec
 S = TypeVar("S", bound=Spec)
 
 SPEEDS = ("0.2/s", "0.5/s", "1/s", "2/s", "5/s", "10/s", "30/s", "100/s", "max")
+SPEED = "10/s"  # the eye can follow
+_DOUBLE = 0.5  # seconds between the two clicks of one double click
+_HEARD = 2.0  # seconds in which a worker has heard an order
 
 
 @dataclass(frozen=True)
@@ -112,7 +117,7 @@ def restart(topic: Topic[S], spec: S, *, paused: bool = False, device: str = "cp
     mind = _Mind.of(topic.page)
     mind.hush()
     try:
-        _start(topic, mind, spec, device, paused=paused)
+        _start(topic, mind, spec, device, paused=paused, played=not paused)
     except RunError as error:
         mind.say(str(error))
 
@@ -192,6 +197,8 @@ def bar(topic: Topic[Any], spec: Any, *, device: str = "cpu") -> None:
         return spec if mind.base is None else mind.base
 
     def press(order: Callable[..., Any], *args: Any) -> None:
+        if order == client.pause and time.monotonic() - mind.played < _DOUBLE:
+            return
         mind.moved = mind.moved or bool(mind.notes)
         mind.hush()
         mind.held = order != client.resume
@@ -203,12 +210,16 @@ def bar(topic: Topic[Any], spec: Any, *, device: str = "cpu") -> None:
 
     def play() -> None:
         now = client.status(mind.shown, me) if mind.shown else None
-        if now is None or now.over or not now.known:
+        mind.played = time.monotonic()
+        if now is None or now.over or now.state == "done" or not now.known:
             again()
         else:
-            if now.state == "done":
-                press(lambda id, me: client.send(id, me, "extend", epochs=asked().epochs))
+            change_speed()
             press(client.resume)
+
+    def more() -> None:
+        press(lambda id, me: client.send(id, me, "extend", epochs=asked().epochs))
+        press(client.resume)
 
     def again(paused: bool = False) -> None:
         plain = asked().replace(**_plain(topic, spec))
@@ -237,23 +248,28 @@ def bar(topic: Topic[Any], spec: Any, *, device: str = "cpu") -> None:
         mind.moved = True
 
     def turned(state: str) -> None:
-        mind.moved = True
+        mind.held = state == "paused"
+        mind.moved = mind.moved or over or state in ("done", "failed")
 
     done = status.state == "done" and status.answering
     over = status.state in ("done", "stopped", "failed")
+    # a run that was just told to go on may not have heard it yet
+    fresh = time.monotonic() - mind.played < _HEARD
+    goes = run is not None and not over and not mind.held and (status.state != "paused" or fresh)
     key = f"{topic.page}-transport"
     with st.container(key=key, horizontal=True, vertical_alignment="center", gap="small"):
         st.button(
-            f"{spec.epochs} more" if done else "Play",
+            "Pause" if goes else "Play",
             key=f"{key}-play",
-            icon=":material/play_arrow:",
+            icon=":material/pause:" if goes else ":material/play_arrow:",
             type="primary",
-            on_click=play,
+            on_click=press if goes else play,
+            args=(client.pause,) if goes else (),
             disabled=not mine,
-            help=None if mine else _NOT_MINE,
+            help=_PLAY if mine else _NOT_MINE,
+            width=110,
         )
         for label, icon, action, args, help in (
-            ("Pause", "pause", press, (client.pause,), "Stop after this batch."),
             ("Batch", "skip_next", press, (client.step_batch,), "Train on one batch, then pause."),
             (
                 "Epoch",
@@ -271,41 +287,57 @@ def bar(topic: Topic[Any], spec: Any, *, device: str = "cpu") -> None:
                 icon=f":material/{icon}:",
                 on_click=action,
                 args=args,
-                disabled=not mine or (over and label in ("Pause", "Batch", "Epoch")),
+                disabled=not mine or (over and label in ("Batch", "Epoch")),
                 help=help if mine else _NOT_MINE,
             )
         st.selectbox(
             "Speed, epochs per second",
             SPEEDS,
-            len(SPEEDS) - 1,
+            SPEEDS.index(SPEED),
             key=f"{topic.page}-speed",
             bind="query-params",
             on_change=session.whole(change_speed),
             disabled=not mine,
             label_visibility="collapsed",
-            help="Slow motion to as fast as it goes, in epochs per second.",
+            help="Epochs per second, from slow motion to as fast as it goes. A finished picture comes as fast as it can.",
             width=130,
         )
+        if done:
+            st.button(
+                f"{spec.epochs} more",
+                key=f"{key}-more",
+                icon=":material/add:",
+                on_click=more,
+                disabled=not mine,
+                help="Train this network for as many epochs again." if mine else _NOT_MINE,
+            )
     transportbar(
         run,
         key=f"{key}-bar",
         seekable=mine,
         on_seek=seek,
-        state=status.state if run else None,
+        state=None if not run else status.state if over else "running" if goes else "paused",
         on_state=turned,
     )
     if run and status.known and not mine:
         st.caption(f":material/visibility: {_NOT_MINE}")
 
 
-def speed(page: str) -> float | None:
-    """The chosen speed in epochs per second; None is as fast as it goes."""
-    chosen = st.session_state.get(f"{page}-speed") or st.query_params.get(
-        f"{page}-speed", SPEEDS[-1]
-    )
-    return float(chosen.removesuffix("/s")) if chosen in SPEEDS[:-1] else None
+def speed(page: str, *, played: bool = True) -> float | None:
+    """The chosen speed in epochs per second; None is as fast as it goes.
+
+    Args:
+        played: somebody pressed Play. Else a result is wanted, at once, unless a speed was asked for.
+    """
+    chosen = st.session_state.get(f"{page}-speed") or st.query_params.get(f"{page}-speed", SPEED)
+    if chosen not in SPEEDS:
+        chosen = SPEED
+    if chosen == SPEEDS[-1] or (chosen == SPEED and not played):
+        return None
+    return float(chosen.removesuffix("/s"))
 
 
+_PLAY = "From the same initial weights to the last epoch, at the chosen speed; pressed again, it pauses after this batch."
 _NOT_MINE = "You are watching someone else's run. Change any setting to get your own."
 
 
@@ -318,6 +350,8 @@ class _Mind:
     base: Any = None  # the settings on the page for which `run` was started or taken over
     before: str | None = None  # the run of before, shown again when `run` cannot even begin
     held: bool = False  # the last order was one after which a run stands still
+    played: float = -math.inf  # when Play was pressed last, by a clock from any beginning
+    watched: bool = False  # it was started by Play, at a speed to look at
     on_bar: str | None = (
         None  # the run that the bar shows, which lags behind when pictures change first
     )
@@ -364,12 +398,26 @@ def _changes(topic: Topic[Any], before: Any, after: Any) -> list[str]:
     ]
 
 
-def _start(topic: Topic[Any], mind: _Mind, spec: Any, device: str, *, paused: bool = False) -> None:
+def _start(
+    topic: Topic[Any],
+    mind: _Mind,
+    spec: Any,
+    device: str,
+    *,
+    paused: bool = False,
+    played: bool = False,
+) -> None:
     client, me = session.client(), session.owner()
     old = mind.run
     mind.run = client.start(
-        topic.module, spec, owner=me, device=device, paused=paused, speed=speed(topic.page)
+        topic.module,
+        spec,
+        owner=me,
+        device=device,
+        paused=paused,
+        speed=speed(topic.page, played=played),
     )
+    mind.watched = played
     mind.base = spec
     mind.before, mind.held = old, paused
     if old and old != mind.on_bar:
@@ -417,7 +465,9 @@ def _change(
         mind.base = spec
         return
     paused = status.mine and (status.state == "paused" or (mind.held and under_way))
-    _start(topic, mind, spec, device, paused=paused)
+    _start(
+        topic, mind, spec, device, paused=paused, played=mind.watched and under_way and not paused
+    )
     address.put(f"{topic.page}-changes", None)
     if not status.mine:
         mind.say(

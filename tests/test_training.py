@@ -23,7 +23,9 @@ from models.training import Spec, loop
 from models.training.run import Run
 from tests.topics.steering import Steering
 
-TINY = Spec(epochs=4, layers="4 tanh", batch_size=20)  # iris: 90 training rows, 5 batches per epoch
+TINY = Spec(
+    data="iris", epochs=4, layers="4 tanh", batch_size=20
+)  # iris: 90 training rows, 5 batches per epoch
 
 
 def play(
@@ -60,7 +62,7 @@ def events(snapshots: Iterable[Snapshot], kind: str) -> list[Mapping[str, Any]]:
 
 
 def test_the_default_learns_real_data():
-    last = play(Spec())[-1]
+    last = play(Spec(data="iris"))[-1]
     found = training.numbers(last)
     assert last.final
     assert last.step == 540
@@ -175,7 +177,7 @@ def test_early_stopping_waits_for_its_patience():
 
 
 def test_a_target_stops_the_run():
-    snapshots = play(Spec(stop_at=0.9))
+    snapshots = play(Spec(data="iris", stop_at=0.9))
     metrics = [row["val_metric"] for row in rows(snapshots)[1:]]
     assert metrics[-1] >= 0.9
     assert all(value < 0.9 for value in metrics[:-1])
@@ -315,7 +317,7 @@ def test_more_epochs_open_a_finished_run_again():
 
 
 def test_more_epochs_open_a_run_that_stopped_early():
-    spec = Spec(stop_at=0.9, layers="4 tanh", batch_size=20)
+    spec = Spec(data="iris", stop_at=0.9, layers="4 tanh", batch_size=20)
     stopped = play(spec)[-1].step
     snapshots = play(spec, {stopped: [Command("extend", {"epochs": 3}, 1)]})
     assert snapshots[-1].step > stopped
@@ -440,7 +442,7 @@ def test_own_rows_are_predicted_in_original_units():
             "petal width (cm)": 2.3,
         },
     ]
-    found = reply(play(Spec(), {540: [Command("predict", {"rows": flowers}, 1)]}), 1)
+    found = reply(play(Spec(data="iris"), {540: [Command("predict", {"rows": flowers}, 1)]}), 1)
     assert found["predictions"] == ["setosa", "virginica"]
     assert sum(found["probabilities"][0]) == pytest.approx(1)
 
@@ -503,7 +505,14 @@ EXPORTED = [
     ),
     TINY.replace(optimizer="RMSprop", lr=0.01, changes="6:momentum=0.5;9:clip=0.1;20:epochs=6"),
     TINY.replace(scheduler="OneCycleLR", changes="7:lr=0.5;20:epochs=6"),
-    Spec(stop_at=0.5, layers="4 tanh", batch_size=20, patience=4, changes="5:epochs=2;10:epochs=8"),
+    Spec(
+        data="iris",
+        stop_at=0.5,
+        layers="4 tanh",
+        batch_size=20,
+        patience=4,
+        changes="5:epochs=2;10:epochs=8",
+    ),
     Spec(data="diabetes", layers="8 relu, 8 relu", lr=100.0, epochs=20),
 ]
 
@@ -539,9 +548,9 @@ def test_the_export_prints_the_numbers_on_screen(case, printed):
 
 
 def test_the_default_exports_alone_in_a_fresh_interpreter(tmp_path: Path):
-    assert export.numbers(export.run(training.to_code(Spec()), tmp_path)) == training.numbers(
-        play(Spec())[-1]
-    )
+    assert export.numbers(
+        export.run(training.to_code(Spec(data="iris")), tmp_path)
+    ) == training.numbers(play(Spec(data="iris"))[-1])
 
 
 @pytest.mark.parametrize("name", training.VARIATIONS)
@@ -554,9 +563,9 @@ def test_every_variation_runs_and_changes_the_export(name):
 
 def test_a_wrong_pairing_is_explained_before_anything_runs():
     with pytest.raises(SpecError, match="mse compares numbers"):
-        next(iter(training.train(Spec(loss="mse"))))
+        next(iter(training.train(Spec(data="iris", loss="mse"))))
     with pytest.raises(SpecError, match="cross_entropy compares classes"):
-        Spec(task="regression", loss="cross_entropy")
+        Spec(data="iris", task="regression", loss="cross_entropy")
     with pytest.raises(SpecError, match="has 3"):
-        training.to_code(Spec(loss="bce_with_logits"))
+        training.to_code(Spec(data="iris", loss="bce_with_logits"))
     training.to_code(Spec(data="breast_cancer", loss="bce_with_logits"))

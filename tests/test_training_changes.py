@@ -48,26 +48,26 @@ def test_empty_parts_and_spaces_are_nothing():
 )
 def test_what_is_no_change_is_refused(text):
     with pytest.raises(SpecError):
-        Spec(changes=text)
+        Spec(data="iris", changes=text)
 
 
 @pytest.mark.parametrize(
     "text", ["3:momentum=0.999", "3:epochs=10000", "3:lr=1e-06", "3:bias.0.1=-3"]
 )
 def test_the_edges_are_taken(text):
-    assert changes.text(changes.parse(Spec(changes=text).changes))
+    assert changes.text(changes.parse(Spec(data="iris", changes=text).changes))
 
 
 def test_a_weight_that_the_network_lacks_is_refused_before_it_starts():
-    loop.Run(Spec(changes="5:weight.0.7.3=1"))
+    loop.Run(Spec(data="iris", changes="5:weight.0.7.3=1"))
     with pytest.raises(SpecError, match=r"There is no weight\.0\.8\.3"):
-        loop.Run(Spec(changes="5:weight.0.8.3=1"))
+        loop.Run(Spec(data="iris", changes="5:weight.0.8.3=1"))
     with pytest.raises(SpecError, match="running averages"):
-        loop.Run(Spec(optimizer="Adam", changes="5:momentum=0.5"))
+        loop.Run(Spec(data="iris", optimizer="Adam", changes="5:momentum=0.5"))
 
 
 def test_one_cycle_is_scaled_as_a_whole():
-    spec = Spec(lr=0.5, epochs=10, scheduler="OneCycleLR")
+    spec = Spec(data="iris", lr=0.5, epochs=10, scheduler="OneCycleLR")
     model = torch.nn.Sequential(torch.nn.Linear(1, 1))
     rates = []
     for lr, change in ((0.5, 0.25), (0.25, None)):

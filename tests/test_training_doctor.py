@@ -25,19 +25,19 @@ ILL = {
     ),
     "plateau": Spec(data="xor", layers="", points=300, epochs=30, lr=0.03),
     "imbalance": Spec(data="gauss", points=200, noise=0.5, epochs=3),
-    "lr_small": Spec(lr=1e-5, epochs=10),
+    "lr_small": Spec(data="iris", lr=1e-5, epochs=10),
     "lr_large": Spec(data="diabetes", layers="16 tanh", optimizer="Adam", lr=0.3, epochs=12),
 }
 ILL["imbalance"] = ILL["imbalance"].replace(edits=";".join(f"-{i}" for i in range(88)))
 
 HEALTHY = {
-    "iris": Spec(),
+    "iris": Spec(data="iris"),
     "spiral": Spec(data="spiral", points=300, inputs=SEVEN, epochs=50, lr=0.03),
     "digits": Spec(data="digits", layers="32 relu", epochs=8, batch_size=32),
     "diabetes": Spec(data="diabetes", layers="8 tanh", lr=0.01, epochs=20),
     "breast_cancer": Spec(data="breast_cancer", epochs=15),
     "wine, Adam": Spec(data="wine", optimizer="Adam", lr=0.01, epochs=30),
-    "one epoch": Spec(epochs=1),
+    "one epoch": Spec(data="iris", epochs=1),
 }
 
 
@@ -84,7 +84,9 @@ def test_a_fix_always_changes_something_and_is_always_allowed(name):
         for e, (a, b, m) in enumerate(COURSES[name])
     ]
     looks = (doctor.Look("hidden 1", "Tanh", 0.0, 0.9),) if name == "saturation" else ()
-    spec = Spec(lr=0.03, scheduler="CosineAnnealingLR", eta_min=0.02, init="xavier_uniform")
+    spec = Spec(
+        data="iris", lr=0.03, scheduler="CosineAnnealingLR", eta_min=0.02, init="xavier_uniform"
+    )
     for _ in range(4):  # an ill that stays for whatever reason
         found = doctor.diagnose(curves, Facts(spec, counts=(9, 9), looks=looks))
         fix = next(finding.fix for finding in found if finding.name == name)
@@ -95,10 +97,13 @@ def test_a_fix_always_changes_something_and_is_always_allowed(name):
 
 def test_the_doctor_knows_what_was_changed_while_the_run_lived():
     spec = Spec(
-        lr=0.001, momentum=0.5, changes="5:lr=10.0;9:epochs=90;9:weight.0.1.1=3.0;9:lr=20.0"
+        data="iris",
+        lr=0.001,
+        momentum=0.5,
+        changes="5:lr=10.0;9:epochs=90;9:weight.0.1.1=3.0;9:lr=20.0",
     )
     assert spec.as_it_stands() == spec.replace(lr=20.0)
-    never = Spec(scheduler="CosineAnnealingLR", eta_min=0.02, changes="5:lr=0.01")
+    never = Spec(data="iris", scheduler="CosineAnnealingLR", eta_min=0.02, changes="5:lr=0.01")
     assert never.as_it_stands() == never
     run = loop.Run(Spec(data="diabetes", layers="8 relu", epochs=3))
     run.change("lr", 5000.0)
@@ -110,7 +115,7 @@ def test_the_doctor_knows_what_was_changed_while_the_run_lived():
 
 
 def test_all_weights_zero_is_seen_as_the_plateau_it_is():
-    found = findings(Spec(init="zeros", epochs=25))
+    found = findings(Spec(data="iris", init="zeros", epochs=25))
     assert [f["name"] for f in found] == ["plateau"]
     assert found[0]["fix"] == {"init": "default"}
 
@@ -134,9 +139,9 @@ def test_a_long_past_is_told_by_a_part_of_it():
         return {"epoch": epoch, "step": epoch, **parts}
 
     flat = [row(e, 1 / (1 + e), 1 / (1 + e)) for e in range(10_000)]
-    assert doctor.diagnose(flat, Facts(Spec())) == ()
+    assert doctor.diagnose(flat, Facts(Spec(data="iris"))) == ()
     worse = [row(e, 1 / (1 + e), 0.5 + abs(e - 2000) / 10_000) for e in range(10_000)]
-    found = doctor.diagnose(worse, Facts(Spec()))
+    found = doctor.diagnose(worse, Facts(Spec(data="iris")))
     assert [finding.name for finding in found] == ["overfitting"]
     assert found[0].evidence["best_epoch"] == pytest.approx(2000, abs=20)
 
@@ -153,7 +158,7 @@ def test_a_layer_is_dead_or_saturated_only_on_its_own_terms():
 
 def test_inputs_too_large_to_begin_with_are_told_apart():
     bad = {"epoch": 0, "step": 0, "train_loss": math.nan, "val_loss": None, "lr": 0.1}
-    finding = doctor.diagnose([bad], Facts(Spec(normalise="none")))[0]
+    finding = doctor.diagnose([bad], Facts(Spec(data="iris", normalise="none")))[0]
     assert finding.name == "nan"
     assert finding.fix["normalise"] == "standard"
 

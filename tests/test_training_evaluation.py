@@ -24,7 +24,7 @@ def trained(spec: Spec) -> Run:
 
 @pytest.fixture(scope="module")
 def iris() -> Run:
-    return trained(Spec(epochs=10))
+    return trained(Spec(data="iris", epochs=10))
 
 
 @pytest.mark.parametrize("split", evaluation.SPLITS)
@@ -104,7 +104,7 @@ def test_one_row_has_no_r2():
 
 
 def test_a_missing_split_says_what_to_change():
-    run = Run(Spec(test_fraction=0.0))
+    run = Run(Spec(data="iris", test_fraction=0.0))
     with pytest.raises(SpecError, match="no rows"):
         evaluation.report(run, "test")
     with pytest.raises(SpecError, match="train, val, test"):

@@ -42,7 +42,7 @@ def test_a_pixel_of_a_made_set_is_the_networks_output_there(row, column):
 
 def test_a_pixel_of_two_chosen_columns_has_the_others_at_their_mean():
     names = ("petal length (cm)", "petal width (cm)")
-    run, scene, frame = draw(Spec(), 200, *names)
+    run, scene, frame = draw(Spec(data="iris"), 200, *names)
     assert scene["axes"] == list(names)
     a, b = pixel(scene, 10, 50)
     original = run.data.x_train.mean(0) * run.data.scale + run.data.shift
@@ -63,7 +63,7 @@ def test_principal_components_are_those_of_the_covariance():
 
 
 def test_points_stand_in_original_units_with_their_split():
-    run, scene, _ = draw(Spec(), 1, "sepal length (cm)", "petal width (cm)")
+    run, scene, _ = draw(Spec(data="iris"), 1, "sepal length (cm)", "petal width (cm)")
     points = scene["points"]
     n = len(run.data.x_train)
     original = run.data.x_train * run.data.scale + run.data.shift
@@ -88,7 +88,7 @@ def test_the_batch_names_the_points_just_trained_on():
     shown = scene["points"]["x"][frame["batch"]]
     assert run.data.points_train is not None
     np.testing.assert_array_equal(shown, run.data.points_train[run.order[14:21]].numpy())
-    assert len(draw(Spec(), 0)[2]["batch"]) == 0
+    assert len(draw(Spec(data="iris"), 0)[2]["batch"]) == 0
 
 
 def test_many_points_are_thinned_and_the_batch_still_fits():
@@ -114,8 +114,8 @@ def test_neurons_show_their_own_values():
 
 
 def test_large_nets_and_wide_tables_leave_neurons_out():
-    assert "neurons" not in draw(Spec())[2]
-    assert "weights" in draw(Spec())[2]
+    assert "neurons" not in draw(Spec(data="iris"))[2]
+    assert "weights" in draw(Spec(data="iris"))[2]
     wide = draw(Spec(data="digits", layers="64 relu", batch_size=256), 1)[2]
     assert "weights" not in wide
     assert "neurons" not in wide
@@ -133,7 +133,7 @@ def test_one_column_has_a_line_in_place_of_a_plane():
 
 
 def test_histograms_count_every_finite_weight():
-    run, _, frame = draw(Spec())
+    run, _, frame = draw(Spec(data="iris"))
     weights = frame["histograms"]["weights"]
     assert [h["name"] for h in weights] == ["hidden 1", "hidden 2", "output"]
     assert [int(h["counts"].sum()) for h in weights] == [32, 64, 24]
@@ -141,7 +141,7 @@ def test_histograms_count_every_finite_weight():
     expected, _ = np.histogram(frame["weights"][1], 40, (hidden["lo"], hidden["hi"]))
     np.testing.assert_array_equal(hidden["counts"], expected)
     assert len(frame["histograms"]["gradients"]) == 3
-    assert draw(Spec(), 0)[2]["histograms"]["gradients"] == []
+    assert draw(Spec(data="iris"), 0)[2]["histograms"]["gradients"] == []
     with torch.no_grad():
         run.linears[0].weight[0, 0] = torch.nan
         run.linears[1].weight.fill_(torch.inf)
@@ -157,7 +157,7 @@ def test_a_network_of_no_numbers_still_has_a_picture():
 
 
 def test_the_scene_says_what_a_view_needs():
-    _, scene, _ = draw(Spec(layers="8 tanh dropout=0.1, 4 relu batch_norm"))
+    _, scene, _ = draw(Spec(data="iris", layers="8 tanh dropout=0.1, 4 relu batch_norm"))
     assert [layer["units"] for layer in scene["layers"]] == [4, 8, 4, 3]
     assert [layer["kind"] for layer in scene["layers"]] == ["input", "hidden", "hidden", "output"]
     assert scene["classes"] == ["setosa", "versicolor", "virginica"]
@@ -167,7 +167,7 @@ def test_the_scene_says_what_a_view_needs():
 
 
 def test_drawing_changes_nothing():
-    spec = Spec(layers="8 tanh dropout=0.5 batch_norm", epochs=2)
+    spec = Spec(data="iris", layers="8 tanh dropout=0.5 batch_norm", epochs=2)
     drawn = Run(spec)
     pictures = Pictures(drawn)
     while not drawn.over:
@@ -182,4 +182,4 @@ def test_drawing_changes_nothing():
 
 def test_an_unknown_column_is_named():
     with pytest.raises(SpecError, match="no input column 'height'"):
-        draw(Spec(), 1, "height", "petal width (cm)")
+        draw(Spec(data="iris"), 1, "height", "petal width (cm)")

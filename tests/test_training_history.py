@@ -66,7 +66,7 @@ def test_copies_share_nothing():
 
 @pytest.mark.parametrize("budget", [1, 40_000, 10**8])
 def test_any_budget_goes_back_exactly(budget):
-    spec = Spec(epochs=12, optimizer="Adam", lr=0.01, layers="6 relu dropout=0.2")
+    spec = Spec(data="iris", epochs=12, optimizer="Adam", lr=0.01, layers="6 relu dropout=0.2")
     weights = []
     run = Run(spec, budget=budget)
     while not run.over:

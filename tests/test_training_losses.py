@@ -45,8 +45,8 @@ def test_a_wrong_pairing_says_what_fits(key, task, counts, said):
 @pytest.mark.parametrize("key", ["nll", "bce_with_logits"])
 def test_only_cross_entropy_is_smoothed(key):
     with pytest.raises(SpecError, match="label_smoothing"):
-        Spec(loss=key, label_smoothing=0.1)
-    assert Spec(loss="cross_entropy", label_smoothing=0.1).label_smoothing == 0.1
+        Spec(data="iris", loss=key, label_smoothing=0.1)
+    assert Spec(data="iris", loss="cross_entropy", label_smoothing=0.1).label_smoothing == 0.1
 
 
 def test_class_weights_make_every_class_count_the_same():

@@ -61,7 +61,7 @@ def test_the_edges_of_the_limits_are_taken():
 )
 def test_what_cannot_be_read_is_named(text, said):
     with pytest.raises(SpecError, match=said) as caught:
-        Spec(layers=text)
+        Spec(data="iris", layers=text)
     assert caught.value.field == "layers"
 
 

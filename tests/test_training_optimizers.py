@@ -12,7 +12,7 @@ from models.training import Spec, optimizers
 
 @pytest.mark.parametrize("name", optimizers.OPTIMIZERS)
 def test_the_fused_step_is_the_plain_one(name):
-    spec = Spec(optimizer=name, lr=0.1, weight_decay=0.01)
+    spec = Spec(data="iris", optimizer=name, lr=0.1, weight_decay=0.01)
     ours, plain = nn.Linear(3, 2), nn.Linear(3, 2)
     plain.load_state_dict(ours.state_dict())
     kind = getattr(torch.optim, name)
@@ -27,7 +27,7 @@ def test_the_fused_step_is_the_plain_one(name):
 
 
 def test_settings_reach_the_optimizer():
-    spec = Spec(lr=0.3, momentum=0.8, nesterov=True, weight_decay=0.02)
+    spec = Spec(data="iris", lr=0.3, momentum=0.8, nesterov=True, weight_decay=0.02)
     group = optimizers.optimizer(spec).build(nn.Linear(1, 1).parameters()).param_groups[0]
     assert (group["lr"], group["momentum"], group["nesterov"], group["weight_decay"]) == (
         0.3,
@@ -35,7 +35,9 @@ def test_settings_reach_the_optimizer():
         True,
         0.02,
     )
-    adamw = optimizers.optimizer(Spec(optimizer="AdamW")).build(nn.Linear(1, 1).parameters())
+    adamw = optimizers.optimizer(Spec(data="iris", optimizer="AdamW")).build(
+        nn.Linear(1, 1).parameters()
+    )
     assert adamw.param_groups[0]["weight_decay"] == 0
 
 
@@ -63,7 +65,7 @@ def test_epoch_schedules_have_their_closed_form(settings, rates):
 
 
 def test_one_cycle_peaks_at_the_learning_rate():
-    spec = Spec(lr=0.5, epochs=10, scheduler="OneCycleLR", pct_start=0.4)
+    spec = Spec(data="iris", lr=0.5, epochs=10, scheduler="OneCycleLR", pct_start=0.4)
     rule = optimizers.optimizer(spec).build(nn.Linear(1, 1).parameters())
     call = optimizers.scheduler(spec, 10)
     assert call is not None

@@ -295,7 +295,7 @@ def test_a_fix_reaches_the_run_under_way_unless_its_weights_are_spoilt(monkeypat
     at.run()
     assert (run_of(at) != run) == another
     assert session.client().spec(run_of(at)).lr == (0.01 if another else 0.1)
-    press(at, "pause")
+    press(at, "play")
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ def trained(spec: Spec) -> Run:
 
 
 def test_a_table_and_its_rows_as_dicts_agree_with_the_network():
-    run = trained(Spec())
+    run = trained(Spec(data="iris"))
     original = run.data.x_val * run.data.scale + run.data.shift
     table = pd.DataFrame(original.numpy(), columns=list(run.data.features))
     found = predicting.predict(run, table)
@@ -36,13 +36,13 @@ def test_a_table_and_its_rows_as_dicts_agree_with_the_network():
         ([], "no row"),
         ([3], "dict"),
         ([{"sepal length (cm)": 1.0}], "lack the column"),
-        ([dict.fromkeys(Run(Spec()).data.features, "tall")], "tall"),
+        ([dict.fromkeys(Run(Spec(data="iris")).data.features, "tall")], "tall"),
         ([{}] * (predicting.MAX_ROWS + 1), "too many"),
     ],
 )
 def test_rows_that_do_not_fit_get_a_sentence(rows, said):
     with pytest.raises(SpecError, match=said):
-        predicting.predict(trained(Spec()), rows)
+        predicting.predict(trained(Spec(data="iris")), rows)
 
 
 @pytest.mark.parametrize(

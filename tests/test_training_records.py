@@ -45,4 +45,4 @@ def test_tensorboard_reads_its_event_files(tmp_path):
 
 def test_formats_are_named_blobs():
     assert {name for name, _ in records.FORMATS.values()} == {"curves.csv", "tensorboard.zip"}
-    assert Spec().epochs == 60
+    assert Spec(data="iris").epochs == 60

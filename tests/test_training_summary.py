@@ -12,7 +12,7 @@ from models.training.run import Run
 @pytest.mark.parametrize(
     "spec",
     [
-        Spec(),
+        Spec(data="iris"),
         Spec(layers="", data="diabetes"),
         Spec(layers="8 relu dropout=0.2 batch_norm, 4 gelu", data="wine", batch_size=16),
         Spec(layers="3", data="iris", loss="nll", batch_size=1),
@@ -28,6 +28,6 @@ def test_shapes_and_parameters_are_those_of_the_run(spec):
 
 def test_the_code_builds_that_network():
     space: dict = {"torch": torch, "nn": torch.nn}
-    exec(summary.code(Spec(layers="5 silu", init="zeros"), 4, 3), space)
-    assert str(space["model"]) == str(Run(Spec(layers="5 silu", init="zeros")).model)
+    exec(summary.code(Spec(data="iris", layers="5 silu", init="zeros"), 4, 3), space)
+    assert str(space["model"]) == str(Run(Spec(data="iris", layers="5 silu", init="zeros")).model)
     assert all(not p.any() for p in space["model"].parameters())

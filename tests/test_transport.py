@@ -83,10 +83,46 @@ def test_the_buttons_mean_what_they_say():
     press(at, "play")
     wait(at, "done")
     assert client.status(run).epoch == 3
-    press(at, "play")  # a finished run goes on for as many epochs
+    press(at, "more")  # a finished run goes on for as many epochs
     while client.status(run).epoch != 6:
         assert time.monotonic() < deadline
     assert shown(at)["run"] == run
+
+
+def test_play_on_a_finished_run_starts_anew_from_the_same_weights_and_then_is_pause():
+    at = open_page(epochs="500")
+    client = session.client()
+    wait(at, "done")
+    first = shown(at)["run"]
+    press(at, "play")
+    again = shown(at.run())["run"]
+    assert again != first
+    assert client.spec(again) == client.spec(first)
+    assert at.button(key="toy-transport-play").label == "Pause"
+    began = time.monotonic()
+    while client.status(again).epoch < 3:
+        assert time.monotonic() < began + 60
+    assert client.status(again).epoch < 60, "too fast for the eye"
+    press(at, "play")
+    wait(at, "paused")
+    assert at.button(key="toy-transport-play").label == "Play"
+    press(at, "play")
+    assert at.button(key="toy-transport-play").label == "Pause"
+    wait(at, "running")
+    client.stop(again, session_owner(at))
+
+
+def test_a_setting_changed_in_a_finished_picture_gives_a_finished_picture_at_once():
+    at = open_page(epochs="400")
+    wait(at, "done")
+    press(at, "play")  # watched, until the next change after its end
+    client = session.client()
+    client.stop(shown(at.run())["run"], session_owner(at))
+    wait(at, "stopped")
+    began = time.monotonic()
+    at.text_input(key="toy-layers").set_value("3 tanh").run()
+    wait(at, "done")
+    assert time.monotonic() - began < 40, "400 epochs at a speed to look at take 40 s"
 
 
 def test_a_live_field_reaches_the_run_and_is_written_down_by_it():
@@ -121,7 +157,7 @@ def test_a_failed_start_leaves_the_run_of_before_on_screen():
 
 
 @pytest.mark.parametrize(
-    ("text", "speed"), [("0.2/s", 0.2), ("100/s", 100.0), ("max", None), ("7/s", None), ("", None)]
+    ("text", "speed"), [("0.2/s", 0.2), ("100/s", 100.0), ("max", None), ("7/s", 10.0), ("", 10.0)]
 )
 def test_the_speed_of_the_address_is_one_of_the_menu(text, speed):
     def page() -> None:

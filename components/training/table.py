@@ -252,7 +252,8 @@ def _start_race(
         raise SpecError(
             f"A race takes two to four different values, separated by ;. These are {len(values)}."
         )
-    client, me, speed = session.client(), session.owner(), transport.speed(topic.page)
+    client, me = session.client(), session.owner()
+    speed = transport.speed(topic.page, played=False)
     specs = {
         f"{name} = {t}": spec.replace(**{name: from_text(type(spec), name, t)}) for t in values
     }

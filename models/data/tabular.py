@@ -960,6 +960,7 @@ VARIATIONS: dict[str, dict[str, Any]] = {
     "target": {"target": "petal width (cm)"},
     "features": {"features": "petal length (cm),petal width (cm)"},
     "task": {"target": "petal width (cm)", "task": "classification"},
+    "missing": {"missing": "mean"},
     "categories": {"data": example.DATA, "categories": "drop"},
     "max_categories": {"data": example.DATA, "max_categories": 2},
     "normalise_target": {"data": "diabetes", "normalise_target": False},

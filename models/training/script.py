@@ -226,8 +226,10 @@ def _print_cell(has_val: bool) -> str:
 
 
 # what each setting's export is compared under, where the setting alone would be refused or do nothing
+_TABLE: dict[str, Any] = {"data": "iris"}
 VARIATIONS: Mapping[str, Spec] = {
-    **{name: Spec(**changed) for name, changed in tabular.VARIATIONS.items()},
+    # of the table that they are about
+    **{name: Spec(**{**_TABLE, **changed}) for name, changed in tabular.VARIATIONS.items()},
     "layers": Spec(layers="16 relu dropout=0.1, 4"),
     "loss": Spec(loss="nll"),
     "activation": Spec(layers="8, 8", activation="GELU"),

@@ -192,6 +192,9 @@ class RunSpec(core.Spec):
 class Spec(RunSpec, TableSpec):
     """Data, network, loss, optimizer, schedule and stop conditions of one run; see each field's help."""
 
+    data: str = knob(
+        "circle", "Which data to learn from: a made set, a real one, or your own table."
+    )
     layers: str = knob(
         "8 tanh, 8 tanh",
         "Hidden layers, separated by commas: units, activation, dropout=0.2, batch_norm. Empty: a linear model.",

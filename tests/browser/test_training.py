@@ -53,6 +53,32 @@ def test_the_default_is_already_trained_at_first_sight(visit: Visit):
         assert box["y"] + box["height"] <= 720, f"{key} ends below the first screen"
 
 
+def test_play_starts_the_finished_picture_anew_at_a_speed_to_look_at(visit: Visit):
+    page = visit("training")
+    state(page, "done")
+    begun = weights_at(page, 0)
+    press_for_another_run(page, "Play")
+    expect(page.get_by_role("button", name="Pause", exact=True)).to_be_visible()
+    expect(page.get_by_role("button", name="Play", exact=True)).to_have_count(0)
+    expect(bar(page)).to_have_attribute("data-epoch", re.compile(r"^[1-9]"))
+    state(page, "running")
+    assert weights_at(page, 0) == begun
+    press(page, "Pause")
+    state(page, "paused")
+    assert 0 < epoch(page) < 60
+    press(page, "Play")
+    state(page, "running")
+
+
+def weights_at(page: Page, epoch: int) -> str:
+    """The first layer's weights of the run on screen at a past epoch."""
+    return page.evaluate(
+        """async ([id, epoch]) =>
+            (await (await fetch(`/api/runs/${id}/frame?epoch=${epoch}`)).json()).weights[0].data""",
+        [run_of(page), epoch],
+    )
+
+
 def test_reset_steps_and_play_move_the_run(visit: Visit):
     page = visit("training?training-data=xor")
     state(page, "done")
@@ -457,9 +483,6 @@ def test_slow_motion_shows_the_batches_inside_an_epoch(visit: Visit):
 
 def test_back_brings_the_settings_and_the_run_home(visit: Visit, server: harness.Server):
     page = visit("")
-    page.get_by_role("link", name="Learn").or_(
-        page.get_by_role("button", name="Learn")
-    ).first.click()
     page.get_by_role("link", name=re.compile("Training")).first.click()
     state(page, "done")
     default = run_of(page)

@@ -212,7 +212,8 @@ class Panel {
     const lines = this.lines();
     const drawn = lines.filter((l) => l.ys.some((y) => Number.isFinite(y) && (!this.log || y > 0)));
     const whole = this.view.current().runs.map((run) => run.table.column(data.x));
-    const last = Math.max(1e-9, ...whole.map((all) => all.at(-1) ?? 0));
+    const ahead = data.x === "epoch" ? (ctx.feed?.scene?.epochs ?? 0) : 0; // the axis stands still while a run grows
+    const last = Math.max(1e-9, ahead, ...whole.map((all) => all.at(-1) ?? 0));
     const first = Math.min(...whole.map((all) => all[0] ?? 0));
     const log = this.log && drawn.length > 0;
     const domain = extent(lines.map((l) => l.ys), { log, zero: this.spec.zero });

@@ -21,7 +21,7 @@ def transportbar(
     """Show the progress of `run`; scrubbing its slider shows the past in every view of that run on the page.
 
     Args:
-        state: how the script knows the run; when it ends (or goes on again) by itself, `on_state` gets its
+        state: how the script knows the run; when it ends, stands still or goes on by itself, `on_state` gets its
             state and the script reruns. None: never.
 
     Returns:

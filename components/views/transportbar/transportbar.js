@@ -15,7 +15,8 @@ const CSS = `
 .message, details { overflow-wrap: anywhere; }
 `;
 
-const ENDS = new Set(["done", "failed"]);
+// What the buttons beside it depend on: whether the run goes on, stands still, or is over.
+const kind = (state) => ({ done: "over", failed: "over", paused: "still", stopped: "still" })[state] ?? "goes";
 const STATES = {
   connecting: ["wait", "connecting"],
   queued: ["wait", "waiting"],
@@ -109,13 +110,25 @@ export default define({
       ctx.root.dataset.state = feed.reconnecting ? "reconnecting" : s.state;
       ctx.root.dataset.epoch = now;
       ctx.root.dataset.shown = past ?? "live";
+      first();
+    }
+
+    /** Play and its neighbours come first by Tab: in the document they stand behind a sidebar full of settings. */
+    function first() {
+      const row = ctx.host.closest(".stVerticalBlock")?.querySelector(".stHorizontalBlock");
+      for (const one of row?.querySelectorAll("button, input") ?? []) one.tabIndex = 1;
     }
 
     let told = null; // the state that Python was told last, and of which run
+    let seen = {}; // of which run, and how it stood last
     function news(feed) {
       const known = ctx.data.state;
       const now = feed.status.state;
-      if (!known || ENDS.has(known) === ENDS.has(now)) return void (told = null);
+      // a button that was just pressed knows better than a state of before: only a turn, or an end, is news
+      const turned = seen.run === feed.run && seen.kind !== kind(now);
+      seen = { run: feed.run, kind: kind(now) };
+      const ends = kind(known) === "over" || kind(now) === "over";
+      if (!known || kind(known) === kind(now) || !(turned || ends)) return void (told = null);
       const word = `${feed.run} ${now}`;
       if (told === word) return;
       told = word;
