@@ -8,14 +8,14 @@ from models.training.changes import LIVE
 
 TOPIC = transport.Topic[cnn.Spec]("cnn", "models.cnn", live=(*LIVE, "epochs"))
 
-projector = lesson.page(
+lesson.page(
     TOPIC.page,
     "CNN",
     "What does each layer make of a picture? Draw a digit and see the network decide.",
 )
 VIEWS = {
     "Look inside": lambda: inside.show(TOPIC),
-    "Build and train": lambda: train.show(TOPIC, projector),
+    "Build and train": lambda: train.show(TOPIC),
     "Evaluate": lambda: evaluate.show(TOPIC),
     "Explain": lambda: explain.show(TOPIC),
     "Transfer": lambda: transfer.show(TOPIC),

@@ -153,3 +153,23 @@ def test_transfer_opens_with_its_code():
     assert any("fine_tuned" in block.value for block in at.code)
     at.text_input(key="transfer-sizes").set_value("3").run()
     assert any("two to eight" in error.value for error in at.error)
+
+
+def test_what_datasets_was_set_to_is_trained_with_and_the_rest_is_named():
+    at = AppTest.from_file(ROOT / "app/ui.py", default_timeout=60)
+    at.run()
+    at.switch_page("../pages/datasets.py")
+    at.query_params["datasets-side"] = "96"
+    at.run()
+    link = next(e for e in at.get("page_link") if "Train on these" in e.proto.label)
+    assert "cnn-image_size=96" in link.proto.query_string
+    at.switch_page("../pages/cnn.py")
+    for pair in link.proto.query_string.split("&"):
+        name, _, value = pair.partition("=")
+        at.query_params[name] = value.replace("+", " ")
+    at.run()
+    assert not at.exception
+    said = " ".join(c.value for c in at.caption)
+    assert "ColorJitter" in said
+    assert "The split is made anew" in said
+    assert at.slider(key="cnn-image_size").value == 96

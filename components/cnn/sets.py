@@ -14,6 +14,8 @@ from models.cnn import data, downloads
 from models.core.spec import SpecError, defaults
 from models.data import image_sets, ingest, workspace
 
+HANDED = "cnn:handed"  # in the session: a set, and what Datasets was set to that is not so here
+
 _TITLES = {
     "digits": "Digits, 8 × 8 (scikit-learn)",
     "digits 0-4": "Digits 0 to 4",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import streamlit as st
 
 from components import code_panel, controls, lesson, news, session, transport
@@ -17,11 +19,12 @@ from models.core.seeding import generator, seeded
 from models.core.spec import SpecError
 
 
-def show(topic: Topic[cnn.Spec], projector: bool) -> None:
+def show(topic: Topic[cnn.Spec]) -> None:
     """The network as it learns, and everything that steers it."""
     panel = controls.panel(cnn.Spec, topic.page)
     with lesson.controls():
         sets.pick(panel)
+        _otherwise(str(panel.values["data"]))
         _network(panel)
         steer.live_widgets(panel)
         _augmentation(panel)
@@ -42,7 +45,7 @@ def show(topic: Topic[cnn.Spec], projector: bool) -> None:
     transport.notes(run)
     transport.bar(topic, spec, device=device)
     with lesson.stage():
-        _pictures(topic, run, spec, projector)
+        _pictures(topic, run, found)
     with lesson.details():
         doctor.findings(topic, run)
         _tabs(topic, run, spec, found)
@@ -107,32 +110,41 @@ def _network(panel: Panel[cnn.Spec]) -> None:
         panel.draw("colours", "init", "seed", "limit", "data_seed")
 
 
+def _otherwise(name: str) -> None:
+    """What Datasets was set to and is not so here, where the set came from there."""
+    data_, said = st.session_state.get(sets.HANDED, ("", ()))
+    if data_ == name and said:
+        st.caption("As set on Datasets, but for this: " + " ".join(map(controls.plain, said)))
+
+
 def _augmentation(panel: Panel[cnn.Spec]) -> None:
     st.markdown("**Augmentation**")
     panel.draw("degrees", "shift", "zoom", "flip", "pixel_noise")
 
 
 def _pictures(
-    topic: Topic[cnn.Spec], run: Followed[cnn.Spec], spec: cnn.Spec, projector: bool
+    topic: Topic[cnn.Spec], run: Followed[cnn.Spec], found: tuple[architecture.LayerInfo, ...]
 ) -> None:
+    """Maps and curves side by side; a network whose maps are too many to follow leaves the whole width to its curves."""
     known = news.of(run.run) if run.run else None
-    small = known is None or known.frame is None or bool(known.frame["maps"])
-    tall = 330 if small else 240
-    left, right = st.columns((3, 2) if small else (1, 1), gap="small")
+    frame = known.frame if known else None
+    values = sum(math.prod(layer.out) for layer in found)  # of all maps, before the first frame
+    small = bool(frame["maps"]) if frame else values <= cnn.SHOWN_MAPS
+    places = list(st.columns((3, 2), gap="small")) if small else [st.container()]
     if small:
-        with left:
+        with places.pop(0):
             maps(
                 run=run.run,
                 key=f"{topic.page}-live-maps",
-                height=tall,
+                height=330,
                 alt="What every layer makes of one validation picture, while it learns.",
             )
-    with right if small else left:
+    with places.pop(0):
         curves(
             run.run,
             key=f"{topic.page}-curves",
             panels=(LOSS, METRIC),
-            height=tall,
+            height=330,
             min_width=600 if small else 260,
         )
 

@@ -9,13 +9,15 @@ import pandas as pd
 import streamlit as st
 
 from components import controls
+from components.cnn import sets
 from components.datasets import source
 from components.figures import datasets as figures
 from components.views.figure import figure
 from components.views.tiles import Tile, tiles
 from models import datasets
+from models.core.spec import to_text
 from models.data import image_sets
-from models.datasets import describe
+from models.datasets import describe, handover
 
 PER_PAGE = 20
 _CNN = Path(__file__).resolve().parents[2] / "pages" / "cnn.py"
@@ -51,16 +53,7 @@ def show(panel: controls.Panel[datasets.Spec], spec: datasets.Spec, made: datase
                 help="Writes the new classes down as a set of its own, which can then be trained on.",
             )
         else:
-            st.page_link(
-                _CNN,
-                label="**Train on these**",
-                icon=":material/play_arrow:",
-                query_params={
-                    "cnn-view": "Build and train",
-                    "cnn-image_size": "32",
-                    "cnn-data": spec.data,
-                },
-            )
+            _train_on(spec)
     if len(made.leaked):
         st.info(
             f"{len(made.leaked)} pictures outside of training are copies of training pictures. Group by copies.",
@@ -77,6 +70,20 @@ def show(panel: controls.Panel[datasets.Spec], spec: datasets.Spec, made: datase
             alt="Pictures of each class, stacked by their part of the split.",
         )
         _statistics(made, card)
+
+
+def _train_on(spec: datasets.Spec) -> None:
+    """The way to the CNN page, with everything that is set here; that page says what it does otherwise."""
+    found, otherwise = handover.settings(spec)
+    st.session_state[sets.HANDED] = (spec.data, otherwise)
+    params = {f"cnn-{name}": to_text(value) for name, value in found.items()}
+    st.page_link(
+        _CNN,
+        label="**Train on these**",
+        icon=":material/play_arrow:",
+        query_params={"cnn-view": "Build and train", **params},
+        help="As squares of the same size, with the same seed and those of the transforms that the CNN page has.",
+    )
 
 
 def _gallery(

@@ -197,3 +197,20 @@ def test_after_training_on_own_pictures_every_view_shows_the_run_and_its_picture
     expect(page.get_by_text("The network says 3")).to_be_visible()
     page.get_by_role("radio", name="Evaluate").click()
     expect(page.get_by_role("combobox", name="Network")).to_have_value(re.compile("trained on digits"))  # fmt: skip
+
+
+def test_curves_take_the_whole_width_where_the_maps_are_too_many_and_the_doctor_is_there(
+    visit: Callable[..., Page],
+):
+    page = visit("cnn?cnn-view=Build+and+train&cnn-epochs=2&cnn-limit=100&cnn-image_size=64&cnn-lr=3")  # fmt: skip
+    expect(page.get_by_text(re.compile("epoch 2 / 2"))).to_be_visible()
+    expect(page.get_by_role("button", name=re.compile("Fix: lr"))).to_be_visible()
+    stage, charts = (
+        page.locator(place).first.bounding_box()
+        for place in (".st-key-cnn-tab, [data-testid=stTabs]", ".st-key-cnn-curves")
+    )
+    assert stage is not None
+    assert charts is not None
+    assert charts["width"] >= 0.95 * stage["width"]
+    assert charts["height"] >= 300
+    expect(page.get_by_role("application", name=re.compile("while it learns"))).to_have_count(0)
