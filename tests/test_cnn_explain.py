@@ -5,7 +5,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from models.cnn import explain
+from models.cnn import explain, looking
+from models.core import export
 from models.core.spec import SpecError
 
 
@@ -111,3 +112,14 @@ def test_a_picture_is_lit_where_the_attribution_is_high():
     assert bool((lit[:, 1, 2] >= 0.5).all())
     torch.testing.assert_close(lit[:, 0, 0], torch.full((3,), 0.1))
     assert torch.equal(explain.lit(picture, torch.zeros(4, 4)), torch.full((3, 4, 4), 0.1))
+
+
+def test_the_script_explains_the_same_picture_with_the_same_numbers(tmp_path):
+    spec = looking.Spec(row=4)
+    used, seen = looking.bench(spec), looking.run(spec)
+    found = {name: explain.attribute(name, used.model, seen.x, 4) for name in explain.METHODS}
+    for name, path in looking.files(spec).items():
+        (tmp_path / name).write_bytes(path.read_bytes())
+    code = explain.to_code(looking.subject_cells(spec), 4, tuple(found))
+    printed = export.numbers(export.run(code, tmp_path))
+    assert printed == pytest.approx(explain.numbers(found), rel=1e-4, abs=1e-6)

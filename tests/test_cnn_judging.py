@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from models.cnn import data, judging, looking
+from models.core import export
 from models.core.spec import SpecError
 
 
@@ -63,3 +64,13 @@ def test_every_row_leads_to_its_picture(used, report):
 def test_a_network_of_unknown_origin_is_not_judged():
     with pytest.raises(SpecError, match="Nobody knows"):
         judging.report(looking.bench(looking.Spec(network="LeNet-5")), "val")
+
+
+@pytest.mark.parametrize("split", ["val", "test"])
+def test_the_script_judges_the_same_network_on_the_same_pictures(split, tmp_path):
+    spec = looking.Spec()
+    for name, path in judging.files(spec).items():
+        (tmp_path / name).write_bytes(path.read_bytes())
+    printed = export.numbers(export.run(judging.to_code(spec, split, 2), tmp_path))
+    told = judging.report(looking.bench(spec), split)
+    assert printed == pytest.approx(judging.numbers(told, 2), rel=1e-5)

@@ -173,3 +173,10 @@ def test_what_datasets_was_set_to_is_trained_with_and_the_rest_is_named():
     assert "ColorJitter" in said
     assert "The split is made anew" in said
     assert at.slider(key="cnn-image_size").value == 96
+
+
+def test_evaluate_and_explain_have_their_code_and_a_link_to_themselves():
+    for view, words in (("Evaluate", "top_3"), ("Explain", "def _gradcam")):
+        at = open_page(cnn__view=view, look__row="4")
+        assert not at.exception
+        assert any(words in block.value for block in at.code)

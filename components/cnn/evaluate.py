@@ -6,7 +6,7 @@ from typing import Any
 
 import streamlit as st
 
-from components import address, controls, lesson
+from components import address, code_panel, controls, lesson
 from components.cnn import bench
 from components.figures import evaluation as figures
 from components.training import evaluate
@@ -75,6 +75,21 @@ def show(topic: Topic) -> None:
             key=f"{topic.page}-calibration",
             height=280,
             alt="Share of right answers against confidence; on the diagonal both agree",
+        )
+
+    with lesson.details():
+        st.markdown("##### Code")
+        code_panel.show(
+            judging.to_code(panel.spec, _SPLITS[chosen], k),
+            name="judging",
+            spec=panel.spec,
+            page="cnn",
+            prefix=bench.PREFIX,
+            params={
+                "cnn-view": "Evaluate",
+                "cnn-split": None if chosen == "validation" else chosen,
+            },
+            files=judging.files(panel.spec),
         )
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import streamlit as st
 import torch
 
-from components import controls, lesson
+from components import code_panel, controls, lesson
 from components.cnn import bench
 from components.figures import evaluation as figures
 from components.transport import Topic
@@ -74,6 +74,16 @@ def show(topic: Topic) -> None:
             _deletion(used, result, target, found)
         with right:
             _trap(used, result, target)
+        st.markdown("##### Code")
+        code_panel.show(
+            explain.to_code(looking.subject_cells(panel.spec), target, tuple(found)),
+            name="explaining",
+            spec=panel.spec,
+            page="cnn",
+            prefix=bench.PREFIX,
+            params={"cnn-view": "Explain"},
+            files=looking.files(panel.spec),
+        )
 
 
 def _attributions(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from models.cnn import look
+from models.core import export
 from models.core.seeding import seeded
 from models.core.spec import SpecError
 
@@ -232,3 +233,35 @@ METHODS: Mapping[str, Callable[[nn.Module, Tensor, int], Attribution]] = {
     "occlusion": _occlusion,
     "guided_backprop": _guided,
 }
+
+
+def numbers(found: Mapping[str, Attribution]) -> dict[str, float]:
+    """What the script prints."""
+    return {
+        f"{name}_{word}": float(value)
+        for name, one in found.items()
+        for word, value in (("lowest", one.values.min()), ("highest", one.values.max()))
+    }
+
+
+def to_code(cells: list[str], target: int, methods: Sequence[str]) -> str:
+    """A script that explains one class of one picture by these methods; `cells` make `model` and `x`."""
+    head, *subject = cells
+    functions = {name: METHODS[name] for name in methods}
+    helpers = [Attribution, _only, _made, _without_inplace]
+    helpers += [last_convolution] if "grad_cam" in methods else []
+    listed = "".join(f"    {name!r}: {f.__name__},\n" for name, f in functions.items())
+    return export.script(
+        "Which pixels counted",
+        [
+            "from __future__ import annotations\n\nimport copy\nfrom dataclasses import dataclass\nfrom typing import Any\n\n"
+            f"import captum.attr\n{head}\nfrom torch import Tensor\n\nSpecError = ValueError",
+            *subject,
+            export.source(*helpers, *functions.values()),
+            f"methods = {{\n{listed}}}\nmodel = _without_inplace(model.eval())\nfor name, method in methods.items():\n"
+            "    torch.manual_seed(0)  # for those that draw\n"
+            f"    values = method(model, x[None].clone().requires_grad_(), {target}).values  # (H, W)\n"
+            '    print(f"{name}_lowest = {values.min().item()}")\n'
+            '    print(f"{name}_highest = {values.max().item()}")',
+        ],
+    )

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from torch.nn import functional as F
 
-from models.cnn import data, look, looking
+from models.cnn import data, look, looking, topic
+from models.core import export
 from models.core.device import to_numpy
 from models.core.spec import SpecError
 from models.training import evaluation
@@ -72,3 +74,48 @@ def worst(report: dict[str, Any], most: int = 16) -> np.ndarray:
     wrong = np.flatnonzero(report["truth"] != report["predicted"])
     order = wrong[np.argsort(-report["confidence"][wrong], kind="stable")]
     return report["rows"][order[:most]]
+
+
+def numbers(report: dict[str, Any], k: int) -> dict[str, float]:
+    """What the script prints."""
+    return {
+        "accuracy": float(report["accuracy"]),
+        "loss": float(report["loss"]),
+        f"top_{k}": top(report, k),
+    }
+
+
+def to_code(spec: looking.Spec, split: str, k: int) -> str:
+    """A script that judges the same network on the same pictures; it reads `files` from its own folder.
+
+    Raises:
+        SpecError: as `report`.
+    """
+    own = looking.bench(spec).spec
+    if own is None:
+        raise SpecError("Nobody knows which pictures this network was trained on.")
+    _, _, wants_imagenet, model = looking.network_code(spec)
+    scale = f"{export.source(looking.imagenet)}\n\n\nx = imagenet(x)\n" if wants_imagenet else ""
+    return export.script(
+        f"How good a network is on its {split} pictures",
+        [
+            "import numpy as np\nimport torch\nfrom sklearn.model_selection import train_test_split\n"
+            "from torch import nn\nfrom torch.nn import functional as F",
+            topic.data_cell(own),
+            f"{export.source(data.split_rows)}\n\n\ntrain, val, test = split_rows(y.numpy(), {own.data_seed})\n"
+            f"x, y = x[{split}][:{MOST}], y[{split}][:{MOST}]\n{scale}",
+            model,
+            "with torch.no_grad():\n    logits = torch.cat([model.eval()(part) for part in x.split(256)])\n"
+            "right = logits.argsort(1, descending=True) == y[:, None]  # (N, classes), likeliest first",
+            'print("accuracy =", right[:, 0].float().mean().item())\n'
+            'print("loss =", F.cross_entropy(logits, y).item())\n'
+            f'print("top_{k} =", right[:, :{k}].any(1).float().mean().item())',
+        ],
+    )
+
+
+def files(spec: looking.Spec) -> dict[str, Path]:
+    """What the script reads from its own folder, by the name it uses."""
+    own = looking.bench(spec).spec
+    known = looking.files(spec.replace(image=looking.DIGITS, row=0))
+    return known | (topic.files(own) if own is not None else {})

@@ -366,11 +366,8 @@ def files(spec: Spec) -> dict[str, Path]:
 
 def to_code(spec: Spec) -> str:
     """The same network and picture as plain PyTorch; weights and own pictures are read from the script's folder."""
-    gray, size, wants_imagenet, model = network_code(spec)
     cells = [
-        "import torch\nfrom torch import nn\nfrom torch.nn import functional as F",
-        model,
-        _picture_code(spec, gray, size, wants_imagenet),
+        *subject_cells(spec),
         "outputs = {}  # of every layer that computes; name#2 is its second call\n\n\n"
         "def keep(name, y):\n"
         '    calls = sum(known.partition("#")[0] == name for known in outputs)\n'
@@ -386,6 +383,16 @@ def to_code(spec: Spec) -> str:
         '    print(f"mean_{name} = {output.mean().item()}")',
     ]
     return export.script("One picture in one network", cells)
+
+
+def subject_cells(spec: Spec) -> list[str]:
+    """Cells of a script that make `model` and `x`, the picture as the model takes it, (C, H, W)."""
+    gray, size, wants_imagenet, model = network_code(spec)
+    return [
+        "import torch\nfrom torch import nn\nfrom torch.nn import functional as F",
+        model,
+        _picture_code(spec, gray, size, wants_imagenet),
+    ]
 
 
 def network_code(spec: Spec) -> tuple[bool, int, bool, str]:
