@@ -791,10 +791,10 @@ def test_an_edited_topic_is_imported_afresh(
     written = os.path.getmtime(tmp_path / "edited.py")
     try:
         monkeypatch.setattr(worker, "_IMPORTED", written)
-        worker._forget_edited()
+        worker.forget_edited()
         assert "models.edited" in sys.modules
         monkeypatch.setattr(worker, "_IMPORTED", written - 1)
-        worker._forget_edited()
+        worker.forget_edited()
         assert "models.edited" not in sys.modules
         assert "models.core.control" in sys.modules
         assert "models.core.runs.worker" in sys.modules

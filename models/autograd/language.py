@@ -138,7 +138,7 @@ class Interpreter:
             ProgramError: a line that PyTorch refused, or a loop that does not end, at its line.
         """
         self._lines, self._field = program.lines, field
-        _warm()
+        warm()
         self._until = (
             time.thread_time() + MAX_SECONDS
         )  # of work: a busy machine is not the learner's loop
@@ -311,7 +311,7 @@ class Interpreter:
 
 
 @functools.cache
-def _warm() -> None:
+def warm() -> None:
     """PyTorch imports half of itself at the first dry run: not on the learner's clock."""
     importlib.import_module(
         "torch._dynamo"

@@ -11,9 +11,9 @@ import types
 
 from models.core.runs.client import Client
 from models.core.runs.limits import Limits
-from models.core.runs.status import RunError, Status
+from models.core.runs.status import Overrun, RunError, Status
 
-__all__ = ["Client", "Limits", "RunError", "Status", "client"]
+__all__ = ["Client", "Limits", "Overrun", "RunError", "Status", "client"]
 
 # Streamlit forgets imported modules when a source file is edited; the server's runs must survive that,
 # so their client is kept where no source file is.

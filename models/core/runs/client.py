@@ -13,7 +13,8 @@ import shutil
 import subprocess
 import sys
 import threading
-from collections.abc import Sequence
+import traceback
+from collections.abc import Callable, Sequence
 from multiprocessing import connection
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -81,6 +82,41 @@ class Client:
         """The spec that a run was started with, so that a link to the run shows its settings."""
         # what `start` of this very server pickled and the supervisor kept unopened: never bytes from a file or a link
         return pickle.loads(self._call("spec", run_id))
+
+    def ask(
+        self,
+        function: str,
+        *args: Any,
+        owner: str,
+        seconds: float = 2.0,
+        memory_mb: int = 512,
+        wanted: Callable[[], bool] = lambda: True,
+    ) -> Any:
+        """What `"models.topic:function"` answers to these arguments, computed in a warm process that can be ended.
+
+        Args:
+            seconds: the longest it may compute; memory_mb: the most it may take beyond what it starts with.
+            wanted: asked every moment while it is waited for; once False, the question is ended.
+
+        Raises:
+            SpecError: the function's own refusal, of its own class.
+            Overrun: it took too long or too much memory, or crashed.
+            Unwanted: `wanted` said no.
+            RunError: too many questions wait.
+        """
+        from models.core.runs import answers
+
+        question = pickle.dumps((function, args, memory_mb * 2**20))
+        packed = self._call("ask", question, owner, seconds, memory_mb, wanted=wanted)
+        try:
+            good, value = answers.unpack(packed)
+            error = None if good else answers.error_of(value)
+        except pickle.UnpicklingError:
+            traceback.print_exc()
+            error = RunError("The answer could not be read; the server's log has the details.")
+        if error is not None:
+            raise error
+        return value
 
     # ---- steering ----
 
@@ -172,13 +208,17 @@ class Client:
             self._drop()
         atexit.unregister(self.close)
 
-    def _call(self, method: str, *args: Any) -> Any:
+    def _call(self, method: str, *args: Any, wanted: Callable[[], bool] = lambda: True) -> Any:
         for _ in range(2):  # the second time for a supervisor that died just now
             process = self._supervisor()
             pipe = None
             try:
                 pipe = self._pipe()
                 pipe.send((method, args))
+                while not pipe.poll(_MOMENT):
+                    if not wanted():
+                        pipe.close()  # which the supervisor sees
+                        raise Unwanted
                 good, answer = pipe.recv()
             except (EOFError, OSError):
                 if pipe is not None:
@@ -278,6 +318,13 @@ class Client:
             process.wait()
         if isinstance(address, str) and sys.platform != "win32":  # a killed one leaves its folder
             shutil.rmtree(Path(address).parent, ignore_errors=True)
+
+
+_MOMENT = 0.1  # seconds between two looks at whether an answer is still wanted
+
+
+class Unwanted(RunError):
+    """Nobody waits for this answer any more."""
 
 
 def _speed(epochs_per_second: float | None) -> float | None:

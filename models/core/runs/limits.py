@@ -30,6 +30,7 @@ class Limits:
         memory_mb: the most memory one worker may take beyond what it starts with.
         per_owner, per_server: live runs of one owner and of all.
         queued_per_owner: runs one owner may have waiting.
+        evaluators: questions (expressions, programs) that are answered at once, each in a process that can be ended.
         idle_seconds: runs end when their owner has not been heard of for so long. Browsers wake the timers
             of a background tab once a minute, so this is longer.
         paused_seconds: a run paused for so long gives its place to a waiting one.
@@ -47,6 +48,7 @@ class Limits:
     per_owner: int = 4
     per_server: int = dataclasses.field(default_factory=lambda: max(8, 4 * _cores()))
     queued_per_owner: int = 8
+    evaluators: int = dataclasses.field(default_factory=lambda: max(2, _cores()))
     idle_seconds: float = 180
     paused_seconds: float = 300
     grace_seconds: float = 0.1

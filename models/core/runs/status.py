@@ -10,6 +10,10 @@ class RunError(RuntimeError):
     """A run that cannot do what was asked (over, unknown, queue full); the message is for the learner."""
 
 
+class Overrun(RunError):
+    """A question that was ended: it took too long or too much memory, or crashed the process that computed it."""
+
+
 @dataclass(frozen=True)
 class Status:
     """A run at one moment.

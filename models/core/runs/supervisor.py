@@ -30,8 +30,9 @@ from typing import Any
 
 import psutil
 
+from models.core.runs import evaluator, messages, worker
 from models.core.runs import limits as limits_module
-from models.core.runs import messages, worker
+from models.core.runs.evaluators import Evaluators
 from models.core.runs.fairness import FairQueue
 from models.core.runs.history import History
 from models.core.runs.limits import Limits
@@ -47,7 +48,12 @@ PRELOAD = (
     "models.core.wire",
     "models.training",
     "models.speed",
+    "models.core.runs.answers",
+    "models.tensor_ops",
+    "models.autograd",
 )
+# Called once by every evaluator before its first question: what PyTorch imports only when it is used.
+WARM = ("models.autograd.language:warm",)
 _TICK = 0.02  # seconds between two looks at what is overdue
 _MEMORY_EVERY = 5  # ticks between two looks at memory
 _MB = 2**20
@@ -111,6 +117,7 @@ class Supervisor:
 
     def __init__(self, limits: Limits, preload: Sequence[str] = PRELOAD) -> None:
         self._limits = limits
+        self._warming = WARM if preload is PRELOAD else ()
         self._lock = threading.RLock()
         self._runs: dict[str, Run] = {}
         self._queue = FairQueue()
@@ -126,6 +133,7 @@ class Supervisor:
             threading.Lock()
         )  # one thread at a time may start or reap: each start reaps others
         self._warm = threading.Event()
+        self._evaluators = Evaluators(self._evaluator, limits.evaluators, _memory, _kill)
         threading.Thread(target=self._warm_up, daemon=True).start()
         threading.Thread(target=self._watch, daemon=True).start()
 
@@ -265,6 +273,13 @@ class Supervisor:
                     return answer
             return kept.frame if kept else None
 
+    def ask(
+        self, question: bytes, owner: str, seconds: float, memory_mb: int, caller: Connection
+    ) -> bytes:
+        """The packed answer to a question; `Evaluators.ask` says how it may fail."""
+        self._see(owner)
+        return self._evaluators.ask(question, owner, seconds, memory_mb, caller)
+
     def health(self) -> dict[str, Any]:
         """How many runs live and wait."""
         with self._lock:
@@ -273,6 +288,7 @@ class Supervisor:
                 "warm": self._warm.is_set(),
                 "live": len(live),
                 "queued": len(self._queue) + len(self._measuring),
+                "evaluators": self._evaluators.pids,
                 "kept": len(self._runs) - len(live) - len(self._queue) - len(self._measuring),
                 "workers": [
                     r.process.pid for r in self._runs.values() if r.process and r.process.pid
@@ -281,6 +297,7 @@ class Supervisor:
 
     def close(self) -> None:
         """End every worker now."""
+        self._evaluators.close()
         with self._lock:
             for run in self._runs.values():
                 if run.process is not None:
@@ -294,6 +311,17 @@ class Supervisor:
             process.start()
         connection.wait([process.sentinel])
         self._warm.set()
+        self._evaluators.fill()
+
+    def _evaluator(self) -> tuple[Any, Connection]:
+        ours, theirs = self._context.Pipe()
+        process = self._context.Process(
+            target=evaluator.main, args=(theirs, self._warming), daemon=True
+        )
+        with self._processes:
+            process.start()
+        theirs.close()
+        return process, ours
 
     def _schedule(self) -> None:
         """Start what may start; called with the lock held whenever a place may have become free."""
@@ -670,6 +698,7 @@ def main() -> None:
 _METHODS = (
     "ready",
     "start",
+    "ask",
     "status",
     "runs",
     "spec",
@@ -701,7 +730,10 @@ def _answer(client: Connection, supervisor: Supervisor) -> None:
             try:
                 if name not in _METHODS:
                     raise RunError(f"a supervisor has no {name}")
-                answer = (True, getattr(supervisor, name)(*args))
+                more = (client,) if name == "ask" else ()
+                answer = (True, getattr(supervisor, name)(*args, *more))
+            except EOFError:  # whoever asked has gone
+                break
             except (RunError, PermissionError) as error:
                 answer = (False, error)
             except Exception:
@@ -709,7 +741,8 @@ def _answer(client: Connection, supervisor: Supervisor) -> None:
                 answer = (False, RunError("The run supervisor met an error; see the server's log."))
             client.send(answer)
     except (EOFError, OSError):
-        client.close()
+        pass
+    client.close()
 
 
 def _deliver(outbox: queue.SimpleQueue, pipe: Connection) -> None:

@@ -365,7 +365,7 @@ def _run(
 ) -> None:
     import torch
 
-    _forget_edited()
+    forget_edited()
     module: Any = importlib.import_module(name)
     spec = pickle.loads(pickled)  # by this server's own `Client.start`; files and links hold none
     wanted = module.threads(spec) if hasattr(module, "threads") else 1
@@ -384,7 +384,7 @@ def _run(
         first = False
 
 
-def _forget_edited() -> None:
+def forget_edited() -> None:
     """Let topics be imported afresh when a file of theirs was edited since they were preloaded."""
     topics = {
         name: module
