@@ -157,7 +157,8 @@ GUESSES = [
 
 @pytest.mark.parametrize(("shape", "value", "outputs", "right", "words"), GUESSES)
 def test_a_guess_is_judged(shape: str, value: str, outputs, right: bool, words: str) -> None:
-    verdict = guess.judge(shape, value, outputs, "an error")
+    first = outputs[0][1].reshape(-1)[0].item() if outputs else None
+    verdict = guess.judge(shape, value, outputs, "an error", first)
     assert verdict.right is right
     assert words in verdict.words
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 import pandas as pd
 import streamlit as st
 
-from components import controls, lesson
+from components import controls, evaluate, lesson
 from components.tensors import shelf
 from components.views.memory import memory as line
-from models import tensor_ops
 from models.core.spec import SpecError
 from models.tensor_ops import properties
 
@@ -41,20 +40,11 @@ def show(projector: bool) -> None:
                 kwargs={"shelf": text, "params": ""},
             )
     try:
-        tensors, arrays = tensor_ops.shelf(spec)
+        seen = evaluate.ask("models.tensor_ops.look:memory", spec, field="shelf")
     except SpecError as error:
         controls.explain(error)
         return
-    try:
-        result = tensor_ops.run(spec, links=False)
-        tensors = dict(result.shelf)
-        tensors |= {
-            label: t for label, t in result.outputs if all(t is not o for o in tensors.values())
-        }
-        arrays = dict(result.arrays)
-    except SpecError:
-        pass  # the operation does not fit this shelf; its tensors are what this part is about
-    storages = properties.memory(tensors, arrays)
+    storages = seen.storages
     with lesson.stage():
         for n, storage in enumerate(storages[:3]):
             names = " and ".join(f"`{v.name}`" for v in storage.views)
@@ -71,13 +61,13 @@ def show(projector: bool) -> None:
     with lesson.details():
         name = st.segmented_control(
             "Properties of",
-            list(tensors),
-            default=next(iter(tensors)),
+            list(seen.properties),
+            default=next(iter(seen.properties)),
             required=True,
             key="tensors:properties",
         )
-        if name in tensors:
-            found = properties.describe(tensors[name])
+        if name in seen.properties:
+            found = seen.properties[name]
             st.dataframe(
                 pd.DataFrame(
                     [(p.name, p.value, p.means) for p in found],

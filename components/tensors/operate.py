@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import streamlit as st
 
-from components import code_panel, controls, lesson
+from components import code_panel, controls, evaluate, lesson
 from components.tensors import shelf
 from components.views.cells import Edit, Pan, Shown, cells
 from models import tensor_ops
 from models.core.spec import SpecError
-from models.expressions import show_bytes
-from models.tensor_ops import Spec, create, dims, guess, properties, sums
+from models.tensor_ops import Spec, dims, guess, sums
+from models.tensor_ops.look import At, Look
 
-_HELD = 3  # results kept when a tensor is large
+_LOOK = "models.tensor_ops.look"
 
 
 def show(projector: bool) -> None:
@@ -45,36 +46,33 @@ def show(projector: bool) -> None:
     with lesson.details():
         if result is not None and not covered:
             _outputs(result)
-            _steps(spec, result)
+            _steps(result)
         st.markdown("##### Code")
         code_panel.show(tensor_ops.to_code(spec), name="tensors", spec=spec)
 
 
-def _run(spec: Spec) -> tuple[tensor_ops.Result | None, SpecError | None]:
+def _run(spec: Spec) -> tuple[Look | None, SpecError | None]:
     try:
-        return _kept(spec), None
+        return _kept(spec, tuple(_windows().items())), None
     except SpecError as error:
         return None, error
 
 
-@st.cache_resource(max_entries=_HELD, ttl=600, show_spinner=False)
-def _kept(spec: Spec) -> tensor_ops.Result:
-    """The last results, so that panning in a large tensor need not make it again."""
-    return tensor_ops.run(spec)
+@st.cache_resource(max_entries=64, ttl=600, show_spinner=False)
+def _kept(spec: Spec, windows: tuple[tuple[str, At], ...]) -> Look:
+    return evaluate.ask(f"{_LOOK}:look", spec, dict(windows), field="expression")
 
 
-@st.cache_data(max_entries=16, show_spinner=False)
-def _summary(spec: Spec, name: str, _tensor: Any) -> properties.Summary:
-    return properties.summarise(_tensor)
+def _windows() -> dict[str, At]:
+    """Where the windows of large tensors begin, by name."""
+    return st.session_state.get("tensors:window", {})
 
 
 def _named(spec: Spec) -> str:
     return f"{spec.code}\n{spec.shelf_text}\n{spec.seed}"
 
 
-def _guess(
-    spec: Spec, result: tensor_ops.Result | None, error: SpecError | None, covered: bool
-) -> None:
+def _guess(spec: Spec, result: Look | None, error: SpecError | None, covered: bool) -> None:
     with (
         st.form("tensors:guess", border=True),
         st.container(horizontal=True, vertical_alignment="bottom"),
@@ -94,45 +92,37 @@ def _guess(
             st.rerun()
     if not covered:
         outputs = None if result is None else result.outputs
-        verdict = guess.judge(shape, value, outputs, str(error or ""))
+        verdict = guess.judge(
+            shape, value, outputs, str(error or ""), None if result is None else result.first
+        )
         (st.success if verdict.right else st.info)(verdict.words, icon=":material/lightbulb:")
 
 
 def _picture(
     spec: Spec,
-    result: tensor_ops.Result | None,
+    result: Look | None,
     error: SpecError | None,
     covered: bool,
     projector: bool,
 ) -> None:
     names = tensor_ops.used(spec)
-    if result is None:
+    look = result
+    if look is None:
         try:
-            inputs = tensor_ops.tensors(spec)
+            look = evaluate.ask(f"{_LOOK}:shelf", spec, _windows(), field="shelf")
         except SpecError:
             return  # the message above says which line
-    else:
-        inputs = dict(result.before)
-    window = st.session_state.get("tensors:window", {})
+    inputs = look.inputs
     called = dims.given(spec.shelf_text, inputs)
-    shown = [
-        Shown(n, inputs[n], at=window.get(n, (0, 0)), dims=called.get(n, ()))
-        for n in names
-        if n in inputs
-    ]
-    if result is not None:
-        used = {n: called[n] for n in names if n in called}
-        made = dims.carried(used, inputs, result.outputs, result.links)
-        shown += [
-            Shown(label, t, "output", at=window.get(label, (0, 0)), dims=made.get(label, ()))
-            for label, t in result.outputs
-        ]
-        after = {id(t) for _, t in result.outputs}
-        shown += [
-            Shown(f"{n} after", result.shelf[n], "output", changed=True)
-            for n in result.changed
-            if id(result.shelf[n]) not in after
-        ]
+
+    def drawn(name: str, tensor: Any, role: str = "output", **how: Any) -> Shown:
+        return Shown(name, tensor, role, seen=look.seen.get(name), **how)
+
+    shown = [drawn(n, inputs[n], "input", dims=called.get(n, ())) for n in names if n in inputs]
+    used = {n: called[n] for n in names if n in called}
+    made = dims.carried(used, inputs, look.outputs, look.links)
+    shown += [drawn(label, t, dims=made.get(label, ())) for label, t in look.outputs]
+    shown += [drawn(name, t, changed=True) for name, t in look.after.items()]
     parts = tensor_ops.broadcast(spec, inputs)
     alignment = sums.align([inputs[n].shape for n in parts]) if parts else None
     if alignment is not None and alignment.failed is None and error is not None:
@@ -155,9 +145,6 @@ def _picture(
         editable=[n for n, t in inputs.items() if t.numel() <= 200 and not t.is_complex()],
         hidden=covered,
         note="This call fails: the message above says why." if error and not covered else "",
-        summaries={
-            s.name: _summary(spec, s.name, s.tensor) for s in shown if s.tensor.numel() > 1600
-        },
         on_edit=lambda e: _edit(e, spec),
         on_pan=_pan,
     )
@@ -172,16 +159,14 @@ def _lines(shape: tuple[int, ...]) -> int:
 
 def _edit(edit: Edit, spec: Spec) -> None:
     try:
-        tensor = tensor_ops.tensors(spec)[edit.name]
-        text = create.changed(spec.shelf_text, edit.name, tensor, edit.cell, edit.text)
+        text = evaluate.ask(f"{_LOOK}:changed", spec, edit.name, edit.cell, edit.text)
         controls.put(shelf.PREFIX, shelf=text)
     except SpecError as error:
         st.session_state["tensors:complaint"] = error
 
 
 def _pan(pan: Pan) -> None:
-    window = st.session_state.setdefault("tensors:window", {})
-    window[pan.name] = (pan.row, pan.column)
+    st.session_state["tensors:window"] = _windows() | {pan.name: (pan.row, pan.column)}
 
 
 def _code_line(spec: Spec) -> None:
@@ -198,24 +183,8 @@ def _code_line(spec: Spec) -> None:
             )
 
 
-def _outputs(result: tensor_ops.Result) -> None:
-    rows = []
-    for label, t in result.outputs:
-        about = {p.name: p.value for p in properties.describe(t)}
-        shares = [
-            n for n, other in result.shelf.items() if other is t or properties.shares(other, t)
-        ]
-        rows.append(
-            {
-                "name": label,
-                "shape": about["shape"],
-                "dtype": about["dtype"],
-                "stride": about["stride()"],
-                "contiguous": about["is_contiguous()"],
-                "shares memory with": ", ".join(shares) or "nobody: a new tensor",
-            }
-        )
-    st.markdown(_table(rows))
+def _outputs(result: Look) -> None:
+    st.markdown(_table(result.table))
     if result.changed:
         st.info(
             f"In place: the numbers of {', '.join(result.changed)} changed, because they share this memory.",
@@ -223,28 +192,14 @@ def _outputs(result: tensor_ops.Result) -> None:
         )
 
 
-def _steps(spec: Spec, result: tensor_ops.Result) -> None:
-    steps = [s for s in result.steps if s.name]
-    if len(steps) < 2:
+def _steps(result: Look) -> None:
+    if len(result.steps) < 2:
         return
     st.markdown("##### Every step")
-    rows = []
-    for step in steps:
-        value = step.value
-        tensor = hasattr(value, "shape") and hasattr(value, "dtype")
-        rows.append(
-            {
-                "step": step.text,
-                "shape": str(tuple(value.shape)) if tensor else type(value).__name__,
-                "dtype": str(value.dtype).removeprefix("torch.") if tensor else "",
-                "memory": show_bytes(value.numel() * value.element_size()) if tensor else "",
-                "value": tensor_ops.preview(value),
-            }
-        )
-    st.markdown(_table(rows))
+    st.markdown(_table(result.steps))
 
 
-def _table(rows: list[dict[str, str]]) -> str:
+def _table(rows: Sequence[Mapping[str, str]]) -> str:
     """A small table as text, which costs a tenth of a data frame; `code` keeps every sign as it is."""
     head = list(rows[0])
     lines = [head, ["---"] * len(head)] + [

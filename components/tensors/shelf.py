@@ -6,7 +6,7 @@ import pandas as pd
 import streamlit as st
 import torch
 
-from components import address, controls, session
+from components import address, controls, evaluate, session
 from models import tensor_ops
 from models.core.spec import SpecError
 from models.data import workspace
@@ -67,7 +67,7 @@ def _find() -> None:
     if "->" in words or "→" in words:
         try:
             inputs, _ = search.parse(words)
-            found = [(op, params) for op, params in search.find(words)]
+            found = [(OPS[n], p) for n, p in evaluate.ask("models.tensor_ops.look:found", words)]
         except SpecError as error:
             controls.explain(error)
             return
@@ -233,7 +233,7 @@ _NEW = "a new tensor"
 def _grid(text: str, spec: Spec) -> None:
     """Numbers typed into a grid: of a new tensor, or of one on the shelf."""
     try:
-        tensors = tensor_ops.tensors(spec)
+        tensors = evaluate.ask("models.tensor_ops.look:shelf", spec).inputs
     except SpecError:
         tensors = {}
     able = {
@@ -302,7 +302,8 @@ def _add_upload(text: str) -> None:
 
 
 def _take(id: str, text: str) -> None:
-    controls.put(PREFIX, shelf=f"{text.rstrip()}\n{create.line_for(id, _names(text))}".lstrip())
+    line = evaluate.ask("models.tensor_ops.create:line_for", id, _names(text), field="shelf")
+    controls.put(PREFIX, shelf=f"{text.rstrip()}\n{line}".lstrip())
 
 
 def failing_example(op: str) -> None:

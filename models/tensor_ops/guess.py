@@ -19,12 +19,17 @@ class Verdict:
 
 
 def judge(
-    shape: str, value: str, outputs: Sequence[tuple[str, torch.Tensor]] | None, error: str = ""
+    shape: str,
+    value: str,
+    outputs: Sequence[tuple[str, torch.Tensor]] | None,
+    error: str = "",
+    first: float | complex | bool | None = None,
 ) -> Verdict:
     """Compare a guessed shape ("2, 3", "scalar" or "error") and first value with what happened.
 
     Args:
         outputs: what came out, or None when the call failed with `error`.
+        first: its first cell, None when there is none.
     """
     guessed = shape.strip().lower()
     failed = guessed in ("error", "fails", "fail", "an error", "x")
@@ -52,8 +57,7 @@ def judge(
         )
     right = sizes == real
     words = f"Right: shape {real}." if right else f"Not quite: you said {sizes}, it is {real}."
-    if value.strip() and outputs[0][1].numel():
-        first = outputs[0][1].reshape(-1)[0].item()
+    if value.strip() and first is not None:
         same = _same(value, first)
         words += f" The first value is {_number(first)}" + (
             ": right too." if same else f", not {value.strip()[:20]}."

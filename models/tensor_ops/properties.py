@@ -10,6 +10,10 @@ import torch
 from torch import Tensor
 
 MAX_DRAWN = 256  # memory cells drawn as a line
+MOST_CELLS = (
+    1600  # of a tensor that is shown whole; a larger one is summarised, with a window that pans
+)
+WINDOW = 8  # rows and columns of that window
 
 
 @dataclass(frozen=True)
@@ -230,6 +234,31 @@ def window(tensor: Tensor, row: int, column: int, size: int = 16) -> Tensor:
     row = max(0, min(row, plane.shape[0] - size))
     column = max(0, min(column, plane.shape[1] - size))
     return plane[row : row + size, column : column + size]
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What there is to see of a large tensor (of complex numbers: their sizes).
+
+    Attributes:
+        thumb: (h, w) means of the first plane; window: (WINDOW, WINDOW) cells of it, float64.
+        at: row and column where the window begins.
+    """
+
+    summary: Summary
+    thumb: Tensor
+    window: Tensor
+    at: tuple[int, int]
+
+
+def see(tensor: Tensor, at: tuple[int, int] = (0, 0)) -> Seen:
+    """A tensor too large to be shown whole; the window is moved back inside at the edges."""
+    t = tensor.detach()
+    t = t.abs() if t.is_complex() else t
+    cells = window(t, *at, size=WINDOW)
+    plane = t.shape[-2:] if t.dim() > 1 else (1, t.shape[0])
+    row, column = (max(0, min(a, n - c)) for a, n, c in zip(at, plane, cells.shape, strict=True))
+    return Seen(summarise(t), thumbnail(t, 96), cells.double(), (row, column))
 
 
 # dtypes in the order of the promotion table

@@ -14,8 +14,7 @@ from models.tensor_ops import properties
 from models.tensor_ops.provenance import Links
 from models.tensor_ops.sums import Alignment, Terms
 
-_WINDOW = 8  # rows and columns of a large tensor's window
-MOST_CELLS = 1600  # more are summarised, with a window that pans
+MOST_CELLS = properties.MOST_CELLS
 
 
 @dataclass(frozen=True)
@@ -24,7 +23,8 @@ class Shown:
 
     Attributes:
         role: "input" or "output". changed: an in-place operation wrote into it.
-        at: row and column where the window of a large tensor begins.
+        at: row and column where the window of a large tensor begins; seen: what there is to see of one, where it
+            is known already (its numbers need not be here then).
         dims: a name for every dim; none, or "", where it has only its number.
     """
 
@@ -34,6 +34,7 @@ class Shown:
     changed: bool = False
     at: tuple[int, int] = (0, 0)
     dims: tuple[str, ...] = ()
+    seen: properties.Seen | None = None
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,6 @@ def cells(
     editable: Sequence[str] = (),
     hidden: bool = False,
     note: str = "",
-    summaries: Mapping[str, properties.Summary] | None = None,
     on_edit: Callable[[Edit], None] | None = None,
     on_pan: Callable[[Pan], None] | None = None,
 ) -> None:
@@ -84,11 +84,10 @@ def cells(
         note: what to say while nothing is pointed at.
     """
     names = [t.name if t.role == "input" else "" for t in tensors]
-    found = summaries or {}
     mount.view(
         "cells",
         {
-            "tensors": [_plain(t, found.get(t.name)) for t in tensors],
+            "tensors": [_plain(t) for t in tensors],
             "links": [
                 {
                     "tensor": names.index(name),
@@ -134,34 +133,27 @@ def cells(
     )
 
 
-def _plain(shown: Shown, summary: properties.Summary | None) -> dict[str, Any]:
+def _plain(shown: Shown) -> dict[str, Any]:
     t = shown.tensor.detach()
-    if t.is_complex():
-        t = t.abs()
     made: dict[str, Any] = {
         "name": shown.name,
         "role": shown.role,
-        "shape": list(shown.tensor.shape),
-        "dtype": str(shown.tensor.dtype).removeprefix("torch.")
-        + (", sizes" if shown.tensor.is_complex() else ""),
+        "shape": list(t.shape),
+        "dtype": str(t.dtype).removeprefix("torch.") + (", sizes" if t.is_complex() else ""),
         "changed": shown.changed,
         "dims": list(shown.dims),
     }
     if t.numel() <= MOST_CELLS:
-        return made | {"values": t.double().reshape(-1)}
-    about = summary or properties.summarise(t)
-    window = properties.window(t, *shown.at, size=_WINDOW)
-    plane = t.shape[-2:] if t.dim() > 1 else (1, t.shape[0])
+        return made | {"values": (t.abs() if t.is_complex() else t).double().reshape(-1)}
+    seen = shown.seen or properties.see(t, shown.at)
+    about = seen.summary
     return made | {
         "values": [],
         "large": {
-            "thumb": properties.thumbnail(t, 96),
-            "window": window.double(),
-            "at": [
-                max(0, min(shown.at[0], plane[0] - window.shape[0])),
-                max(0, min(shown.at[1], plane[1] - window.shape[1])),
-            ],
-            "plane": list(plane),
+            "thumb": seen.thumb,
+            "window": seen.window,
+            "at": list(seen.at),
+            "plane": list(t.shape[-2:] if t.dim() > 1 else (1, t.shape[0])),
             "counts": about.counts.float(),
             "low": about.low,
             "high": about.high,

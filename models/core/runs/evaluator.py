@@ -16,7 +16,7 @@ from typing import Any
 from models.core.runs import worker
 
 KEEP, RETIRE = b"k", b"r"  # what an answer begins with: this process may be asked again, or not
-_GROWN = 64 * 2**20  # bytes an evaluator may have grown by and still be asked again
+_GROWN = 128 * 2**20  # bytes an evaluator may have grown by and still be asked again
 _MOST = 500  # questions answered by one process
 
 
