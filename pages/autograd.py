@@ -4,7 +4,7 @@ from typing import Any
 
 import streamlit as st
 
-from components import code_panel, controls, dataset_picker, lesson, session
+from components import code_panel, controls, dataset_picker, evaluate, lesson, session
 from components.figures import autograd as figures
 from components.views.figure import figure
 from components.views.graph import graph
@@ -16,9 +16,8 @@ from models.autograd import (
     free,
     functions,
     rules,
-    tracing,
+    shown,
 )
-from models.autograd.picture import picture
 from models.core.spec import SpecError
 from models.data import tabular
 
@@ -34,17 +33,22 @@ st.html(
 
 
 def _last_good(
-    name: str, topic: Any, panel: controls.Panel[Any]
+    name: str, question: str, panel: controls.Panel[Any]
 ) -> tuple[Any, Any, SpecError | None]:
     """The settings that run, what they give, and why it is not what was asked for."""
     memory = f"{name}:good"
     try:
-        result = topic.run(panel.spec)
+        result = _asked(question, panel.spec)
     except SpecError as error:
-        spec = st.session_state.get(memory, topic.Spec())
-        return spec, topic.run(spec), panel.error or error
+        spec = st.session_state.get(memory, type(panel.spec)())
+        return spec, _asked(question, spec), panel.error or error
     st.session_state[memory] = panel.spec
     return panel.spec, result, panel.error
+
+
+def _asked(question: str, spec: Any) -> Any:
+    """What a learner wrote, run where it can be ended."""
+    return evaluate.ask(f"models.autograd.{question}", spec, seconds=evaluate.PROGRAM)
 
 
 # ---- a program and its graph ------------------------------------------------------------------------------------
@@ -53,7 +57,7 @@ def _last_good(
 def show_graph() -> None:
     panel = controls.panel(autograd.Spec, "autograd")
     _follow_preset(panel.spec.preset)
-    spec, result, error = _last_good("autograd", autograd, panel)
+    spec, result, error = _last_good("autograd", "shown:program", panel)
     with lesson.controls():
         panel.draw("preset")
         st.caption(spec.chosen.about)
@@ -61,7 +65,7 @@ def show_graph() -> None:
         _complain(error, "leaves")
         _edit_program(panel.values)
         _complain(error, "program", "preset")
-        with st.expander("More", expanded=bool(result.value.numel() != 1 or spec.order == 2)):
+        with st.expander("More", expanded=not result.scalar or spec.order == 2):
             panel.draw("order", "gradient", "seed")
     if error is not None:
         if error.field in ("order", "gradient", "seed", ""):
@@ -71,19 +75,19 @@ def show_graph() -> None:
         st.warning(
             controls.plain(_capital(result.problem.message)),
             icon=":material/report:",
-            title=_headline(result),
+            title=result.headline,
         )
     for hint in result.hints:
         st.info(controls.plain(_capital(hint.message)), icon=":material/lightbulb:")
     with lesson.stage():
         graph(
-            picture(result.graph, result.backward, spec.program_text.split("\n"), result.why.nodes),
+            result.picture,
             key="autograd-graph",
             problem_line=result.problem.line if result.problem is not None else 0,
         )
     with lesson.details():
-        st.markdown(_summary(result))
-        for reason in result.why.leaves.values():
+        st.markdown(result.summary)
+        for reason in result.reasons:
             st.caption(controls.plain(reason))
         if result.problem is not None and result.problem.detail:
             with st.expander("What PyTorch says"):
@@ -96,11 +100,11 @@ def show_graph() -> None:
         if python.open:
             with python:
                 try:
-                    st.code(tracing.backward_code(spec), language="python")
+                    st.code(_asked("tracing:backward_code", spec), language="python")
                 except SpecError as found:
                     st.info(controls.plain(str(found)))
         st.markdown("##### Code")
-        code_panel.show(autograd.to_code(spec, result), name="autograd", spec=spec)
+        code_panel.show(result.code, name="autograd", spec=spec)
 
 
 def _follow_preset(preset: str) -> None:
@@ -198,34 +202,8 @@ def _complain(error: SpecError | None, *fields: str) -> None:
         controls.explain(error)
 
 
-def _headline(result: autograd.Result) -> str:
-    failure = result.backward.failure
-    if failure is not None and failure.culprits:
-        return f"Who broke it: line {failure.culprits[0].line}"
-    return "The backward pass" if result.backward.steps else "No backward pass"
-
-
 def _capital(text: str) -> str:
     return text[:1].upper() + text[1:]
-
-
-def _summary(result: autograd.Result) -> str:
-    shown = [f"**{result.name}** = {_short(result.value)}"]
-    for name, leaf in result.leaves.items():
-        if leaf.requires_grad:
-            shown.append(f"**{name}.grad** = {'None' if leaf.grad is None else _short(leaf.grad)}")
-    return " · ".join(shown)
-
-
-def _short(tensor) -> str:
-    if tensor.numel() > 12:
-        return f"shape {tuple(tensor.shape)}"
-    flat = [f"{v:.4g}" for v in tensor.detach().flatten().tolist()]
-    return (
-        flat[0]
-        if not tensor.dim()
-        else f"[{', '.join(flat)}]" + (f" {tuple(tensor.shape)}" if tensor.dim() > 1 else "")
-    )
 
 
 # ---- accumulation -----------------------------------------------------------------------------------------------
@@ -345,7 +323,7 @@ def show_function() -> None:
     if before != panel.values["preset"]:
         controls.put("function", inputs="", forward="", backward="")
         st.rerun()
-    spec, result, error = _last_good("function", functions, panel)
+    spec, result, error = _last_good("function", "shown:function", panel)
     with lesson.controls():
         panel.draw("preset")
         st.caption(functions.PRESETS[spec.preset].about)
@@ -389,12 +367,12 @@ def show_function() -> None:
                     alt=f"Jacobian {title}: {tuple(values.shape)} numbers.",
                 )
     with lesson.stage():
-        graph(picture(result.graph, result.backward, ["y = MyFunction.apply(…)"]), key="function-graph", height=520)  # fmt: skip
+        graph(result.picture, key="function-graph", height=520)
     with lesson.details():
-        _free_python(functions.to_code(spec))
+        _free_python(result.code)
         st.markdown("##### Code")
         code_panel.show(
-            functions.to_code(spec),
+            result.code,
             name="function",
             spec=spec,
             page="autograd",
@@ -533,7 +511,7 @@ def show_beyond() -> None:
     if before != panel.values["preset"]:
         controls.put("beyond", expression="", point="", derivative="")
         st.rerun()
-    spec, result, error = _last_good("beyond", beyond, panel)
+    spec, (result, code), error = _last_good("beyond", "shown:derivatives", panel)
     with lesson.controls():
         panel.draw("preset")
         for name, label in (
@@ -562,7 +540,7 @@ def show_beyond() -> None:
                 {
                     "way": way.name,
                     "of": kind,
-                    "value": "–" if way.value is None else _short(way.value),
+                    "value": "–" if way.value is None else shown.short(way.value),
                     "largest distance from reverse mode": ""
                     if way.value is None or ways[0].value is None
                     else f"{float((way.value - ways[0].value).abs().max()):.2g}",
@@ -597,7 +575,7 @@ def show_beyond() -> None:
     with lesson.details():
         st.markdown("##### Code")
         code_panel.show(
-            beyond.to_code(spec),
+            code,
             name="beyond",
             spec=spec,
             page="autograd",

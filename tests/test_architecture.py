@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import re
 import subprocess
 import sys
@@ -372,3 +373,67 @@ def test_every_limit_in_the_readme_is_one_and_has_its_default() -> None:
         assert limit or any(f'"PLAYGROUND_{name}"' in text(f) for f in project_files(".py")), name
         if default.isdigit() and name != "PER_SERVER":
             assert getattr(limits, name.lower()) == int(default), name
+
+
+# What computes a learner's own words, by the modules that pages can name; each is asked of an evaluator
+# (components/evaluate.py) as a text.
+EVALUATORS = {
+    "models.expressions": ("evaluate", "function", "cost"),
+    "models.autograd.language": ("Interpreter",),
+    "models.autograd": ("run", "to_code"),
+    "models.autograd.functions": ("run", "to_code"),
+    "models.autograd.beyond": ("run", "to_code"),
+    "models.autograd.shown": ("program", "function", "derivatives"),
+    "models.autograd.tracing": ("backward_code",),
+    "models.tensor_ops": ("run", "shelf", "tensors"),
+    "models.tensor_ops.create": ("build", "changed", "line_for"),
+    "models.tensor_ops.look": ("look", "shelf", "memory", "changed", "found"),
+    "models.tensor_ops.search": ("find",),
+}
+
+
+def evaluations(path: str, code: str) -> list[str]:
+    """Where a file names an evaluator of `EVALUATORS` directly, each as "name (line n)"."""
+    tree = ast.parse(code)
+    called: dict[str, str] = {}  # name in this file → dotted name
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            called |= {a.asname or a.name: f"{node.module}.{a.name}" for a in node.names}
+        elif isinstance(node, ast.Import):
+            called |= {a.asname: a.name for a in node.names if a.asname}
+    closed = {f"{module}.{name}" for module, names in EVALUATORS.items() for name in names}
+    found = []
+    for node in ast.walk(tree):
+        if not isinstance(node, (ast.Attribute, ast.Name)):
+            continue
+        dotted = ast.unparse(node)
+        first, _, rest = dotted.partition(".")
+        whole = called.get(first, first) + (f".{rest}" if rest else "")
+        if whole in closed:
+            found.append(f"{whole} (line {node.lineno})")
+    return found
+
+
+def test_pages_evaluate_nothing_themselves() -> None:
+    files = [f for f in project_files(".py") if f.startswith(("app/", "components/", "pages/"))]
+    found = {path: calls for path in files if (calls := evaluations(path, text(path)))}
+    assert found == {}
+
+
+@pytest.mark.parametrize(
+    ("code", "whole"),
+    [
+        ("from models import tensor_ops\ntensor_ops.run(spec)", "models.tensor_ops.run (line 2)"),
+        ("import models.expressions\nmodels.expressions.evaluate('a', {})", "models.expressions.evaluate (line 2)"),
+        ("from models.tensor_ops.create import build as b\nb('a = 1')", "models.tensor_ops.create.build (line 2)"),
+        ("from models import autograd as a\ncall = a.run", "models.autograd.run (line 2)"),
+    ],
+)  # fmt: skip
+def test_an_evaluation_is_seen_however_it_is_named(code: str, whole: str) -> None:
+    assert evaluations("pages/x.py", code) == [whole]
+
+
+def test_every_evaluator_that_the_law_names_exists() -> None:
+    for module, names in EVALUATORS.items():
+        made = importlib.import_module(module)
+        assert [n for n in names if not hasattr(made, n)] == []

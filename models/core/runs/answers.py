@@ -42,8 +42,10 @@ def refusal(error: SpecError) -> Refusal:
 
 def error_of(refused: Refusal) -> SpecError:
     """The error again, of its own class."""
-    kind = getattr(importlib.import_module(refused.module), refused.name, None)
-    if not refused.module.startswith("models.") or not _is(kind, SpecError):
+    kind: Any = None
+    if refused.module.startswith("models."):
+        kind = getattr(importlib.import_module(refused.module), refused.name, None)
+    if not (isinstance(kind, type) and issubclass(kind, SpecError)):
         raise pickle.UnpicklingError(f"{refused.module}.{refused.name} is no refusal")
     error = kind.__new__(kind)
     error.args = (refused.message,)
@@ -154,7 +156,3 @@ def _rebuilt(kind: str, shape: tuple[int, ...], flag: bool, numbers: bytes | Non
     if numbers:
         made = torch.frombuffer(bytearray(numbers), dtype=dtype).reshape(shape)
     return made.requires_grad_(flag)
-
-
-def _is(kind: Any, base: type) -> bool:
-    return isinstance(kind, type) and issubclass(kind, base)
