@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -57,11 +58,195 @@ def _dim(m: re.Match[str], tensors: Sequence[torch.Tensor]) -> str:
     return f"dim {m[3]} does not exist: this tensor's dims go from {low} to {high}. Choose a dim inside that range."
 
 
+def _labels(m: re.Match[str], tensors: Sequence[torch.Tensor]) -> str:
+    label = int(m[1])
+    scores = next((t for t in tensors if t.is_floating_point() and t.dim()), None)
+    count = 0 if scores is None else scores.shape[1 if scores.dim() > 1 else 0]
+    there = (
+        f"there are {count} classes, numbered 0 to {count - 1}"
+        if count
+        else "classes are numbered from 0"
+    )
+    if label < 0:
+        return f"Label {label} does not exist: {there}. ignore_index={label} leaves such rows out."
+    hint = " Labels that start at 1 need target - 1." if not count or label == count else ""
+    return f"Label {label} does not exist: {there}.{hint or ' Give the scores one column per class, or change the label.'}"
+
+
+def _channels(m: re.Match[str], tensors: Sequence[torch.Tensor]) -> str:
+    wanted, got = int(m["wanted"]), int(m["got"])
+    weight = f"the weight of size ({m['weight']})"
+    way = "one group" if m["groups"] in (None, "1") else f"{m['groups']} groups"
+    fix = (
+        f"Repeat the one channel, as in x.repeat(1, {wanted}, 1, 1), or give the weight 1 input channel."
+        if got == 1
+        else "Change the input's channels (dim 1), or the weight's."
+    )
+    return f"The input has {got} channel{'s' * (got != 1)} (size ({m['input']})), but {weight} expects {wanted}, with {way}. {fix}"
+
+
+def _two_kinds(first: str, second: str) -> str:
+    one, two = _c_type(first), _c_type(second)
+    if one.startswith("int") or one in ("uint8", "bool"):
+        fix = "Convert the first: a.float() @ b."
+    elif two.startswith("int") or two in ("uint8", "bool"):
+        fix = "Convert the second: a @ b.float()."
+    else:
+        fix = f"Convert one: .to(torch.{two})."
+    return f"A product needs one kind of number in both, but the first holds {one} and the second {two}. {fix}"
+
+
+def _different(target: str, given: str) -> str:
+    return (
+        f"The target has shape ({target}) and the input ({given}); this loss needs equal shapes. "
+        "Change one: squeeze(1) takes a dim of size 1 away, unsqueeze(1) adds it."
+    )
+
+
+def warn(message: str) -> str:
+    """One of PyTorch's own warnings, retold; an unknown one comes back shortened."""
+    found = re.search(
+        r"target size \(torch\.Size\(\[([^\]]*)\]\)\) that is different to the input size \(torch\.Size\(\[([^\]]*)\]\)\)",
+        message,
+    )
+    if found:
+        sizes = [[int(n) for n in part.split(",") if n.strip()] for part in found.groups()]
+        with contextlib.suppress(RuntimeError):
+            wide = tuple(torch.broadcast_shapes(*sizes))
+            return (
+                f"The shapes differ: target {tuple(sizes[0])}, input {tuple(sizes[1])}. They were broadcast to {wide}, so the "
+                "loss is over all those pairs, which is seldom meant. Give both one shape with squeeze or unsqueeze."
+            )
+    if "Implicit dimension choice" in message:
+        return "PyTorch chose the dim itself, which it will stop doing. Say dim=…"
+    if "'batchmean'" in message:
+        return "reduction='mean' divides by every cell; the Kullback-Leibler divergence of a batch is reduction='batchmean'."
+    return f"PyTorch warns: {message.strip().splitlines()[0][:300]}"
+
+
 _PATTERNS: tuple[tuple[str, Callable[[re.Match[str], Sequence[torch.Tensor]], str]], ...] = (
     (
         r"Only Tensors of floating point and complex dtype can require gradients",
         lambda m, t: (
             "Only decimal numbers can collect gradients, and these are whole numbers. Write 1.0 in place of 1, or leave requires_grad away."
+        ),
+    ),
+    (r"Target (-?\d+) is out of bounds", _labels),
+    (
+        r"Class values must be smaller than num_classes",
+        lambda m, t: (
+            "A label is as large as num_classes or larger; classes are numbered from 0. Make num_classes one more than the largest label."
+        ),
+    ),
+    (
+        r"Class values must be non-negative",
+        lambda m, t: "A label is negative; classes are numbered from 0.",
+    ),
+    (
+        r"expected target dtype to be Long or Byte, but got (\w+)|expected scalar type Long but found (Float|Double)\b(?=.*target)",
+        lambda m, t: (
+            f"The target holds {_c_type(m[1] or m[2])} numbers, but class labels are whole numbers (int64). Convert them: target.long()."
+        ),
+    ),
+    (
+        r"0D or 1D target tensor expected, multi-target not supported",
+        lambda m, t: (
+            f"One label per row is expected, as a vector, but the target has shape {shape(t[1]) if len(t) > 1 else 'with more dims'}. "
+            "Take the dim of size 1 away: target.squeeze(1)."
+        ),
+    ),
+    (
+        r"Expected input batch_size \((\d+)\) to match target batch_size \((\d+)\)",
+        lambda m, t: (
+            f"The input has {m[1]} rows and the target {m[2]} labels; each row needs one.{_given(t)} Change one of them."
+        ),
+    ),
+    (
+        r"Expected floating point type for target with class probabilities, got (\w+)",
+        lambda m, t: (
+            f"A target of the input's own shape holds probabilities, which are decimal numbers, but this one holds {_c_type(m[1])}. "
+            "Give one label per row (a vector), or convert with .float()."
+        ),
+    ),
+    (
+        r"weight tensor should be defined either for all (\d+) classes.*?shape: \[(\d+)\]",
+        lambda m, t: (
+            f"There are {m[1]} classes, but weight has {m[2]} numbers. Give one weight per class."
+        ),
+    ),
+    (
+        r"Given (?:groups=(?P<groups>\d+)|transposed=\w+), weight of size \[(?P<weight>[^\]]*)\], expected input\[(?P<input>[^\]]*)\] to have (?P<wanted>\d+) channels, but got (?P<got>\d+) channels",
+        _channels,
+    ),
+    (
+        r"Expected (\d)D \(unbatched\) or (\d)D \(batched\) input to (\w+), but got input of size: \[([^\]]*)\]",
+        lambda m, t: (
+            f"{m[3]} takes {m[1]} dims (channels first) or {m[2]} (a batch in front), but the input has shape ({m[4]}). "
+            "Add what is missing with unsqueeze(0)."
+        ),
+    ),
+    (
+        r"Expected number of channels in input to be divisible by num_groups, but got input of shape \[\d+, (\d+).*num_groups=(\d+)",
+        lambda m, t: (
+            f"{m[1]} channels cannot be cut into {m[2]} equal groups. Choose a number of groups that divides {m[1]}."
+        ),
+    ),
+    (
+        r"Given normalized_shape=\[([^\]]*)\], expected input with shape \[[^\]]*\], but got input of size\s*\[([^\]]*)\]",
+        lambda m, t: (
+            f"normalized_shape is ({m[1]}), but the input's last sizes are another: its shape is ({m[2]}). Make them equal."
+        ),
+    ),
+    (
+        r"(running_mean|running_var|weight|bias) should contain (\d+) elements not (\d+)",
+        lambda m, t: (
+            f"The input has {m[2]} channels (dim 1), but {m[1]} holds {m[3]} numbers. Give one per channel."
+        ),
+    ),
+    (
+        r"Target size \(torch\.Size\(\[(?P<target>[^\]]*)\]\)\) must be the same as input size \(torch\.Size\(\[(?P<input>[^\]]*)\]\)\)|target size \(torch\.Size\(\[(?P<target2>[^\]]*)\]\)\) that is different to the input size \(torch\.Size\(\[(?P<input2>[^\]]*)\]\)\)",
+        lambda m, t: _different(m["target"] or m["target2"] or "", m["input"] or m["input2"] or ""),
+    ),
+    (
+        r"all elements of input should be between 0 and 1",
+        lambda m, t: (
+            "This loss takes probabilities between 0 and 1, and the input has numbers outside. Apply sigmoid first, or use "
+            "binary_cross_entropy_with_logits, which takes any number."
+        ),
+    ),
+    (
+        r"Found dtype (Long|Int|Short|Char|Byte|Bool) but expected (\w+)",
+        lambda m, t: (
+            f"This loss compares decimal numbers, but the target holds {_c_type(m[1])}. Convert it: target.float()."
+        ),
+    ),
+    (
+        r"Expected tensor for argument #1 'indices' to have one of the following scalar types: Long, Int; but got (?:torch\.)?(?:\w+\.)?(\w+?)(?:Tensor|Type)\b",
+        lambda m, t: (
+            f"An embedding is looked up by whole numbers (int64), and the indices hold {_c_type(m[1])}. Convert them: indices.long()."
+        ),
+    ),
+    (
+        r"one_hot is only applicable to index tensor",
+        lambda m, t: (
+            f"one_hot takes whole numbers (int64), and this tensor holds {_dtype(t)}. Convert it with .long()."
+        ),
+    ),
+    (
+        r"input tensors must have the same dtype, but got \w+, (\w+), and (\w+)|expected both vectors to have same dtype, but found (\w+) and (\w+)",
+        lambda m, t: _two_kinds(m[1] or m[3], m[2] or m[4]),
+    ),
+    (
+        r"expected scalar type (\w+) but found (\w+)",
+        lambda m, t: (
+            f"All must hold one kind of number, but one holds {_c_type(m[1])} and another {_c_type(m[2])}. Convert the "
+            "whole numbers with .float(), or bring both to one dtype."
+        ),
+    ),
+    (
+        r"can't allocate memory: you tried to allocate (\d+) bytes",
+        lambda m, t: (
+            f"This needs {int(m[1]) / 1e6:,.0f} MB at once, more than one evaluation may take here. Use smaller sizes."
         ),
     ),
     (
@@ -300,15 +485,13 @@ _PATTERNS: tuple[tuple[str, Callable[[re.Match[str], Sequence[torch.Tensor]], st
         ),
     ),
     (
-        r"expected (?:m1 and m2|mat1 and mat2|both vectors) to have (?:the )?same dtype, but got: (\S+) (?:!=|and) (\S+)",
-        lambda m, t: (
-            f"Both must hold the same kind of number, but one is {_c_type(m[1])} and the other {_c_type(m[2])}. Convert one, for instance with .float()."
-        ),
+        r"expected (?:m1 and m2|mat1 and mat2|both vectors) to have (?:the )?same dtype, but got: ([\w:<> ]+?) (?:!=|and) ([\w:<> ]+)",
+        lambda m, t: _two_kinds(m[1], m[2]),
     ),
     (
         r"result type (\w+) can't be cast to the desired output type (\w+)",
         lambda m, t: (
-            f"The result would be {_c_type(m[1])} numbers, which do not fit into the {_c_type(m[2])} tensor that an in-place operation writes to. Use the variant that returns a new tensor, or convert first."
+            f"The result would be {_c_type(m[1])} numbers, which do not fit into a {_c_type(m[2])} tensor. In a loss, convert the target: target.float(). In place, use the variant that returns a new tensor."
         ),
     ),
     (
@@ -490,6 +673,14 @@ _KERNELS = {
     "ComplexDouble": "complex128",
 }
 _C_TYPES = {
+    "long int": "int64",
+    "long long": "int64",
+    "short": "int16",
+    "short int": "int16",
+    "signed char": "int8",
+    "unsigned char": "uint8",
+    "c10::complex<float>": "complex64",
+    "c10::complex<double>": "complex128",
     "float": "float32",
     "double": "float64",
     "int": "int32",

@@ -37,7 +37,7 @@ def rule(*always: str, lazily: tuple[str, ...] = ()) -> Rule:
 
 
 _SELDOM = (
-    *("torchinfo", "simpleeval", "safetensors", "tensorboard", "nbformat", "psutil", "pyarrow"),
+    *("torchinfo", "safetensors", "tensorboard", "nbformat", "psutil", "pyarrow"),
     *("charset_normalizer", "pillow_heif"),
 )
 
@@ -45,9 +45,6 @@ _SELDOM = (
 RULES = {
     "models/core": rule(*TORCH, "numpy", "psutil", "models.core", lazily=_SELDOM),
     "models": rule(*TORCH, *DATA, "captum", "models", lazily=_SELDOM),
-    "models/expressions.py": rule(
-        *TORCH, "numpy", "simpleeval", "models"
-    ),  # all of it is that evaluator
     "models/data/text_steps.py": rule(*TORCH, "tokenizers", "models"),
     "components/figures": rule("plotly", "numpy", "torch", "models", "components.figures"),
     "components": rule(

@@ -131,11 +131,11 @@ HOSTILE = {
     "import os": "statement",
     "from os import system": "statement",
     "__import__('os')": "underscore",
-    "open('x')": "no function",
+    "open('x')": "not offered here",
     "eval('1')": "no function",
     "exec('1')": "no function",
     "getattr(a, 'numpy')": "no function",
-    "print(a)": "no function",
+    "print(a)": "not offered here",
     "globals()": "no function",
     "a.__class__": "underscore",
     "a.__class__.__bases__[0].__subclasses__()": "underscore",
@@ -143,36 +143,34 @@ HOSTILE = {
     "a._base": "underscore",
     "torch.__builtins__": "underscore",
     "torch.os.system('ls')": "no function",
-    "torch.load('x')": "no function",
-    "torch.save(a, 'x')": "no function",
+    "torch.load('x')": "not offered here",
+    "torch.save(a, 'x')": "not offered here",
     "torch.hub.load('x', 'y')": "no function",
     "torch.ops.load_library('x')": "no function",
     "torch.utils.cpp_extension.load('x')": "no function",
     "torch.from_file('x')": "no function",
     "torch.set_num_threads(1)": "no function",
-    "torch.manual_seed(0)": "no function",
-    "torch.set_default_dtype(torch.float64)": "no function",
+    "torch.manual_seed(0)": "not offered here",
+    "torch.set_default_dtype(torch.float64)": "not offered here",
     "torch._C": "underscore",
     "torch": "no name",
     "torch.sys.modules": "no name",
-    "a.numpy().tofile('x')": "no method",
-    "a.numpy": "no attribute",
-    "a.tolist()": "no method",
+    "a.numpy().tofile('x')": "not offered here",
+    "a.numpy": "not offered here",
     "a.storage()": "no method",
     "a.untyped_storage().data_ptr()": "no method",
     "a.data_ptr()": "no method",
-    "a.apply_(abs)": "no method",
-    "a.map_(a, abs)": "no method",
-    "a.share_memory_()": "no method",
+    "a.apply_(abs)": "not offered here",
+    "a.map_(a, abs)": "not offered here",
+    "a.share_memory_()": "not offered here",
     "a.pin_memory()": "no method",
-    "a.register_hook(abs)": "no method",
-    "a.backward()": "no method",
+    "a.register_hook(abs)": "not offered here",
+    "a.backward()": "not offered here",
     "a.data": "no attribute",
     "a.grad_fn": "no attribute",
-    "a.resize_(10)": "no method",
-    "a.set_(b)": "no method",
+    "a.resize_(10)": "not offered here",
+    "a.set_(b)": "not offered here",
     "a.dtype.__reduce__()": "underscore",
-    "a.dtype.is_complex": "belongs to a tensor",
     "'x'.join(['a'])": "no method",
     "'{0.__class__}'.format(a)": "no method",
     "f'{a}'": "f-strings",
@@ -327,3 +325,45 @@ def test_first_use_is_quick() -> None:
         [sys.executable, "-c", script], capture_output=True, text=True, check=True
     )
     assert done.stdout.strip() == "False"
+
+
+REFUSALS = {
+    "torch.autograd.grad(a, b)": "Autograd page",
+    "torch.autograd.backward(a)": "Autograd page",
+    "nn.Linear(2, 3)": "F.linear",
+    "[1, 2].append(3)": "[*l, x]",
+    "a.tolist().append(3)": "[*l, x]",
+    "a.register_hook(b)": "at its node",
+    "a.backward()": "Autograd page",
+    "sum(a)": "torch.sum",
+    "range(3)": "torch.arange",
+    "torch.softmx(a)": "F.softmax",
+    "torch.linalg.nrm(a)": "torch.linalg.norm",
+    "(3).sum()": "belongs to a tensor",
+    "torch.cumsun(a, 0)": "torch.cumsum",
+}
+
+
+@pytest.mark.parametrize("text", REFUSALS)
+def test_a_refusal_says_what_to_write_instead_and_names_nothing_unrelated(text: str) -> None:
+    with pytest.raises(expressions.ExpressionError) as caught:
+        expressions.evaluate(text, {"a": torch.ones(2), "b": torch.ones(2)})
+    assert REFUSALS[text] in str(caught.value)
+    assert "scatter" not in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["[[[a]]]", "[a, [a, a]]"])
+def test_small_nested_lists_pass(text: str) -> None:
+    assert expressions.evaluate(text, {"a": torch.ones(1)}).value
+
+
+def test_a_list_is_bounded_however_it_was_nested() -> None:
+    x: list = [torch.ones(1)]
+    for _ in range(30):
+        x = [x, x]
+    y: list = []
+    for _ in range(2000):
+        y = [y]
+    for deep in (x, y):
+        with pytest.raises(expressions.ExpressionError, match="1000 entries"):
+            expressions.evaluate("[n]", {"n": deep})

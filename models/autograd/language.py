@@ -123,6 +123,7 @@ class Interpreter:
         self.functions = dict(functions or {})
         self.line = 0
         self.last = ""
+        self.notes: dict[str, int] = {}  # what ran and is seldom meant → its line
         self._started = started
         self._named = named
         self._bytes_kept = bytes_kept
@@ -224,7 +225,7 @@ class Interpreter:
 
     def _value(self, expression: ast.expr) -> Any:
         try:
-            return expressions.evaluate(
+            found = expressions.evaluate(
                 expression,
                 self.names,
                 text=self._lines[expression.lineno - 1],
@@ -232,9 +233,11 @@ class Interpreter:
                 functions=self.functions,
                 seed=None,
                 trace=False,
-            ).value
+            )
         except expressions.ExpressionError as error:
             raise self._error(_sentence(error), error.detail) from None
+        self.notes |= {note: self.line for note in found.notes if note not in self.notes}
+        return found.value
 
     def _truth(self, test: ast.expr) -> bool:
         value = self._value(test)
@@ -252,14 +255,14 @@ class Interpreter:
                     self._named(name, value)
             case ast.Tuple(elts=parts) | ast.List(elts=parts):
                 try:
-                    values = list(value)
+                    count = len(value)  # first: a million rows would be a million tensors
                 except TypeError:
                     raise self._error(
                         f"a single value cannot be taken apart into {len(parts)} names."
                     ) from None
-                if len(values) != len(parts):
-                    raise self._error(f"{len(values)} values do not fit into {len(parts)} names.")
-                for part, one in zip(parts, values, strict=True):
+                if count != len(parts):
+                    raise self._error(f"{count:,} values do not fit into {len(parts)} names.")
+                for part, one in zip(parts, value, strict=True):
                     self._assign(part, one)
             case ast.Subscript(value=container, slice=index):
                 owner, place = self._value(container), self._index(index)

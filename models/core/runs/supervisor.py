@@ -45,6 +45,7 @@ PRELOAD = (
     "torch",
     "torch._dynamo",  # the first optimizer of a process imports it
     "torch.optim",
+    "torch.utils.flop_counter",
     "models.core.wire",
     "models.training",
     "models.speed",
