@@ -133,16 +133,6 @@ _PATTERNS: tuple[tuple[str, Callable[[re.Match[str], Sequence[torch.Tensor]], st
     ),
     (r"Target (-?\d+) is out of bounds", _labels),
     (
-        r"Class values must be smaller than num_classes",
-        lambda m, t: (
-            "A label is as large as num_classes or larger; classes are numbered from 0. Make num_classes one more than the largest label."
-        ),
-    ),
-    (
-        r"Class values must be non-negative",
-        lambda m, t: "A label is negative; classes are numbered from 0.",
-    ),
-    (
         r"expected target dtype to be Long or Byte, but got (\w+)|expected scalar type Long but found (Float|Double)\b(?=.*target)",
         lambda m, t: (
             f"The target holds {_c_type(m[1] or m[2])} numbers, but class labels are whole numbers (int64). Convert them: target.long()."

@@ -38,6 +38,8 @@ def show(projector: bool) -> None:
         _guess(spec, result, error, covered)
     if error is not None and not covered:
         controls.explain(error)
+    for note in result.notes if result is not None and not covered else ():
+        st.info(controls.plain(note), icon=":material/lightbulb:")
     with lesson.stage():
         _picture(spec, result, error, covered, projector)
     _code_line(spec)

@@ -178,6 +178,9 @@ def run(spec: Spec, *, device: str = "cpu", jacobians: bool = True) -> Result:
         problem = _unreached(name, tensors, reasons)
     problem = problem or _behind(graph, unchanged) or _strange(graph, backward, tensors)
     hints = tuple(map(_lost, graph.lost))
+    hints += tuple(
+        Problem(f"line {line}: {note}", line) for note, line in interpreter.notes.items()
+    )
     return Result(tensors, source, argument, name, value, graph, backward, problem, hints, reasons)
 
 

@@ -110,6 +110,7 @@ class Result:
         links: by tensor name, which of its cells made which output cell (flat over all outputs);
             None when the tensors are too large to show them.
         changed: names of shelf tensors whose numbers the operation changed in place.
+        notes: what ran and is seldom meant.
     """
 
     code: str
@@ -121,6 +122,7 @@ class Result:
     links: Mapping[str, Links] | None
     changed: tuple[str, ...]
     arrays: Mapping[str, np.ndarray] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
 
 def run(spec: Spec, *, device: str = "cpu", links: bool = True) -> Result:
@@ -161,6 +163,7 @@ def run(spec: Spec, *, device: str = "cpu", links: bool = True) -> Result:
         found,
         changed,
         arrays,
+        evaluation.notes,
     )
 
 

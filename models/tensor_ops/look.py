@@ -33,6 +33,7 @@ class Look:
         links: as `Result.links`.
         seen: by shown name, what there is to see of tensors that arrive without their numbers.
         table: one row of properties per output; steps: one row per step.
+        notes: what ran and is seldom meant.
         first: the first cell of the result, None when it has none.
     """
 
@@ -44,6 +45,7 @@ class Look:
     seen: Mapping[str, Seen] = field(default_factory=dict)
     table: tuple[Mapping[str, str], ...] = ()
     steps: tuple[Mapping[str, str], ...] = ()
+    notes: tuple[str, ...] = ()
     first: float | complex | bool | None = None
 
 
@@ -74,6 +76,7 @@ def look(spec: Spec, at: Mapping[str, At] | None = None) -> Look:
         _seen({**result.before, **dict(result.outputs), **after}, at or {}),
         tuple(_row(result, label, t) for label, t in result.outputs),
         tuple(_step(s) for s in result.steps if s.name),
+        result.notes,
         first.reshape(-1)[0].item() if first.numel() else None,
     )
     if sum(t.numel() * t.element_size() for t in (*result.shelf.values(), *dict(result.outputs).values())) > _HELD:  # fmt: skip
