@@ -337,7 +337,7 @@ BAD_SHELVES = {
     "A = torch.ones(2)": "cannot be a tensor's name",
     "torch = torch.ones(2)": "taken",
     "# nothing": "empty",
-    "a = open('x')": "no function",
+    "a = open('x')": "not offered here",
     "a = 'text'": "not a tensor",
     "a = torch.zeros(10**12)": "4 TB",
     "a = b": "no name",
@@ -345,7 +345,7 @@ BAD_SHELVES = {
     "a = digit(5000)": "1796",
     "a = photo('/etc/passwd')": "china",
     "a = np.zeros(10**12)": "million",
-    "a = np.load('x')": "no function",
+    "a = np.load('x')": "not offered here",
     "a = np.ones(3).tofile('x')": "no method",
 }
 

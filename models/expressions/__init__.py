@@ -17,13 +17,13 @@ from models.core import seeding
 from models.expressions import notes
 from models.expressions.evaluation import Evaluation, Evaluator, Step
 from models.expressions.names import ATTRIBUTES, CONSTANTS, FUNCTIONS, RANDOM
-from models.expressions.parsing import check, is_random, parse, writes
+from models.expressions.parsing import check, dotted, is_random, parse, writes
 from models.expressions.price import LIMITS, Cost, Limits, cost, show_bytes
 from models.expressions.refusals import ExpressionError
 
 __all__ = [
     "ATTRIBUTES", "CONSTANTS", "FUNCTIONS", "LIMITS", "RANDOM", "Cost", "Evaluation", "ExpressionError", "Limits", "Step",
-    "check", "cost", "evaluate", "function", "is_random", "parse", "show_bytes", "writes",
+    "check", "cost", "dotted", "evaluate", "function", "is_random", "parse", "show_bytes", "writes",
 ]  # fmt: skip
 
 

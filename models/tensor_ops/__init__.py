@@ -354,8 +354,11 @@ def _links(
     tensors = {n: t for n, t in before.items() if n in used}
     if sum(t.numel() for t in tensors.values()) > provenance.MAX_INPUT_CELLS:
         return None
-    op = None if spec.expression.strip() else OPS[spec.op]
-    values = {} if op is None else op.values(spec.fitted, spec.names)
+    if spec.expression.strip():
+        op, values = _operation(tree, before)
+    else:
+        op = OPS[spec.op]
+        values = op.values(spec.fitted, spec.names)
     call = expressions.function(tree, spec.code)
     seed = spec.seed if expressions.is_random(tree) else None
 
@@ -366,30 +369,84 @@ def _links(
         with seeding.seeded(seed) if seed is not None else nullcontext():
             return [t for _, t in _outputs(call(given))]
 
-    selectors = {n.id for n in _selecting(tree)} & set(tensors)
+    selectors = {n for n in _selecting(tree) if n in tensors and not _decimal(tensors[n])}
     selectors |= {
         values[p.name]
         for p in (op.params if op else ())
-        if p.kind == "tensor" and p.name in _SELECT and values[p.name] in tensors
+        if p.kind == "tensor" and p.name in _SELECT and values.get(p.name) in tensors
     }
     known = None
-    if op is not None and op.name in provenance.PLACES and len(outputs) == 1:
-        known = provenance.PLACES[op.name](tensors, values, outputs[0][1])
+    if op is not None and op.name in provenance.PLACES:
+        parts = [t for _, t in outputs]
+        try:
+            if op.name == "unique":
+                known = provenance.unique(tensors, values, parts)
+            elif len(parts) == 1:
+                known = provenance.PLACES[op.name](tensors, values, parts[0])
+        except (KeyError, ValueError, IndexError, RuntimeError):
+            known = None  # written in a way that the rule does not read: the cells are tried
     return provenance.trace(function, tensors, frozenset(selectors), known)
 
 
-def _selecting(tree: ast.AST) -> list[ast.Name]:
-    """Names that stand alone inside brackets: a[mask], a[:, index]."""
-    found = []
+def _operation(
+    tree: ast.expr, tensors: Mapping[str, torch.Tensor]
+) -> tuple[registry.Op | None, dict[str, str]]:
+    """The menu's operation that an expression is one call of, with its parameters as written; else nothing."""
+    if isinstance(tree, ast.Subscript) and isinstance(tree.slice, ast.Name):
+        mask = tensors.get(tree.slice.id)
+        if mask is not None and mask.dtype == torch.bool:
+            return OPS["mask"], {"input": ast.unparse(tree.value), "mask": tree.slice.id}
+    if not isinstance(tree, ast.Call) or any(isinstance(a, ast.Starred) for a in tree.args):
+        return None, {}
+    name = expressions.dotted(tree.func)
+    function = name.startswith(("torch.", "F."))
+    attribute = tree.func.attr if isinstance(tree.func, ast.Attribute) else ""
+    op = OPS.get(attribute)
+    if op is None or op.writes or (function and name != op.function):
+        return None, {}
+    args = list(tree.args)
+    if not function and isinstance(tree.func, ast.Attribute):
+        args.insert(0, tree.func.value)
+    if len(args) > len(op.params):
+        return None, {}
+    values = {p.name: p.default or "" for p in op.params}
+    values |= {p.name: ast.unparse(a) for p, a in zip(op.params, args, strict=False)}
+    values |= {str(k.arg): ast.unparse(k.value) for k in tree.keywords}
+    return op, values
+
+
+def _selecting(tree: ast.AST) -> set[str]:
+    """Names that say where: inside brackets, or as an index, mask or label of a call."""
+    found: list[ast.AST] = []
     for node in ast.walk(tree):
         if isinstance(node, ast.Subscript):
-            parts = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
-            found += [p for p in parts if isinstance(p, ast.Name)]
-    return found
+            found.append(node.slice)
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+            place = _PLACE.get(node.func.attr.rstrip("_"))
+            found += [k.value for k in node.keywords if k.arg in _SELECT]
+            if place is None:
+                continue
+            function = expressions.dotted(node.func).startswith(("torch.", "F.", "nn."))
+            given = node.args if function else [node.func.value, *node.args]
+            if node.func.attr == "where" and not function:
+                place = 1  # the condition comes behind the tensor
+            found += given[place : place + 1]
+    return {n.id for part in found for n in ast.walk(part) if isinstance(n, ast.Name)}
+
+
+def _decimal(tensor: torch.Tensor) -> bool:
+    return tensor.is_floating_point() or tensor.is_complex()
 
 
 _CELL_BY_CELL = ("arithmetic", "maths", "comparison", "logic", "dtypes", "rounding")
-_SELECT = ("index", "indices", "mask", "condition")
+_SELECT = ("index", "indices", "mask", "condition", "target", "repeats")
+# which argument of a function (the tensor itself is number 0) says where
+_PLACE = {
+    "gather": 2, "scatter": 2, "scatter_add": 2, "scatter_reduce": 2, "index_select": 2, "index_add": 2,
+    "index_copy": 2, "index_fill": 2, "index_reduce": 2, "index_put": 1, "take": 1, "take_along_dim": 1,
+    "masked_fill": 1, "masked_select": 1, "masked_scatter": 1, "where": 0, "bincount": 0, "embedding": 0,
+    "repeat_interleave": 1, "cross_entropy": 1, "nll_loss": 1,
+}  # fmt: skip
 
 VARIATIONS: dict[str, Spec] = {
     "op": Spec(op="mul"),

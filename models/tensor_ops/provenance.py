@@ -8,8 +8,10 @@ Two questions, answered by running the operation itself:
   Other numbers are needed because a single change may be hidden: one more True does not change `any`.
 
 Tensors that say *where* (indices, masks, conditions) keep their values while the data is varied, so that what they
-select stays selected; they are then varied themselves, over data that is all different. Where one change moves many
-cells (`nonzero`, `scatter`, a mask in brackets), the places are known without trying: `PLACES`.
+select stays selected; they are then varied themselves, over data that is all different, and a cell of theirs belongs to
+what changes whatever it is changed to: an index that is moved leaves its old place every time, and reaches another new
+one each time. Where one change moves many cells (`nonzero`, a mask in brackets), the places are known without trying:
+`PLACES`.
 """
 
 from __future__ import annotations
@@ -118,6 +120,8 @@ def _jacobians(
             if len(chosen) > len(decimals) and not same.all():
                 continue  # another operation on decimals than on whole numbers
             rows = _rows(outputs, chosen)
+            if rows is None:  # autograd has no rule for these shapes
+                rows = _differences(function, {**tensors, **chosen}, chosen)
             for row in rows.values():
                 row[~same] = math.nan
             return rows
@@ -126,7 +130,30 @@ def _jacobians(
     return {}
 
 
-def _rows(outputs: Sequence[Tensor], chosen: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def _differences(
+    function: Function, tensors: Mapping[str, Tensor], chosen: Mapping[str, Tensor]
+) -> dict[str, Tensor]:
+    """(outputs, inputs) central differences in float64 by tensor name, where autograd refuses."""
+    plain = {n: t.detach() for n, t in tensors.items()}
+    made = {}
+    for name in chosen:
+        columns = []
+        for cell in range(plain[name].numel()):
+            ends = []
+            for step in (_STEP, -_STEP):
+                moved = plain[name].clone()
+                moved.view(-1)[cell] += step
+                out = function({**plain, name: moved})
+                ends.append(torch.cat([o.double().reshape(-1) for o in out]))
+            columns.append((ends[0] - ends[1]) / (2 * _STEP))
+        made[name] = torch.stack(columns, 1)
+    return made
+
+
+_STEP = 2.0**-20  # a power of two, so that linear operations come out exactly
+
+
+def _rows(outputs: Sequence[Tensor], chosen: Mapping[str, Tensor]) -> dict[str, Tensor] | None:
     names = list(chosen)
     total = sum(o.numel() for o in outputs)
     made = {n: torch.full((total, chosen[n].numel()), math.nan, dtype=torch.float64) for n in names}
@@ -135,9 +162,12 @@ def _rows(outputs: Sequence[Tensor], chosen: Mapping[str, Tensor]) -> dict[str, 
         if output.requires_grad:
             flat = output.reshape(-1)
             for i in range(flat.numel()):
-                grads = torch.autograd.grad(
-                    flat[i], [chosen[n] for n in names], retain_graph=True, allow_unused=True
-                )
+                try:
+                    grads = torch.autograd.grad(
+                        flat[i], [chosen[n] for n in names], retain_graph=True, allow_unused=True
+                    )
+                except RuntimeError:
+                    return None
                 for name, grad in zip(names, grads, strict=True):
                     made[name][row + i] = 0.0 if grad is None else grad.reshape(-1)
         row += output.numel()
@@ -155,7 +185,13 @@ def _members(
     total = sum(math.prod(s) for s in shapes)
     count = tensors[name].numel()
     hits = torch.zeros(count, total, dtype=torch.int32)
-    for number, values in enumerate(_bases(tensors, name, selectors)):
+    tries = torch.zeros(count, 1, dtype=torch.int32)
+    bases = _bases(tensors, name, selectors)
+    where = name in selectors
+    longest = max((n for t in tensors.values() for n in t.shape), default=0)
+    if where:
+        bases = bases[1:] + bases[:1]  # all different first: equal data hides what moved
+    for number, values in enumerate(bases):
         before = _outputs(function, values, shapes)
         if before is None:
             continue
@@ -163,6 +199,8 @@ def _members(
         cells: list[int] = []
         for cell in range(count):
             for other in _candidates(values, name, cell, first=number == 0):
+                if where and not isinstance(other, bool) and not 0 <= other < longest:
+                    continue  # -2, or 40 taken round, may be the very place that it was
                 changed = values[name].clone()
                 changed.view(-1)[cell] = other
                 after = _outputs(function, {**values, name: changed}, shapes)
@@ -173,7 +211,10 @@ def _members(
             after = torch.stack(runs)
             differs = (after != before) & ~(after.isnan() & before.isnan())
             hits.index_add_(0, torch.tensor(cells), differs.int())
-    return hits.T > 0
+            tries.index_add_(0, torch.tensor(cells), torch.ones(len(cells), 1, dtype=torch.int32))
+            if where:
+                break
+    return ((hits == tries) & (tries > 0)).T if where else hits.T > 0
 
 
 def _outputs(
@@ -266,8 +307,8 @@ def _candidates(
     ]
     if tensor.is_floating_point() or tensor.is_complex():
         return kept
-    kind = torch.iinfo(tensor.dtype)
-    return [v for v in kept if kind.min <= v <= kind.max]
+    kind = torch.iinfo(tensor.dtype)  # a fraction would be cut off, perhaps to the old number
+    return [v for v in kept if kind.min <= v <= kind.max and int(v.real) == v]
 
 
 # --- operations whose places are known without trying -------------------------------------------------
@@ -284,6 +325,25 @@ def _unique(
 ) -> dict[str, Tensor]:
     """A value is made by every cell that holds it."""
     return {n: out.reshape(-1, 1) == t.reshape(1, -1) for n, t in tensors.items()}
+
+
+def unique(
+    tensors: Mapping[str, Tensor], params: Mapping[str, str], outputs: Sequence[Tensor]
+) -> dict[str, Tensor]:
+    """The same for each result: a count is made by the cells it counts, a place in the values by its own cell."""
+    rest = list(outputs[1:])
+    parts = {n: [m] for n, m in _unique(tensors, params, outputs[0]).items()}
+    for flag in ("return_inverse", "return_counts"):
+        if params.get(flag) == "True" and rest:
+            rest.pop(0)
+            for name, made in parts.items():
+                count = tensors[name].numel()
+                made.append(
+                    torch.eye(count, dtype=torch.bool) if flag == "return_inverse" else made[0]
+                )
+    if rest or any(k in params and params[k] not in ("", "None") for k in ("dim",)):
+        raise ValueError("along a dim, whole rows are compared")
+    return {n: torch.cat(made) for n, made in parts.items()}
 
 
 def _nonzero(
