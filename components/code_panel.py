@@ -18,7 +18,7 @@ from models.core.spec import Spec, knobs
 # The absolute address is put together in the browser, which alone knows the name it reached the server by.
 _COPY = v2.component(
     "copy_link",
-    html='<div class="row"><button type="button"></button><input readonly aria-label="Lesson link"></div>',
+    html='<div class="row"><button type="button">Copy</button><input readonly aria-label="Lesson link"></div>',
     css="""
 .row { display: flex; gap: 0.5rem; align-items: stretch; font-family: var(--st-font); }
 button, input { font: inherit; color: var(--st-text-color); background: var(--st-background-color);

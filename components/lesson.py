@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 import streamlit as st
 import torch
+from streamlit.components import v2
 from streamlit.delta_generator import DeltaGenerator
 
 from components import address, session
@@ -23,6 +24,11 @@ _CSS = """<style>
 [data-testid="stSidebarHeader"] { height: 2.5rem; min-height: 0; margin: 0; }
 .st-key-controls, .st-key-controls .stVerticalBlock { gap: 0.6rem; }
 .st-key-tidy { display: none; }
+/* quiet, but readable: Streamlit's own captions, chosen segments and labels of what is switched off have 2.3 to 4.3 : 1 */
+[data-testid="stCaptionContainer"], [data-testid="stCaptionContainer"] > * { opacity: 1 !important; }
+[data-testid="stCaptionContainer"] { color: color-mix(in srgb, currentColor 78%, transparent) !important; }
+[data-testid="stCaptionContainer"] code { font-size: max(0.85em, 12px); }
+[data-selected="true"] p, [disabled] [data-testid="stMarkdownContainer"] p, label[disabled] p, [data-testid="stSliderThumbValue"] p { color: color-mix(in srgb, currentColor, CanvasText 55%); }
 /* PyTorch's name stands beneath the plain words of a label */
 [data-testid="stWidgetLabel"] p { line-height: 1.25; }
 [data-testid="stWidgetLabel"] p code { display: block; width: fit-content; padding: 0; background: none; color: inherit; font-size: 0.8125rem; line-height: 1.25; }
@@ -30,6 +36,22 @@ _CSS = """<style>
 .st-key-lesson-head [data-testid="stCaptionContainer"] { margin: 0 !important; }
 .st-key-lesson-head [data-testid="stCaptionContainer"] p { margin: 0; }
 </style>"""
+# Streamlit's code boxes scroll, but the keyboard does not reach them
+_REACH = v2.component(
+    "reach_code",
+    html="<i hidden></i>",
+    js="""
+export default function () {
+  const reach = () => {
+    for (const box of document.querySelectorAll('[data-testid="stCode"] pre')) box.tabIndex = 0;
+  };
+  reach();
+  const watch = new MutationObserver(reach);
+  watch.observe(document.body, { childList: true, subtree: true });
+  return () => watch.disconnect();
+}
+""",
+)
 _PROJECTOR = """<style>
 :root { font-size: max(22.5px, 1.76vw) !important; }
 [data-testid="stSidebar"], [data-testid="stExpandSidebarButton"], [data-testid="stSidebarCollapsedControl"],
@@ -116,5 +138,6 @@ def footer() -> None:
         st.caption(
             f"Every number on this page was computed just now by PyTorch {torch.__version__} on this machine."
         )
+        _REACH(key="reach")
     address.seen()
     session.drawn()

@@ -65,7 +65,7 @@ def test_chart_colours_stand_out_from_their_background(mode: str) -> None:
 
 @pytest.mark.parametrize("mode", ["light", "dark"])
 def test_white_words_on_a_primary_button_can_be_read(mode: str) -> None:
-    assert _contrast(CONFIG["theme"][mode]["primaryColor"], "#ffffff") > 4
+    assert _contrast(CONFIG["theme"][mode]["primaryColor"], "#ffffff") >= 4.5
 
 
 @pytest.mark.parametrize("mode", ["light", "dark"])

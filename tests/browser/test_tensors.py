@@ -124,12 +124,12 @@ def test_a_product_is_written_out_term_by_term(visit: Callable[..., Page]) -> No
 
 def test_broadcasting_is_stretched_step_by_step(visit: Callable[..., Page]) -> None:
     page = visit("tensors")
-    page.get_by_role("button", name="Broadcasting: align").click()
+    page.get_by_role("button", name="align: broadcasting").click()
     shapes = page.get_by_role("table", name="Shapes aligned from the right")
     expect(shapes).to_contain_text("aligned from the right")
-    page.get_by_role("button", name="Broadcasting: stretch").click()
+    page.get_by_role("button", name="stretch: broadcasting").click()
     expect(shapes).to_contain_text("→ 2")
-    page.get_by_role("button", name="Broadcasting: combine").click()
+    page.get_by_role("button", name="combine: broadcasting").click()
     expect(shapes).to_have_count(0)
     page.get_by_role("button", name="Back to the start").click()
     expect(said(page)).to_contain_text("compared from the right")

@@ -135,7 +135,7 @@ def test_a_curve_for_each_layer_carries_the_layer_s_name(show: Show, page: Page)
 
 def test_the_log_switch_is_a_button_that_says_whether_it_is_on(show: Show) -> None:
     view = show("curves")
-    switch = view.get_by_role("button", name="Logarithmic axis of loss")
+    switch = view.get_by_role("button", name="Log axis of loss")
     expect(switch).to_have_attribute("aria-pressed", "false")
     before = view.screenshot()
     switch.press("Enter")

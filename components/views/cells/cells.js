@@ -46,7 +46,7 @@ export default define({
     });
     const { stop, toggle } = walker;
     const pinned = make("span", {}, "");
-    const stages = STAGES.map((name, n) => button(`${n + 1} ${name}`, `Broadcasting: ${name}`, () => setStage(n)));
+    const stages = STAGES.map((name, n) => button(`${n + 1} ${name}`, `${n + 1} ${name}: broadcasting`, () => setStage(n)));
     const staging = make("span", { class: "item", role: "group", "aria-label": "Broadcasting step by step" }, ...stages);
     const shapes = make("div", {});
     ctx.root.append(make("div", { class: "bar" }, ...walker.items, staging, pinned), shapes, area, said);

@@ -157,7 +157,7 @@ class Panel {
     const { theme } = this.view.ctx;
     this.canvas.setAttribute("aria-label", `${this.spec.title}. Arrow keys read the values.`);
     this.toggle.setAttribute("aria-pressed", String(this.log));
-    this.toggle.setAttribute("aria-label", `Logarithmic axis of ${this.spec.title}`);
+    this.toggle.setAttribute("aria-label", `Log axis of ${this.spec.title}`);
     const item = (look, text) => make("span", { class: "item" }, swatch(theme, look), make("span", {}, text));
     const { runs } = this.view.current();
     const { series } = this.spec;

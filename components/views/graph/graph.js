@@ -428,7 +428,9 @@ export default define({
         parts.rect.setAttribute("stroke-dasharray", failed ? "3 3" : node.kind === "untracked" || node.kind === "constant" ? "5 4" : node.marks.includes("view") ? "9 3" : "none");
         parts.g.setAttribute("class", `node ${node.kind}${isLit ? " lit" : ""}${isPicked ? " picked" : ""}`);
         parts.g.style.opacity = node.marks.includes("unused") && node.kind !== "leaf" ? 0.6 : 1;
-        parts.g.setAttribute("aria-label", `${title}, value ${value}, gradient ${grad}${marks.length ? `, ${marks.join(", ")}` : ""}`);
+        // begins with what is written on the box, so that who says what he reads is understood
+        const written = [...parts.g.querySelectorAll("text")].map((one) => one.textContent).join("");
+        parts.g.setAttribute("aria-label", `${written}: ${title}, value ${value}, gradient ${grad}${marks.length ? `, ${marks.join(", ")}` : ""}`);
         parts.g.dataset.name = title;
       });
       for (const [n, li] of [...code.children].entries()) {

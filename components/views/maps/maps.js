@@ -22,11 +22,11 @@ export default define({
     canvas.style.cursor = "pointer";
     const area = make("div", { class: "fill" }, canvas);
     const said = make("div", { class: "said", role: "status", "aria-live": "polite" });
-        const home = button("Network", "All layers", () => go(null, null));
+        const home = button("Network", "Network: all layers", () => go(null, null));
     const back = button(icon("back"), "The layer before", () => next(-1));
     const on = button(icon("forward"), "The layer after", () => next(1));
     const where = make("span", { class: "where" });
-    const up = button("All its maps", "All maps of this layer", () => go(at.layer, null));
+    const up = button("All its maps", "All its maps, of this layer", () => go(at.layer, null));
     ctx.root.append(make("div", { class: "bar" }, home, back, on, up, where), area, said);
 
     let data = null;

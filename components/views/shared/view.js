@@ -23,6 +23,8 @@ const CSS = `
 .fill > canvas { position: absolute; inset: 0; width: 100%; height: 100%; }
 .view :focus-visible { outline: 2px solid var(--st-primary-color); outline-offset: 2px; border-radius: 2px; }
 .view button, .view input, .view select { font: inherit; color: inherit; }
+.view button:not(.modebar-btn), .view select, .view input:not([type=checkbox]) { min-height: 24px; min-width: 24px; }
+.view input[type=checkbox] { width: 24px; height: 24px; margin: 0; }
 .view button:not(.modebar-btn) { background: var(--st-background-color); border: 1px solid var(--st-border-color); padding: 0.1em 0.6em;
   border-radius: var(--st-button-radius, 0.5rem); cursor: pointer; }
 .view button:not(.modebar-btn):hover { border-color: var(--st-primary-color); }

@@ -33,7 +33,6 @@ export default define({
         box.setAttribute("role", "button");
         box.setAttribute("tabindex", "0");
         box.setAttribute("aria-pressed", String(picked === index));
-        box.setAttribute("aria-label", words.join(", "));
         box.onclick = () => pick(index);
         box.onkeydown = (e) => {
           if (e.key !== "Enter" && e.key !== " ") return;
@@ -41,8 +40,9 @@ export default define({
           pick(index);
         };
       } else image.setAttribute("alt", words.join(", "));
-      if (title) box.append(make("b", {}, title));
-      for (const line of lines) box.append(make("span", {}, line));
+      if (title) box.append(make("b", {}, title), " ");
+      for (const line of lines) box.append(make("span", {}, line), " ");
+      if (pickable) box.setAttribute("aria-label", box.textContent.trim() || `picture ${index + 1}`);
       return box;
     }
 
