@@ -15,12 +15,14 @@ import asyncio  # noqa: E402 - the path comes first
 import logging  # noqa: E402 - the path comes first
 from collections.abc import AsyncIterator  # noqa: E402 - the path comes first
 from contextlib import asynccontextmanager  # noqa: E402 - the path comes first
+from functools import partial  # noqa: E402 - the path comes first
 
 import streamlit as st  # noqa: E402 - the path comes first
 from starlette.middleware import Middleware  # noqa: E402 - the path comes first
 
 from app.middleware import DeepLinks, Owner, SecurityHeaders  # noqa: E402 - the path comes first
 from app.routes import ROUTES  # noqa: E402 - the path comes first
+from app.warm import import_pages  # noqa: E402 - the path comes first
 from models.core import runs  # noqa: E402 - the path comes first
 from models.core.spec import SpecError  # noqa: E402 - the path comes first
 
@@ -31,12 +33,13 @@ _LOG = logging.getLogger("playground")
 async def lifespan(app: st.App) -> AsyncIterator[None]:
     """Workers get ready while the first page loads, and end with the server."""
     client = runs.client()
-    warming = asyncio.get_running_loop().run_in_executor(None, _warm, client)
+    loop = asyncio.get_running_loop()
+    warming = [loop.run_in_executor(None, job) for job in (partial(_warm, client), import_pages)]
     try:
         yield
     finally:
         client.close()
-        await warming
+        await asyncio.gather(*warming)
 
 
 def _warm(client: runs.Client) -> None:
