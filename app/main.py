@@ -20,7 +20,7 @@ from functools import partial  # noqa: E402 - the path comes first
 import streamlit as st  # noqa: E402 - the path comes first
 from starlette.middleware import Middleware  # noqa: E402 - the path comes first
 
-from app.middleware import DeepLinks, Owner, SecurityHeaders  # noqa: E402 - the path comes first
+from app.middleware import DeepLinks, Look, Owner, SecurityHeaders  # noqa: E402 - the path comes first
 from app.routes import ROUTES  # noqa: E402 - the path comes first
 from app.warm import import_pages  # noqa: E402 - the path comes first
 from models.core import runs  # noqa: E402 - the path comes first
@@ -66,7 +66,12 @@ def explain(error: Exception) -> bool:
 app = st.App(
     ROOT / "app" / "ui.py",
     routes=ROUTES,
-    middleware=[Middleware(SecurityHeaders), Middleware(DeepLinks), Middleware(Owner)],
+    middleware=[
+        Middleware(SecurityHeaders),
+        Middleware(DeepLinks),
+        Middleware(Owner),
+        Middleware(Look),
+    ],
     lifespan=lifespan,
     on_script_error=explain,
 )

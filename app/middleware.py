@@ -97,6 +97,54 @@ class DeepLinks:
 _PROBE = re.compile(r"/[^/]+/_stcore/(health|host-config)")
 
 
+class Look:
+    """Names the style sheet of all pages in the head of Streamlit's page.
+
+    What a script sends as a style comes after the first elements, which then move.
+    """
+
+    _LINK = b'<link rel="stylesheet" href="/assets/views/page.css">'
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or b"text/html" not in dict(scope["headers"]).get(
+            b"accept", b""
+        ):
+            await self._app(scope, receive, send)
+            return
+        # 8 kB are not worth packing, and packed they could not be written into
+        plain = [pair for pair in scope["headers"] if pair[0] != b"accept-encoding"]
+        scope = {**scope, "headers": plain}
+        start: Message = {}
+        parts: list[bytes] = []
+
+        async def sending(message: Message) -> None:
+            nonlocal start
+            if message["type"] == "http.response.start":
+                kind = MutableHeaders(scope=message).get("content-type", "")
+                if kind.startswith("text/html"):
+                    start = message
+                    return
+            if not start or message["type"] != "http.response.body":
+                await send(message)
+                return
+            parts.append(message.get("body", b""))
+            if message.get("more_body"):
+                return
+            page = b"".join(parts)
+            page = page.replace(b"</head>", self._LINK + b"</head>", 1)
+            headers = MutableHeaders(scope=start)
+            headers["content-length"] = str(len(page))
+            for name in ("etag", "last-modified"):  # of the page without it
+                del headers[name]
+            await send(start)
+            await send({"type": "http.response.body", "body": page})
+
+        await self._app(scope, receive, sending)
+
+
 class Owner:
     """Gives a browser an unguessable name of its own, by which its runs are known.
 

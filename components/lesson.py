@@ -15,27 +15,7 @@ from components.controls import one_of, plain
 
 # Projector mode shows what a classroom needs: the picture and its transport. Controls are hidden, not
 # left out: a bound widget that is not drawn would lose its value from the address.
-_CSS = """<style>
-/* a scrollbar that comes with the content moves nothing */
-.stMain { scrollbar-gutter: stable; }
-.stMainBlockContainer { padding: 3.4rem 2rem 2rem; }
-.stMainBlockContainer > div > .stVerticalBlock, .stMainBlockContainer > .stVerticalBlock { gap: 0.5rem; }
-[data-testid="stSidebarUserContent"] { padding: 0 1.25rem 2rem; }
-[data-testid="stSidebarHeader"] { height: 2.5rem; min-height: 0; margin: 0; }
-.st-key-controls, .st-key-controls .stVerticalBlock { gap: 0.6rem; }
-.st-key-tidy { display: none; }
-/* quiet, but readable: Streamlit's own captions, chosen segments and labels of what is switched off have 2.3 to 4.3 : 1 */
-[data-testid="stCaptionContainer"], [data-testid="stCaptionContainer"] > * { opacity: 1 !important; }
-[data-testid="stCaptionContainer"] { color: color-mix(in srgb, currentColor 78%, transparent) !important; }
-[data-testid="stCaptionContainer"] code { font-size: max(0.85em, 12px); }
-[data-selected="true"] p, [disabled] [data-testid="stMarkdownContainer"] p, label[disabled] p, [data-testid="stSliderThumbValue"] p { color: color-mix(in srgb, currentColor, CanvasText 55%); }
-/* PyTorch's name stands beneath the plain words of a label */
-[data-testid="stWidgetLabel"] p { line-height: 1.25; }
-[data-testid="stWidgetLabel"] p code { display: block; width: fit-content; padding: 0; background: none; color: inherit; font-size: 0.8125rem; line-height: 1.25; }
-.st-key-lesson-head h1 { padding: 0; font-size: 1.75rem; font-weight: 600; line-height: 1.2; }
-.st-key-lesson-head [data-testid="stCaptionContainer"] { margin: 0 !important; }
-.st-key-lesson-head [data-testid="stCaptionContainer"] p { margin: 0; }
-</style>"""
+_WHOLE = "<style>.stAppViewContainer.stAppViewContainer { visibility: visible; }</style>"
 # Streamlit's code boxes scroll, but the keyboard does not reach them
 _REACH = v2.component(
     "reach_code",
@@ -56,7 +36,7 @@ _PROJECTOR = """<style>
 :root { font-size: max(22.5px, 1.76vw) !important; }
 [data-testid="stSidebar"], [data-testid="stExpandSidebarButton"], [data-testid="stSidebarCollapsedControl"],
 .st-key-controls, .st-key-details, .st-key-lesson-foot, .st-key-lesson-head [data-testid="stCaptionContainer"], [class*="st-key-detail-"] { display: none !important; }
-.stMainBlockContainer { padding: 3.5rem 1.5rem 1rem; max-width: none; }
+.stMain.stMain .stMainBlockContainer { padding: 3.5rem 1.5rem 1rem; max-width: none; }
 .st-key-stage { --stage-height: max(16rem, calc(100vh - 11.5rem)); }
 .stMain p, .stMain label, .stMain span, .stMain button, .stMain input, .stMain code { font-size: max(1em, 18px); }
 </style>"""
@@ -73,7 +53,6 @@ def page(name: str, title: str, lead: str = "") -> bool:
     session.drawing()
     key = f"{name}-projector"
     address.restore(f"{name}-projector")
-    st.html(_CSS)
     with st.container(
         key="lesson-head", horizontal=True, vertical_alignment="center", gap="medium"
     ):
@@ -139,5 +118,6 @@ def footer() -> None:
             f"Every number on this page was computed just now by PyTorch {torch.__version__} on this machine."
         )
         _REACH(key="reach")
+    st.html(_WHOLE)
     address.seen()
     session.drawn()

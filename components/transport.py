@@ -267,7 +267,6 @@ def bar(topic: Topic[Any], spec: Any, *, device: str = "cpu") -> None:
             args=(client.pause,) if goes else (),
             disabled=not mine,
             help=_PLAY if mine else _NOT_MINE,
-            width=110,
         )
         for label, icon, action, args, help in (
             ("Batch", "skip_next", press, (client.step_batch,), "Train on one batch, then pause."),

@@ -13,7 +13,7 @@ import pytest
 import streamlit
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
-from starlette.responses import PlainTextResponse
+from starlette.responses import HTMLResponse, PlainTextResponse
 from starlette.routing import Route
 from starlette.testclient import TestClient
 
@@ -269,3 +269,21 @@ def test_a_page_that_fails_is_explained_without_a_traceback(
     assert words in said[0]
     assert "private" not in said[0]
     assert str(error) in caplog.text  # for whoever runs the server
+
+
+def test_streamlits_page_names_the_style_sheet_of_all_pages_and_no_other_answer_does() -> None:
+    html = "<html><head><title>x</title></head><body></body></html>"
+    pages = [
+        Route("/", lambda request: HTMLResponse(html)),
+        Route("/words", lambda request: PlainTextResponse(html)),
+        *routes.ROUTES,
+    ]
+    web = TestClient(Starlette(routes=pages, middleware=[Middleware(middleware.Look)]))
+    page = web.get("/", headers={"Accept": "text/html"})
+    link = re.search(r'<link rel="stylesheet" href="(.+?)"></head>', page.text)
+    assert link
+    assert int(page.headers["content-length"]) == len(page.content)
+    sheet = web.get(link[1])
+    assert sheet.headers["content-type"].startswith("text/css")
+    assert "stAppViewContainer" in sheet.text
+    assert web.get("/words", headers={"Accept": "text/html"}).text == html

@@ -93,6 +93,10 @@ def view(
         f"on_{event}_change": told(event, call) for event, call in events.items()
     }
     callbacks |= {f"on_{item}_change": told(item, None) for item in state}
+    if height:  # its place is kept free until its module is here
+        st.html(
+            f"<style>.st-key-{key} {{ min-height: var(--stage-height, {height / 16}rem); }}</style>"
+        )
     result = _mount(
         key=key,
         data={
