@@ -49,7 +49,7 @@ def test_gaps_are_filled_as_scikit_learn_fills_them() -> None:
     x = some()
     x[::3, 0] = NAN
     x[1::2, 2] = NAN
-    filled = torch.where(x.isnan(), steps.mean_fill(x), x)
+    filled = steps.filled(x, steps.mean_fill(x))
     expected = SimpleImputer(strategy="mean").fit_transform(x.double().numpy())
     torch.testing.assert_close(filled, torch.tensor(expected).float())
     odd = torch.tensor([[3.0], [1.0], [NAN], [2.0]])  # an odd number of values has one middle
@@ -57,13 +57,26 @@ def test_gaps_are_filled_as_scikit_learn_fills_them() -> None:
     assert steps.mean_fill(torch.tensor([[NAN]])) == steps.median_fill(torch.tensor([[NAN]])) == 0
 
 
+def test_gaps_are_marked_as_scikit_learn_marks_them() -> None:
+    x = some()
+    x[::3, 0] = NAN
+    x[1::2, 2] = NAN
+    gaps = steps.gaps_in(x)
+    assert gaps == [0, 2]
+    marked = steps.filled(steps.mark_gaps(x, gaps), torch.zeros(5))
+    expected = SimpleImputer(strategy="constant", fill_value=0, add_indicator=True).fit_transform(x)
+    torch.testing.assert_close(marked, torch.tensor(expected))
+    assert steps.column_names(["a", "b", "c"], {}, gaps)[3:] == ["a was missing", "c was missing"]
+    whole = some()
+    assert torch.equal(steps.mark_gaps(whole, steps.gaps_in(whole)), whole)
+
+
 def test_one_hot_is_scikit_learns() -> None:
     column = pd.Series(["b", "a", "c", "a", None], dtype="category")
-    values = steps.common_values(column, 10)
-    assert values == ["a", "b", "c"]
-    encoded = steps.encode(
-        pd.DataFrame({"w": column, "n": np.array([1, 2, NAN, 4, 5], "float32")}), {"w": values}
-    )
+    table = pd.DataFrame({"w": column, "n": np.array([1, 2, NAN, 4, 5], "float32")})
+    values = steps.common_values(table[["w"]], torch.arange(5), 10)
+    assert values == {"w": ["a", "b", "c"]}
+    encoded = steps.encode(table, values)
     words = column.astype("object").to_numpy()[:4].reshape(-1, 1)
     expected = torch.tensor(OneHotEncoder(sparse_output=False).fit_transform(words)).float()
     torch.testing.assert_close(encoded[:4, :3], expected)
@@ -72,10 +85,12 @@ def test_one_hot_is_scikit_learns() -> None:
 
 
 def test_only_the_most_frequent_words_get_a_column_and_ties_go_by_alphabet() -> None:
-    column = pd.Series(list("ddccbba"))
-    assert steps.common_values(column, 2) == ["b", "c"]
-    assert steps.common_values(column, 3) == ["b", "c", "d"]
-    assert steps.common_values(column.astype("category"), 2) == ["b", "c"]
+    table = pd.DataFrame({"w": list("ddccbba")})
+    rows = torch.arange(7)
+    assert steps.common_values(table, rows, 2) == {"w": ["b", "c"]}
+    assert steps.common_values(table, rows, 3) == {"w": ["b", "c", "d"]}
+    assert steps.common_values(table.astype("category"), rows, 2) == {"w": ["b", "c"]}
+    assert steps.common_values(table.astype("category"), rows[4:], 9) == {"w": ["a", "b"]}
 
 
 @given(st.lists(st.sampled_from(["yes", "no", "Zürich", "zz"]), min_size=1))

@@ -57,7 +57,11 @@ SPECS = {
     ),
     "edited hills": TableSpec(data="reg_gauss", edits="+1,2,-0.75", normalise="min-max", points=10),
     "messy": upload(MESSY.encode("cp1252"), "../Pr <eise>.csv", missing="mean"),
-    "messy, dropped": upload(MESSY.encode("cp1252"), "../Pr <eise>.csv", features="Preis,Tag,Ort"),
+    "messy, filled": upload(MESSY.encode("cp1252"), "../Pr <eise>.csv"),
+    "messy, not marked": upload(MESSY.encode("cp1252"), "../Pr <eise>.csv", was_missing=False),
+    "messy, dropped": upload(
+        MESSY.encode("cp1252"), "../Pr <eise>.csv", features="Preis,Tag,Ort", missing="drop"
+    ),
     "messy, price": upload(MESSY.encode("utf-16"), "wide.txt", target="Preis", missing="median"),
     "messy, kinds": upload(
         MESSY.encode("utf-8-sig"),
@@ -153,10 +157,40 @@ def test_gaps_are_filled_from_training_rows_only() -> None:
     text = "x,y\n" + "".join(f"{'' if i % 4 == 0 else i * i},{i % 2}\n" for i in range(40))
     data = prepare(upload(text, missing="mean", normalise="none"))
     values = [float(r * r) for r in data.rows_train.tolist() if r % 4]
-    torch.testing.assert_close(data.fill, torch.tensor([np.mean(values)]).float())
-    gaps = data.x_test[data.rows_test % 4 == 0]
-    assert len(gaps)
-    torch.testing.assert_close(gaps, data.fill.expand_as(gaps))
+    torch.testing.assert_close(data.fill[0], torch.tensor(np.mean(values)).float())
+    assert data.features == ("x", "x was missing")
+    gap = data.rows_test % 4 == 0
+    assert gap.any()
+    torch.testing.assert_close(data.x_test[gap, 0], data.fill[0].expand(int(gap.sum())))
+    assert torch.equal(data.x_test[:, 1], gap.float())
+    unmarked = prepare(upload(text, missing="mean", normalise="none", was_missing=False))
+    assert torch.equal(unmarked.x_train, data.x_train[:, :1])
+
+
+LONELY = "h,w,tree\n" + "".join(
+    f"{i % 7}.5,{i % 11}.25,{'yew' if i == 59 else 'oak' if i % 2 else 'elm'}\n" for i in range(60)
+)
+
+
+def test_a_class_of_one_row_is_said_to_be_in_training_alone() -> None:
+    said = prepare(upload(LONELY)).decisions
+    assert not any("same share" in s for s in said), said
+    for part in ("validation", "test"):
+        assert any(f"no {part} row is of class 'yew'" in s for s in said), said
+    said = prepare(upload(LONELY.replace("yew", "oak"))).decisions
+    assert any("every class has the same share" in s for s in said)
+    assert not any("row is of class" in s for s in said)
+
+
+def test_a_target_that_never_changes_in_a_part_is_said_beside_its_r2() -> None:
+    chosen = prepare(upload("x,y\n" + "".join(f"{i % 9}.5,{i}.5\n" for i in range(60))))
+    test = set(chosen.rows_test.tolist())
+    assert not any("R²" in s for s in chosen.decisions)
+    text = "x,y\n" + "".join(f"{i % 9}.5,{i if i in test else 7}.5\n" for i in range(60))
+    said = prepare(upload(text, task="regression")).decisions
+    assert any(s.startswith("every training row has the same 'y', 7.5: R²") for s in said), said
+    assert any(s.startswith("every validation row has the same 'y', 7.5") for s in said)
+    assert not any("every test row" in s for s in said)
 
 
 def test_new_rows_take_the_very_way_of_the_training_rows() -> None:
@@ -176,7 +210,8 @@ def test_new_rows_may_lack_values_and_bring_new_words_but_not_lack_columns() -> 
     assert data.features == ("x", "w=a", "w=b")
     x = data.transform(pd.DataFrame({"x": ["7", None], "w": ["b", "new"]}))
     assert x[0].tolist() == [7, 0, 1]
-    assert x[1].tolist() == [data.fill[0], 0, 0]
+    trained = [1.0 + 2 * (row % 2) for row in data.rows_train.tolist()]
+    torch.testing.assert_close(x[1], torch.tensor([np.mean(trained), 0, 0]).float())
     with pytest.raises(SpecError, match="lacks 1 column the model was trained on: 'w'"):
         data.transform(pd.DataFrame({"x": [1]}))
     with pytest.raises(SpecError, match="'x' holds numbers, but row 2 says 'two'"):
@@ -185,7 +220,7 @@ def test_new_rows_may_lack_values_and_bring_new_words_but_not_lack_columns() -> 
 
 def test_new_dates_are_read_as_the_file_wrote_them() -> None:
     text = "day,y\n" + "".join(f"{i + 1:02d}.02.1970,{i % 2}\n" for i in range(20))
-    data = prepare(upload(text, normalise="none"))
+    data = prepare(upload(text, normalise="none", missing="drop"))
     x = data.transform(pd.DataFrame({"day": ["03.01.1970", None]}))
     assert x[0].item() == 2
     assert x[1].isnan()  # incomplete rows were dropped, so nothing stands in
@@ -225,7 +260,11 @@ def test_points_edited_by_hand_leave_the_rest_in_place() -> None:
         (SPECS["messy"], "several columns are called 'Ort'; column 5 is now 'Ort (2)'"),
         (SPECS["messy"], "column 'Preis': 2 missing values became"),
         (SPECS["messy"], "24 rows for training, 8 for validation, 8 for the test"),
-        (SPECS["messy, dropped"], "3 of 40 rows dropped: a missing value"),
+        (
+            SPECS["messy, dropped"],
+            "3 of 40 rows dropped for a missing value: 'Preis' 2, 'Tag' 1",
+        ),
+        (SPECS["messy, filled"], "2 missing values became 25.4, the median of the training rows, "),
         (SPECS["planets"], "column 'discovered' left out: 6 of its 12 cells are missing"),
         (SPECS["iris"], "target 'species' has 3 different values, so the task is classification"),
         (SPECS["edited spiral"], "2 points removed by hand"),
@@ -294,7 +333,11 @@ REFUSED = {
         "101 different values, and a classification takes 100",
     ),
     "words as numbers": ("a,b,c\n" + ROWS, {"task": "regression"}, "holds words such as 'no'"),
-    "gaps everywhere": ("a,b,c\n" + "1,,x\n,2,y\n" * 9, {"features": "a,b"}, "Only 0 of 18 rows"),
+    "gaps everywhere": (
+        "a,b,c\n" + "1,,x\n,2,y\n" * 9,
+        {"features": "a,b", "missing": "drop"},
+        "Only 0 of 18 rows",
+    ),
     "too few": ("a,b\n1,x\n2,y\n3,x\n4,y\n", {}, "0.2 of 4 rows is less than one row of any class"),
 }
 
@@ -318,7 +361,7 @@ def test_what_cannot_be_learned_is_explained(name: str) -> None:
             "a,b\n" + "".join(f"{i % 100},{i % 100}.5\n" for i in range(400)),
             {"task": "classification"},
         ),
-        ("a,b,c\n" + "1,,x\n,2,y\n1,2,x\n3,4,y\n" * 9, {"features": "a,b"}),
+        ("a,b,c\n" + "1,,x\n,2,y\n1,2,x\n3,4,y\n" * 9, {"features": "a,b", "missing": "drop"}),
         ("a,b\n" + "1,x\n2,y\n3,x\n" * 2, {"val_fraction": 0.5, "test_fraction": 0.0}),
         ("x,y\n" + "".join(f"{i},{i * 2.5}\n" for i in range(100)), {}),
     ],

@@ -243,6 +243,7 @@ def test_rows_to_predict_are_read_as_the_data_was():
         target="kind",
         column_kinds="kind=category",
         separator="semicolon",
+        missing="drop",
     )
     file: Any = SimpleNamespace(getvalue=lambda: b"size;weight\n1;3,5\n1;4,5\n", name="new.csv")
     table = data.read_csv(spec, file)  # without the target, and with nothing but numbers
@@ -250,6 +251,8 @@ def test_rows_to_predict_are_read_as_the_data_was():
     assert table["weight"].tolist() == [3.5, 4.5]
     assert predicting.predict(Run(spec), table)["predictions"]
     table["weight"] = [3.5, float("nan")]
+    filled = predicting.predict(Run(spec.replace(missing="median")), table)
+    assert len(filled["predictions"]) == 2
     with pytest.raises(SpecError, match=r"Row 2 .* in column 'weight'"):
         predicting.predict(Run(spec), table)
 

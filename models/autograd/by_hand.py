@@ -253,6 +253,8 @@ def _steps(
     )  # fmt: skip
 
 
+files = tabular.files
+
 VARIATIONS: dict[str, Spec] = {
     "steps": Spec(steps=5),
     "hidden": Spec(hidden=4, steps=5),

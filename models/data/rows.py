@@ -26,7 +26,7 @@ def original(spec: TableSpec, numbers: Sequence[int], every: bool = False) -> pd
     """
     wanted = np.asarray(numbers, dtype=np.int64)
     if spec.data in toy.TOYS:
-        points, y, _, _ = tabular.points_of(spec)
+        points, y = tabular.points_of(spec)
         table = pd.DataFrame(points[wanted].numpy(), columns=["x1", "x2"], index=pd.Index(wanted))
         return table.assign(y=y[wanted].numpy())
     known = tabular.plan(spec)

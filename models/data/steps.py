@@ -54,11 +54,29 @@ def without(removed: list[int], *parts: Tensor) -> tuple[Tensor, ...]:
     return tuple(part[~torch.isin(part, torch.tensor(removed))] for part in parts)
 
 
-def common_values(column: pd.Series, most: int) -> list[str]:
-    """The most frequent values of a category column, at most `most` of them, in alphabetical order."""
-    counts = column.value_counts()
-    counts = counts.loc[counts > 0].sort_index().sort_values(ascending=False, kind="stable")
-    return sorted(map(str, counts.index[:most]))
+def complete_rows(table: pd.DataFrame, names: list[str]) -> pd.DataFrame:
+    """The rows in which none of these columns lacks its value."""
+    return table.dropna(subset=names)
+
+
+def numbers(column: pd.Series) -> Tensor:
+    """A column as (N,) float32."""
+    return torch.tensor(column.to_numpy("float32"))
+
+
+def one_group(y: Tensor) -> Tensor:
+    """All rows in the same group, for a split that does not look at the classes."""
+    return torch.zeros(len(y))
+
+
+def common_values(table: pd.DataFrame, rows: Tensor, most: int) -> dict[str, list[str]]:
+    """Of each category column its most frequent values in some rows, at most `most`, in alphabetical order."""
+    values = {}
+    for name, column in table.iloc[rows.numpy()].items():
+        counts = column.value_counts()
+        counts = counts.loc[counts > 0].sort_index().sort_values(ascending=False, kind="stable")
+        values[name] = sorted(map(str, counts.index[:most]))
+    return values
 
 
 def encode(table: pd.DataFrame, values: dict[str, list[str]]) -> Tensor:
@@ -76,6 +94,22 @@ def encode(table: pd.DataFrame, values: dict[str, list[str]]) -> Tensor:
     return torch.from_numpy(np.stack(columns, axis=1))
 
 
+def gaps_in(x: Tensor) -> list[int]:
+    """Numbers of the columns in which a value is missing. (N, F)."""
+    return x.isnan().any(dim=0).nonzero().flatten().tolist()
+
+
+def mark_gaps(x: Tensor, gaps: list[int]) -> Tensor:
+    """For each of these columns another one at the end: 1 where its value is missing, else 0. (N, F) to (N, F + gaps)."""
+    return torch.cat([x, x[:, gaps].isnan().float()], dim=1)
+
+
+def column_names(names: list[str], values: dict[str, list[str]], gaps: list[int]) -> list[str]:
+    """The names of the input columns that `encode` and `mark_gaps` make of these columns."""
+    made = [f"{n}={value}" if value else n for n in names for value in values.get(n, [""])]
+    return made + [f"{made[i]} was missing" for i in gaps]
+
+
 def mean_fill(x: Tensor) -> Tensor:
     """Each column's mean without its missing values; 0 where all are missing. (N, F) to (F,)."""
     return x.double().nanmean(dim=0).nan_to_num(0).float()
@@ -84,6 +118,11 @@ def mean_fill(x: Tensor) -> Tensor:
 def median_fill(x: Tensor) -> Tensor:
     """Each column's lower median without its missing values; 0 where all are missing. (N, F) to (F,)."""
     return x.nanmedian(dim=0).values.nan_to_num(0)
+
+
+def filled(x: Tensor, fill: Tensor) -> Tensor:
+    """Each missing value replaced by its column's. (N, F) and (F,) to (N, F)."""
+    return torch.where(x.isnan(), fill, x)
 
 
 def standard(x: Tensor) -> tuple[Tensor, Tensor]:
@@ -100,6 +139,16 @@ def min_max(x: Tensor) -> tuple[Tensor, Tensor]:
     """Minimum and width of each column, which bring it to 0 to 1; width 1 where it never changes."""
     low, width = x.amin(dim=0), x.amax(dim=0) - x.amin(dim=0)
     return low, torch.where(width > 0, width, 1.0)
+
+
+def scaled(x: Tensor, shift: Tensor, scale: Tensor) -> Tensor:
+    """Each column shifted and divided by its scale."""
+    return (x - shift) / scale
+
+
+def rows_of(x: Tensor, y: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
+    """Inputs and targets of one part of a split."""
+    return x[rows], y[rows]
 
 
 def words_to_numbers(column: pd.Series, decimal: str) -> pd.Series:

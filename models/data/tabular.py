@@ -15,10 +15,11 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from models.core import export
+from models.core import export, recipe
+from models.core.recipe import Given, Name, Step
 from models.core.spec import Spec, SpecError, knob
 from models.data import bundled, csv_files, decoded, example, steps, tables, toy, workspace
-from models.data.wording import count, literal, names_text, shown
+from models.data.wording import count, names_text, shown
 
 MAX_CLASSES = 100
 READ_AT_ONCE = 1_000_000  # bytes of a table that a page may read itself: about 20 ms
@@ -69,10 +70,15 @@ class TableSpec(Spec):
         "auto", "Predict a class or a number.", choices=("auto", "classification", "regression")
     )
     missing: str = knob(
-        "drop",
-        "What happens to rows with missing values: dropped, or filled from training.",
+        "median",
+        "What stands in for a missing number, measured on training rows; or such rows are dropped.",
         label="Missing values",
-        choices=("drop", "mean", "median"),
+        choices=("median", "mean", "drop"),
+    )
+    was_missing: bool = knob(
+        True,
+        "Tell the model which numbers were missing, in a column of 0 and 1 each.",
+        label="Mark what was missing",
     )
     categories: str = knob(
         "one-hot",
@@ -210,8 +216,9 @@ class Prepared:
         sources: the column of the original data that each feature was made from.
         decisions: every decision taken on the way, a sentence with its numbers each.
         inputs: the input columns of a made set by name; () for tables.
-        values: of each category column the words that became columns; fill: what stands in for a missing number
-            (NaN where incomplete rows were dropped); dates: the format of date columns.
+        values: of each category column the words that became columns; gaps: the numbers of the columns of which
+            another column says where they were missing; missing: what stands in for a missing number ("median", "mean" or
+            "drop": nothing does); fill: it, by input column (NaN where none was missing); dates: the format of date columns.
     """
 
     task: str
@@ -238,6 +245,8 @@ class Prepared:
     decisions: tuple[str, ...]
     inputs: tuple[str, ...]
     values: dict[str, list[str]]
+    gaps: tuple[int, ...]
+    missing: str
     fill: Tensor
     dates: dict[str, str]
 
@@ -252,7 +261,7 @@ class Prepared:
                 becomes the training rows' mean or median, or stays NaN where incomplete rows were dropped.
         """
         if isinstance(rows, Tensor):
-            return (toy.expand(rows, list(self.inputs)) - self.shift) / self.scale
+            return steps.scaled(toy.expand(rows, list(self.inputs)), self.shift, self.scale)
         if self.inputs:
             return self.transform(
                 torch.from_numpy(_pick(rows, ("x1", "x2")).to_numpy("float32", copy=True))
@@ -264,7 +273,12 @@ class Prepared:
             else:
                 table[name] = _numbers(cast(pd.Series, table[name]), self.dates.get(name, ""))
         x = steps.encode(table, self.values)
-        return (torch.where(x.isfinite(), x, self.fill) - self.shift) / self.scale
+        x = steps.mark_gaps(torch.where(x.isfinite(), x, math.nan), list(self.gaps))
+        x = steps.filled(x, self.fill)
+        if self.missing != "drop" and x.isnan().any():  # where no row of the data had a gap
+            fill = FILLS[self.missing](self.x_train) * self.scale + self.shift
+            x = steps.filled(x, fill)
+        return steps.scaled(x, self.shift, self.scale)
 
 
 def prepare(spec: TableSpec) -> Prepared:
@@ -434,184 +448,264 @@ def _useless(about: tables.Column, chosen: bool) -> str:
 
 def _prepare_toy(spec: TableSpec) -> Prepared:
     about = toy.TOYS[spec.data]
-    said = []
-    points, y, added, removed = points_of(spec)
-    if added:
-        said.append(f"{count(len(added), 'point')} added by hand")
-    inputs = tables.comma_list(spec.inputs)
-    x = toy.expand(points, inputs)
-    train, val, test = _split(spec, about.task, y)
-    if removed:
-        train, val, test = steps.without(removed, train, val, test)
-        said.append(f"{count(len(removed), 'point')} removed by hand")
+    added, removed = parse_edits(spec.edits)
+    said = [f"{count(len(added), 'point')} added by hand"] if added else []
+    said += [f"{count(len(removed), 'point')} removed by hand"] if removed else []
+    made = recipe.carry_out([*_points(spec), *_toy_steps(spec)])
+    inputs = made["features"]
     return _finish(
         spec,
         said,
+        made,
         task=about.task,
-        x=x,
-        y=y,
-        parts=(train, val, test),
-        rows=torch.arange(len(y)),
-        points=points,
+        rows=torch.arange(len(made["points"])),
         target="y",
-        features=inputs,
         sources=inputs,
-        classes=["0", "1"] if about.task == "classification" else [],
         inputs=tuple(inputs),
-        values={},
         fill=torch.full((len(inputs),), math.nan),
         dates={},
     )
 
 
-def points_of(
-    spec: TableSpec,
-) -> tuple[Tensor, Tensor, list[tuple[float, float, float]], list[int]]:
-    """A made set with the points added to it, and which were added and removed."""
-    points, y = toy.TOYS[spec.data].make(spec.points, spec.noise, spec.data_seed)
-    added, removed = parse_edits(spec.edits)
+def points_of(spec: TableSpec) -> tuple[Tensor, Tensor]:
+    """A made set with the points added to it: (N, 2) points and (N,) classes or numbers."""
+    made = recipe.carry_out(_points(spec))
+    return made["points"], made["y"]
+
+
+def _points(spec: TableSpec) -> recipe.Recipe:
+    make = toy.TOYS[spec.data].make
+    added, _ = parse_edits(spec.edits)
+    points: list[Step | Given] = [
+        Step("points, y", make, n=spec.points, noise=spec.noise, seed=spec.data_seed)
+    ]
     if added:
-        points, y = steps.append_points(points, y, added)
-    return points, y, added, removed
+        points.append(Step("points, y", steps.append_points, POINTS, Y, added))
+    return points
+
+
+def _toy_steps(spec: TableSpec) -> recipe.Recipe:
+    """From `points` and `y` to the three parts."""
+    about = toy.TOYS[spec.data]
+    _, removed = parse_edits(spec.edits)
+    made: list[Step | Given] = [
+        Given("features", tables.comma_list(spec.inputs)),
+        Step("x", toy.expand, POINTS, FEATURES),
+    ]
+    if about.task == "classification":
+        made.append(Given("classes", ["0", "1"]))
+    made += _split_steps(spec, about.task)
+    if removed:
+        made.append(Step("train, val, test", steps.without, removed, TRAIN, VAL, TEST))
+    return [*made, *_scale_steps(spec, about.task)]
 
 
 def _prepare_table(spec: TableSpec) -> Prepared:
     known = plan(spec)
     said = [*_file_notes(spec), *known.decisions]
     used = [*known.features, known.target]
-    table = table_of(spec, used)
-    rows_before = len(table)
-    table = table.dropna(subset=used if spec.missing == "drop" else [known.target])
-    if len(table) < rows_before:
-        what = "a missing value" if spec.missing == "drop" else f"no {shown(known.target)}"
-        said.append(f"{rows_before - len(table)} of {count(rows_before, 'row')} dropped: {what}")
-    _check_rows(known, len(table), rows_before)
-    classes: list[str] = []
+    whole = table_of(spec, used)
+    todo = _table_steps(spec, known)
+    made = recipe.carry_out(todo.rows, table=whole)
+    lost = len(whole) - len(made["table"])
+    if lost:
+        lacking = whole[used if spec.missing == "drop" else [known.target]].isna().sum()
+        each = ", ".join(f"{shown(str(n))} {k}" for n, k in lacking.items() if k)
+        said.append(f"{lost} of {count(len(whole), 'row')} dropped for a missing value: {each}")
+    _check_rows(known, len(made["table"]), len(whole))
+    made = recipe.carry_out(todo.split, **made)
     if known.task == "classification":
-        classes, y = steps.class_numbers(cast(pd.Series, table[known.target]))
-        _check_classes(known.target, classes)
-    else:
-        y = torch.tensor(table[known.target].to_numpy("float32"))
-    train, val, test = _split(spec, known.task, y)
-    words = [c.name for c in known.columns if c.name in known.features and not c.is_number]
-    trained = table[words].iloc[train.numpy()]
-    values = {name: steps.common_values(trained[name], spec.max_categories) for name in words}
-    features, sources = _feature_names(known.features, values)
-    _check_size(len(table), len(features))
-    said += [_one_hot_sentence(n, len(values[n]), trained[n]) for n in words]
-    x = steps.encode(table.loc[:, list(known.features)], values)
-    fill = torch.full((len(features),), math.nan)
+        _check_classes(known.target, made["classes"])
+    values = made.get("values", {})
+    names = steps.column_names(list(known.features), values, [])
+    _check_size(len(made["table"]), len(names))
+    trained = made["table"].iloc[made["train"].numpy()]
+    said += [_one_hot_sentence(n, len(values[n]), trained[n]) for n in values]
+    made = recipe.carry_out(todo.encode, **made)
+    lacking = made["x"].isnan().sum(dim=0).tolist()
+    made = recipe.carry_out(todo.scale, **made)
+    if "fill" in made:
+        said += _fill_sentences(spec, made, lacking)
     if spec.missing != "drop":
-        fill = FILLS[spec.missing](x[train])
-        for i, lacking in enumerate(x.isnan().sum(dim=0).tolist()):
-            if lacking:
-                said.append(
-                    f"column {shown(features[i])}: {count(lacking, 'missing value')} "
-                    f"became {fill[i]:.6g}, the {spec.missing} of the training rows"
-                )
-        x = torch.where(x.isnan(), fill, x)
+        said += _wordless(known, made["table"])
+    fill = made.get("fill", torch.full((len(names),), math.nan))
+    sources = [n for n in known.features for _ in values.get(n, [""])]
     return _finish(
         spec,
         said,
+        made,
         task=known.task,
-        x=x,
-        y=y,
-        parts=(train, val, test),
-        rows=torch.tensor(table.index.to_numpy()),
-        points=None,
+        rows=torch.tensor(made["table"].index.to_numpy()),
         target=known.target,
-        features=features,
-        sources=sources,
-        classes=classes,
+        sources=[*sources, *(sources[i] for i in made.get("gaps", []))],
         inputs=(),
-        values=values,
         fill=fill,
         dates=profile_of(spec).dates if spec.upload else {},
-        dropped=rows_before - len(table),
+        dropped=lost,
     )
+
+
+@dataclass(frozen=True)
+class _TableSteps:
+    """The way from `table` to the three parts, cut where the app looks at what has come of it so far."""
+
+    rows: recipe.Recipe
+    split: recipe.Recipe
+    encode: recipe.Recipe
+    scale: recipe.Recipe
+
+    @property
+    def all(self) -> recipe.Recipe:
+        return [*self.rows, *self.split, *self.encode, *self.scale]
+
+
+def _table_steps(spec: TableSpec, known: Plan) -> _TableSteps:
+    columns = {c.name: c for c in known.columns}
+    words = [name for name in known.features if not columns[name].is_number]
+    gaps = any(columns[n].missing + columns[n].infinite for n in known.features if n not in words)
+    answer = TABLE[known.target]
+    needed = [*known.features, known.target] if spec.missing == "drop" else [known.target]
+    rows: list[Step | Given] = []
+    if any(columns[name].missing + columns[name].infinite for name in needed):
+        rows.append(Step("table", steps.complete_rows, TABLE, needed))
+    split: list[Step | Given] = [
+        Step("classes, y", steps.class_numbers, answer)
+        if known.task == "classification"
+        else Step("y", steps.numbers, answer),
+        *_split_steps(spec, known.task),
+    ]
+    if words:
+        split.append(Step("values", steps.common_values, TABLE[words], TRAIN, spec.max_categories))
+    encode: list[Step | Given] = [
+        Given("features", list(known.features)),
+        Step("x", steps.encode, TABLE[FEATURES], VALUES if words else {}),
+    ]
+    scale: list[Step | Given] = []
+    marked = gaps and spec.missing != "drop" and spec.was_missing
+    if gaps and spec.missing != "drop":
+        if marked:
+            encode.append(Step("gaps", steps.gaps_in, X[TRAIN]))
+            encode.append(Step("x", steps.mark_gaps, X, GAPS))
+        scale.append(Step("fill", FILLS[spec.missing], X[TRAIN], why=_TRAINING_ONLY))
+        scale.append(Step("x", steps.filled, X, FILL))
+    if words or marked:
+        named = (VALUES if words else {}, GAPS if marked else [])
+        scale.append(Step("features", steps.column_names, FEATURES, *named))
+    return _TableSteps(rows, split, encode, [*scale, *_scale_steps(spec, known.task)])
+
+
+def _split_steps(spec: TableSpec, task: str) -> list[Step | Given]:
+    how = {"val": spec.val_fraction, "test": spec.test_fraction, "seed": spec.data_seed}
+    if spec.stratify and task == "classification":
+        return [Step("train, val, test", steps.split, Y, **how)]
+    group = Step("group", steps.one_group, Y)
+    return [group, Step("train, val, test", steps.split, Name("group"), **how)]
+
+
+def _scale_steps(spec: TableSpec, task: str) -> list[Step | Given]:
+    """Scales, measured on the training rows, and the three parts."""
+    made: list[Step | Given] = []
+    if spec.normalise != "none":
+        made.append(Step("shift, scale", SCALES[spec.normalise], X[TRAIN], why=_TRAINING_ONLY))
+        made.append(Step("x", steps.scaled, X, Name("shift"), Name("scale")))
+    if task == "regression":
+        if spec.normalise_target:
+            made.append(Step("target_shift, target_scale", steps.standard, Y[TRAIN]))
+            made.append(Step("y", steps.scaled, Y, Name("target_shift"), Name("target_scale")))
+        else:
+            made += [Given("target_shift", 0.0), Given("target_scale", 1.0)]
+    return [*made, *(Step(f"x_{n}, y_{n}", steps.rows_of, X, Y, Name(n)) for n in _PARTS)]
+
+
+def _fill_sentences(spec: TableSpec, made: dict[str, Any], lacking: list[int]) -> list[str]:
+    said = []
+    for i, n in enumerate(lacking):
+        if n:
+            marked = i in made.get("gaps", [])
+            said.append(
+                f"column {shown(made['features'][i])}: {count(n, 'missing value')} became {made['fill'][i]:.6g}, the "
+                f"{spec.missing} of the training rows"
+                + (", and another column is 1 there" if marked else "")
+            )
+    return said
+
+
+def _wordless(known: Plan, table: pd.DataFrame) -> list[str]:
+    """Of each column of words, how many rows have none."""
+    lacking = {
+        c.name: int(table[c.name].isna().sum())
+        for c in known.columns
+        if c.name in known.features and not c.is_number
+    }
+    return [
+        f"column {shown(name)}: {count(n, 'row')} without a word, 0 in all its columns"
+        for name, n in lacking.items()
+        if n
+    ]
 
 
 def _finish(
     spec: TableSpec,
     said: list[str],
+    made: dict[str, Any],
     *,
     task: str,
-    x: Tensor,
-    y: Tensor,
-    parts: tuple[Tensor, Tensor, Tensor],
     rows: Tensor,
-    points: Tensor | None,
     target: str,
-    features: list[str],
     sources: list[str],
-    classes: list[str],
     inputs: tuple[str, ...],
-    values: dict[str, list[str]],
     fill: Tensor,
     dates: dict[str, str],
     dropped: int = 0,
 ) -> Prepared:
-    train, val, test = parts
-    _check_parts(spec, *map(len, parts), dropped=dropped)
-    said.append(
-        f"{count(len(train), 'row')} for training, {len(val)} for validation, {len(test)} for the test"
-        + (
-            ", every class with the same share"
-            if task == "classification" and spec.stratify
-            else ""
-        )
+    parts: dict[str, Tensor] = {name: made[name] for name in _PARTS}
+    _check_parts(spec, *map(len, parts.values()), dropped=dropped)
+    features, classes = made["features"], made.get("classes", [])
+    shift, scale = (
+        made.get("shift", torch.zeros(len(features))),
+        made.get("scale", torch.ones(len(features))),
     )
-    shift, scale = torch.zeros(x.shape[1]), torch.ones(x.shape[1])
+    target_shift, target_scale = (
+        float(made.get(f"target_{n}", d)) for n, d in (("shift", 0), ("scale", 1))
+    )
+    said.append(
+        f"{count(len(parts['train']), 'row')} for training, {len(parts['val'])} for validation, {len(parts['test'])} for the test"
+    )
+    if classes:
+        said += _class_notes(spec, classes, made)
     if spec.normalise != "none":
-        shift, scale = SCALES[spec.normalise](x[train])
-        x = (x - shift) / scale
         said.append(f"{count(len(features), 'input column')} {_SCALED[spec.normalise]}")
-    target_shift, target_scale = torch.zeros(()), torch.ones(())
     if task == "regression" and spec.normalise_target:
-        target_shift, target_scale = steps.standard(y[train])
-        y = (y - target_shift) / target_scale
         said.append(
-            f"target {shown(target)} shifted by {float(target_shift):.6g} and divided by {float(target_scale):.6g}"
+            f"target {shown(target)} shifted by {target_shift:.6g} and divided by {target_scale:.6g}"
         )
-    if task == "classification":
-        said += _class_notes(classes, y[train])
+    if task == "regression":
+        said += _constant_note(target, made, target_shift, target_scale)
+    points = made.get("points")
     return Prepared(
         task=task,
-        x_train=x[train],
-        y_train=y[train],
-        x_val=x[val],
-        y_val=y[val],
-        x_test=x[test],
-        y_test=y[test],
-        rows_train=rows[train],
-        rows_val=rows[val],
-        rows_test=rows[test],
-        points_train=None if points is None else points[train],
-        points_val=None if points is None else points[val],
-        points_test=None if points is None else points[test],
+        **{f"{kind}_{name}": made[f"{kind}_{name}"] for name in _PARTS for kind in "xy"},
+        **{f"rows_{name}": rows[part] for name, part in parts.items()},
+        **{
+            f"points_{name}": None if points is None else points[part]
+            for name, part in parts.items()
+        },
         target=target,
         features=tuple(features),
         sources=tuple(sources),
         classes=tuple(classes),
         shift=shift,
         scale=scale,
-        target_shift=float(target_shift),
-        target_scale=float(target_scale),
+        target_shift=target_shift,
+        target_scale=target_scale,
         decisions=tuple(said),
         inputs=inputs,
-        values=values,
+        values=made.get("values", {}),
+        gaps=tuple(made.get("gaps", [])),
+        missing=spec.missing,
         fill=fill,
         dates=dates,
     )
-
-
-def _split(spec: TableSpec, task: str, y: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    groups = y if _stratified(spec, task) else torch.zeros(len(y))
-    return steps.split(groups, spec.val_fraction, spec.test_fraction, spec.data_seed)
-
-
-def _stratified(spec: TableSpec, task: str) -> bool:
-    return spec.stratify and task == "classification"
 
 
 def _check_rows(known: Plan, left: int, before: int) -> None:
@@ -666,18 +760,6 @@ def _check_size(rows: int, features: int) -> None:
         )
 
 
-def _feature_names(
-    features: tuple[str, ...], values: dict[str, list[str]]
-) -> tuple[list[str], list[str]]:
-    names: list[str] = []
-    sources: list[str] = []
-    for name in features:
-        made = [f"{name}={value}" for value in values[name]] if name in values else [name]
-        names += made
-        sources += [name] * len(made)
-    return names, sources
-
-
 def _one_hot_sentence(name: str, columns: int, trained: pd.Series) -> str:
     distinct = trained.nunique()
     if columns == distinct:
@@ -689,10 +771,46 @@ def _one_hot_sentence(name: str, columns: int, trained: pd.Series) -> str:
     )
 
 
-def _class_notes(classes: list[str], y: Tensor) -> list[str]:
-    counts = torch.bincount(y, minlength=len(classes)).tolist()
-    absent = [shown(name) for name, n in zip(classes, counts, strict=True) if not n]
-    return [f"no training row is of class {', '.join(absent)}"] if absent else []
+def _class_notes(spec: TableSpec, classes: list[str], made: dict[str, Any]) -> list[str]:
+    """Whether every class has its share of each part, and which has no row in one."""
+    counts = {
+        name: torch.bincount(made[f"y_{name}"], minlength=len(classes)).tolist()
+        for name in _PARTS
+        if len(made[name])
+    }
+    absent = {
+        name: [shown(c) for c, n in zip(classes, found, strict=True) if not n]
+        for name, found in counts.items()
+    }
+    said = []
+    if spec.stratify and not any(absent.values()):
+        said.append("every class has the same share in each part, as nearly as whole rows allow")
+    if absent["train"]:
+        said.append(
+            f"no training row is of class {', '.join(absent['train'])}, so it cannot be learned"
+        )
+    for name, what in (("val", "validation"), ("test", "test")):
+        if lacking := absent.get(name):
+            few = " (too few rows for every part)" if spec.stratify else ""
+            said.append(
+                f"no {what} row is of class {', '.join(lacking)}{few}, so the {what} says nothing about "
+                + ("it" if len(lacking) == 1 else "them")
+            )
+    return said
+
+
+def _constant_note(target: str, made: dict[str, Any], shift: float, scale: float) -> list[str]:
+    """Parts in which a regression's target never changes, so that R² has nothing to explain there."""
+    said = []
+    for name, what in (("train", "training"), ("val", "validation"), ("test", "test")):
+        y = made[f"y_{name}"]
+        if len(y) and y.amin() == y.amax():
+            said.append(
+                f"every {what} row has the same {shown(target)}, {float(y[0]) * scale + shift:.6g}: "
+                "R² compares with its variance, which is 0, so it is no number there"
+                + ("; there is nothing to learn either" if name == "train" else "")
+            )
+    return said
 
 
 def _pick(rows: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
@@ -771,69 +889,22 @@ def to_cells(spec: TableSpec) -> list[str]:
 
 
 def _toy_cells(spec: TableSpec) -> list[str]:
-    about = toy.TOYS[spec.data]
-    added, removed = parse_edits(spec.edits)
-    made = f"{about.make.__name__}(n={spec.points}, noise={spec.noise}, seed={spec.data_seed})"
-    lines = [f"points, y = {made}"]
-    if added:
-        lines.append(f"points, y = append_points(points, y, {added})")
-    lines.append(f"features = {tables.comma_list(spec.inputs)}")
-    lines.append("x = expand(points, features)")
-    if about.task == "classification":
-        lines.append('classes = ["0", "1"]')
-    lines += _split_lines(spec, about.task)
-    if removed:
-        lines.append(f"train, val, test = without({removed}, train, val, test)")
-    functions = [about.make, *([steps.append_points] if added else []), toy.expand, steps.split]
-    functions += [steps.without] if removed else []
-    functions += _scale_functions(spec, about.task)
+    todo = [*_points(spec), *_toy_steps(spec)]
     head = "import math\n\nimport torch\nfrom torch import Tensor"
-    return [head, export.source(*functions), "\n".join([*lines, *_finish_lines(spec, about.task)])]
+    return [head, export.source(*recipe.functions(todo)), "\n".join(recipe.lines(todo))]
 
 
 def _table_cells(spec: TableSpec) -> list[str]:
     known = plan(spec)
-    columns = {c.name: c for c in known.columns}
-    words = [name for name in known.features if not columns[name].is_number]
     head, functions, lines = read_lines(spec, [*known.features, known.target])
-    if spec.missing == "drop":
-        lines += [
-            f"features = {literal(known.features)}",
-            f"table = table.dropna(subset=[*features, {known.target!r}])",
-        ]
-    else:
-        lines += [
-            f"features = {literal(known.features)}",
-            f"table = table.dropna(subset=[{known.target!r}])",
-        ]
-    encoding = []
-    if known.task == "classification":
-        encoding.append(f"classes, y = class_numbers(table[{known.target!r}])")
-        functions.append(steps.class_numbers)
-    else:
-        encoding.append(f'y = torch.tensor(table[{known.target!r}].to_numpy("float32"))')
-    encoding += _split_lines(spec, known.task)
-    functions.append(steps.split)
-    encoding.append("values = {}")
-    if words:
-        encoding[-1] = (
-            f"values = {{name: common_values(table[name].iloc[train.numpy()], {spec.max_categories}) for name in {words}}}"
-        )
-        functions.append(steps.common_values)
-    encoding.append("x = encode(table[features], values)")
-    functions.append(steps.encode)
-    if spec.missing != "drop":
-        fill = FILLS[spec.missing]
-        functions.append(fill)
-        encoding.append(f"x = torch.where(x.isnan(), {fill.__name__}(x[train]), x)")
-    encoding += _finish_lines(spec, known.task)
-    encoding.append(
-        'features = [f"{name}={value}" if value else name for name in features for value in values.get(name, [""])]'
-        if words
-        else ""
-    )
-    functions += _scale_functions(spec, known.task)
-    return [head, export.source(*functions), "\n".join(lines), "\n".join(filter(None, encoding))]
+    todo = _table_steps(spec, known)
+    functions = list(dict.fromkeys([*functions, *recipe.functions(todo.all)]))
+    return [
+        head,
+        export.source(*functions),
+        "\n".join([*lines, *recipe.lines(todo.rows)]),
+        "\n".join(recipe.lines([*todo.split, *todo.encode, *todo.scale])),
+    ]
 
 
 def read_lines(spec: TableSpec, used: list[str]) -> tuple[str, list[Callable[..., Any]], list[str]]:
@@ -861,42 +932,6 @@ def files(spec: TableSpec) -> dict[str, Path]:
         return {}
     profile_of(spec)
     return {workspace.file_name(workspace.about(spec.upload).name): workspace.get(spec.upload)}
-
-
-def _split_lines(spec: TableSpec, task: str) -> list[str]:
-    groups = "y" if _stratified(spec, task) else "torch.zeros(len(y))"
-    shares = f"val={spec.val_fraction}, test={spec.test_fraction}, seed={spec.data_seed}"
-    return [f"train, val, test = split({groups}, {shares})"]
-
-
-def _scale_functions(spec: TableSpec, task: str) -> list[Callable[..., Any]]:
-    used = [SCALES[spec.normalise]] if spec.normalise != "none" else []
-    if task == "regression" and spec.normalise_target and steps.standard not in used:
-        used.append(steps.standard)
-    return used
-
-
-def _finish_lines(spec: TableSpec, task: str) -> list[str]:
-    lines = []
-    if spec.normalise != "none":
-        lines += [
-            f"shift, scale = {SCALES[spec.normalise].__name__}(x[train])  # of the training rows only",
-            "x = (x - shift) / scale",
-        ]
-    if task == "regression":
-        if spec.normalise_target:
-            lines += [
-                "target_shift, target_scale = standard(y[train])",
-                "y = (y - target_shift) / target_scale",
-            ]
-        else:
-            lines.append("target_shift, target_scale = 0.0, 1.0")
-    return [
-        *lines,
-        "x_train, y_train = x[train], y[train]",
-        "x_val, y_val = x[val], y[val]",
-        "x_test, y_test = x[test], y[test]",
-    ]
 
 
 @cache
@@ -929,6 +964,12 @@ def _file_notes(spec: TableSpec) -> tuple[str, ...]:
     return () if spec.data in bundled.BUNDLED else profile_of(spec).notes
 
 
+TABLE, FEATURES, VALUES, POINTS, X, Y, GAPS, FILL, TRAIN, VAL, TEST = map(
+    Name,
+    ["table", "features", "values", "points", "x", "y", "gaps", "fill", "train", "val", "test"],
+)
+_PARTS = ("train", "val", "test")
+_TRAINING_ONLY = "of the training rows only"
 _UPLOAD = re.compile(r"upload:[0-9a-f]{64}")
 _TARGET_IS_INPUT = "{} is the target, so it cannot be an input too. Remove it from one of them."
 _SCALED = {
@@ -960,7 +1001,8 @@ VARIATIONS: dict[str, dict[str, Any]] = {
     "target": {"target": "petal width (cm)"},
     "features": {"features": "petal length (cm),petal width (cm)"},
     "task": {"target": "petal width (cm)", "task": "classification"},
-    "missing": {"missing": "mean"},
+    "missing": {"data": example.DATA, "missing": "drop"},
+    "was_missing": {"data": example.DATA, "was_missing": False},
     "categories": {"data": example.DATA, "categories": "drop"},
     "max_categories": {"data": example.DATA, "max_categories": 2},
     "normalise_target": {"data": "diabetes", "normalise_target": False},

@@ -188,7 +188,8 @@ def numbers_report(
         loss=loss,
         mae=float(metrics.mean_absolute_error(truth, predicted)),
         rmse=math.sqrt(metrics.mean_squared_error(truth, predicted)),
-        r2=float(metrics.r2_score(truth, predicted)) if len(truth) > 1 else math.nan,
+        # scikit-learn would call it 0 or 1 where there is no variance to explain
+        r2=float(metrics.r2_score(truth, predicted)) if np.ptp(truth) else math.nan,
         rows=rows,
         truth=truth,
         predicted=predicted,
