@@ -48,12 +48,27 @@ def test_words_are_a_category_until_they_are_too_many(values: list, kind: str) -
 
 
 @pytest.mark.parametrize(
-    ("name", "kind"),
-    [("id", "id"), ("Row", "id"), ("customer_id", "id"), ("year", "number"), ("valid", "number")],
+    ("name", "values", "kind"),
+    [
+        ("anything", range(1, 10), "id"),
+        ("anything", range(9), "id"),
+        ("anything", [3, 1, 2, 6, 5, 4, 7], "id"),
+        ("anything", range(2, 11), "number"),
+        ("anything", range(1, 6), "number"),  # few enough to mean something
+        ("anything", [1, 2, 3, 4, 5, 6, 8], "number"),
+        ("anything", [1, 2, 3, 4, 5, 6, np.nan], "number"),
+        ("year", range(1990, 2020), "number"),
+        *((name, range(1990, 2020), "id") for name in ("id", "Row", "customer_id", "PassengerId")),
+        *((name, [7, 301, 44, 5], "id") for name in ("userid", "Kunden-Nr", "Unnamed: 0", "#")),
+        *((name, [7, 301, 44, 5], "number") for name in ("valid", "paid", "width", "nose", "x")),
+        ("customer id", [7, 301, 7, 5], "number"),  # whose each row is, not which row it is
+        ("customer id", [20_000_000 + 3 * i for i in range(9)], "id"),  # float32 joins some of them
+        ("id", [0.5, 1.5, 2.5], "number"),
+    ],
 )
-def test_counting_numbers_are_an_id_only_by_name(name: str, kind: str) -> None:
-    assert tables.describe_column(name, pd.Series(np.arange(9, dtype="float32"))).kind == kind
-    assert tables.describe_column(name, pd.Series(np.array([1, 3, 2], "float32"))).kind == "number"
+def test_whole_numbers_that_number_the_rows_are_an_id(name: str, values: list, kind: str) -> None:
+    column = pd.Series(np.array(list(values), "float32"))
+    assert tables.describe_column(name, column).kind == kind
 
 
 def test_a_kind_set_by_hand_stands_but_nothing_can_fill_an_empty_column() -> None:

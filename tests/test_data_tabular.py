@@ -254,7 +254,7 @@ def test_points_edited_by_hand_leave_the_rest_in_place() -> None:
 @pytest.mark.parametrize(
     ("spec", "sentence"),
     [
-        (SPECS["messy"], "column 'Name' left out: it only numbers or names the rows"),
+        (SPECS["messy"], "column 'Name' left out: every row has another word, such as 'P0'"),
         (SPECS["messy"], "'Preis': 1 of 40 cells with no number in them, the first '?' in row 5"),
         (SPECS["messy"], "'Preis': 1 infinite value, the first in row 10"),
         (SPECS["messy"], "several columns are called 'Ort'; column 5 is now 'Ort (2)'"),
@@ -277,7 +277,7 @@ def test_every_decision_is_said_with_its_numbers(spec: TableSpec, sentence: str)
 
 def test_ten_thousand_categories_are_limited_and_their_share_is_said() -> None:
     text = "c,x,y\n" + "".join(
-        f"{'common' if i % 2 else f'v{i % 20_000}'},{i},{i % 3 == 0}\n" for i in range(40_000)
+        f"{'common' if i % 2 else f'v{i % 20_000}'},{i + 0.5},{i % 3 == 0}\n" for i in range(40_000)
     )
     data = prepare(upload(text))
     assert len(data.features) == 21

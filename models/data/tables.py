@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import cast
@@ -110,8 +111,9 @@ def describe_column(name: str, column: pd.Series, kind: str = "") -> Column:
     if not len(values):
         kind = "empty"
     if not kind:
-        counting = whole and distinct == len(values) and bool((np.diff(values) == 1).all())
-        kind = "id" if counting and _COUNTER.fullmatch(name) else "number"
+        kind = (
+            "id" if _numbers_rows(name, values, distinct, whole, missing + infinite) else "number"
+        )
     low, mean, high = (
         (float(values.min()), float(values.mean(dtype=np.float64)), float(values.max()))
         if len(values)
@@ -131,7 +133,37 @@ def number_text(value: float) -> str:
 def _kind_of_words(distinct: int, present: int) -> str:
     if distinct == present > 5:
         return "id"
-    return "text" if distinct > max(1000, present // 2) else "category"
+    return "text" if distinct > max(20, present // 2) or distinct > 100_000 else "category"
 
 
-_COUNTER = re.compile(r"(.*[ _])?(id|index|idx|row|nr|no|#)\.?|unnamed.*|column 1", re.IGNORECASE)
+def _numbers_rows(name: str, values: np.ndarray, distinct: int, whole: bool, lacking: int) -> bool:
+    """Whether whole numbers only number the rows: 1 to n in any order, or all different under a name that says so."""
+    if not whole or lacking:
+        return False
+    low, high = float(values.min()), float(values.max())
+    if distinct == len(values):
+        counting = low in (0, 1) and high - low == len(values) - 1
+        return is_id_name(name) or (counting and len(values) > 5)
+    # float32 takes neighbours of this size for equal
+    return high > 2**24 and 2 * distinct > len(values) and is_id_name(name)
+
+
+def is_id_name(name: str) -> bool:
+    """Whether a column is called as numbers of rows are: id, customer_id, PassengerId, index, Nr."""
+    words = name_words(name)
+    last = words[-1] if words else ""
+    return name.strip().endswith("#") or bool(_ID_WORD.fullmatch(last)) or words[:1] == ["unnamed"]
+
+
+def name_words(name: str) -> list[str]:
+    """The words of a column's name, without capitals and accents: "SalePrice" and "Sale_price" are sale, price."""
+    parted = re.sub(r"(?<=[a-zß-öø-ÿ0-9])(?=[A-ZÀ-ÖØ-Þ])", " ", name)
+    parts = unicodedata.normalize("NFKD", parted)
+    plain = "".join(c for c in parts if not unicodedata.combining(c)).casefold()
+    return re.findall(r"[^\W\d_]+|\d+", plain)
+
+
+_ID_WORD = re.compile(
+    "ids?|index|idx|row|nr|no|number|nummer|num|key|uuid|guid|serial|"
+    "(user|customer|passenger|patient|order|record|row|item|product|student|employee|client|person|case)id"
+)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -18,10 +18,20 @@ from torch import Tensor
 from models.core import export, recipe
 from models.core.recipe import Given, Name, Step
 from models.core.spec import Spec, SpecError, knob
-from models.data import bundled, csv_files, decoded, example, steps, tables, toy, workspace
+from models.data import (
+    bundled,
+    csv_files,
+    decoded,
+    example,
+    proposal,
+    steps,
+    tables,
+    toy,
+    workspace,
+)
 from models.data.wording import count, names_text, shown
 
-MAX_CLASSES = 100
+MAX_CLASSES = proposal.MAX_CLASSES
 READ_AT_ONCE = 1_000_000  # bytes of a table that a page may read itself: about 20 ms
 MAX_CELLS = 100_000_000  # rows × input columns of float32: 400 MB
 
@@ -60,7 +70,9 @@ class TableSpec(Spec):
     column_kinds: str = knob(
         "", csv_files.HELP["column_kinds"], label="Kinds of columns", max_chars=20_000
     )
-    target: str = knob("", "The column to predict; the last one when empty.", max_chars=5000)
+    target: str = knob(
+        "", "The column to predict; proposed from all columns when empty.", max_chars=5000
+    )
     features: str = knob(
         "",
         "The columns to predict it from, parted by commas; all useful ones when empty.",
@@ -317,6 +329,8 @@ class Plan:
         columns: what every column of the table holds.
         target, features: the columns to use, in the table's order.
         task: "classification" or "regression".
+        why, why_task: why this target and this task, a clause each.
+        left_out: why which other column is no feature; of features chosen by hand only those that cannot be.
         decisions: a sentence each.
     """
 
@@ -324,6 +338,9 @@ class Plan:
     target: str
     features: tuple[str, ...]
     task: str
+    why: str
+    why_task: str
+    left_out: Mapping[str, str]
     decisions: tuple[str, ...]
 
 
@@ -341,7 +358,11 @@ def plan(spec: TableSpec) -> Plan:
             "from and one to predict. If the columns are parted by another character, choose it as separator.",
             "separator",
         )
-    target = spec.target or _default_target(spec, columns)
+    target, why = spec.target, "it was chosen by hand"
+    if not target and spec.data in bundled.BUNDLED:
+        target, why = bundled.BUNDLED[spec.data].target, "it is what this set is known for"
+    elif not target:
+        target, why = proposal.target_of(tuple(columns.values()))
     chosen = tables.comma_list(spec.features)
     for name, field in [(target, "target"), *((n, "features") for n in chosen)]:
         if name not in columns:
@@ -355,30 +376,27 @@ def plan(spec: TableSpec) -> Plan:
             f"Every cell of the target {shown(target)} is empty. Choose another column to predict.",
             "target",
         )
-    task = spec.task if spec.task != "auto" else _proposed_task(about)
+    task, why_task = proposal.task_of(about)
     if spec.task == "auto":
         said.append(
             f"target {shown(target)} has {count(about.distinct, 'different value')}, so the task is {task}"
         )
+    else:
+        task, why_task = spec.task, "it was chosen by hand"
     _check_target(about, task)
-    features = _features(spec, columns, target, said)
-    return Plan(tuple(columns.values()), target, tuple(features), task, tuple(said))
-
-
-def _default_target(spec: TableSpec, columns: dict[str, tables.Column]) -> str:
-    if spec.data in bundled.BUNDLED:
-        return bundled.BUNDLED[spec.data].target
-    fit = [
-        c.name
-        for c in columns.values()
-        if c.distinct > 1 and (c.is_number or c.distinct <= MAX_CLASSES) and c.kind != "id"
-    ]
-    return fit[-1] if fit else next(reversed(columns))
-
-
-def _proposed_task(about: tables.Column) -> str:
-    few = about.whole and about.distinct <= 20
-    return "classification" if few or not about.is_number else "regression"
+    left_out = _left_out(spec, tuple(columns.values()), target)
+    said += [f"column {shown(name)} left out: {reason}" for name, reason in left_out.items()]
+    features = tuple(
+        n for n in columns if n != target and n not in left_out and (not chosen or n in chosen)
+    )
+    if not features:
+        raise SpecError(
+            f"No column is left to predict {shown(target)} from: {'; '.join(said[-5:])}. Choose other features.",
+            "features",
+        )
+    return Plan(
+        tuple(columns.values()), target, features, task, why, why_task, left_out, tuple(said)
+    )
 
 
 def _check_target(about: tables.Column, task: str) -> None:
@@ -403,47 +421,22 @@ def _check_target(about: tables.Column, task: str) -> None:
         )
 
 
-def _features(
-    spec: TableSpec, columns: dict[str, tables.Column], target: str, said: list[str]
-) -> list[str]:
+def _left_out(spec: TableSpec, columns: tuple[tables.Column, ...], target: str) -> dict[str, str]:
+    """Why which column is no feature: as proposed, unless features are chosen by hand."""
     chosen = tables.comma_list(spec.features)
     if target in chosen:
         raise SpecError(_TARGET_IS_INPUT.format(shown(target)), "features")
-    features = []
-    for name, about in columns.items():
-        if name == target or (chosen and name not in chosen):
+    left_out = {} if chosen else proposal.useless(columns, target)
+    for about in columns:
+        if about.name == target or about.name in left_out or (chosen and about.name not in chosen):
             continue
-        why = _useless(about, bool(chosen))
-        if not why and spec.categories == "drop" and not about.is_number:
-            why = f"it holds {count(about.distinct, 'different word')}, and columns of words are dropped"
-        if why:
-            said.append(f"column {shown(name)} left out: {why}")
-        else:
-            features.append(name)
-    if not features:
-        raise SpecError(
-            f"No column is left to predict {shown(target)} from: {'; '.join(said[-5:])}. Choose other features.",
-            "features",
-        )
-    return features
-
-
-def _useless(about: tables.Column, chosen: bool) -> str:
-    """Why a column is no input unless it is chosen by hand, or ""."""
-    if about.kind == "empty":
-        return "all its cells are empty"
-    if chosen:
-        return ""
-    if about.kind == "id":
-        return "it only numbers or names the rows"
-    if about.kind == "text":
-        return f"it holds {about.distinct} different texts"
-    if about.distinct < 2:
-        return "it never changes"
-    lacking = about.missing + about.infinite
-    if 2 * lacking >= about.rows:
-        return f"{lacking} of its {about.rows} cells are missing"
-    return ""
+        if about.kind == "empty":
+            left_out[about.name] = "all its cells are empty"
+        elif spec.categories == "drop" and not about.is_number:
+            left_out[about.name] = (
+                f"it holds {count(about.distinct, 'different word')}, and columns of words are dropped"
+            )
+    return left_out
 
 
 def _prepare_toy(spec: TableSpec) -> Prepared:
