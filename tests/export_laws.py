@@ -60,6 +60,50 @@ def reproduced(topic: Any, folder: Path) -> None:
     )
 
 
+def variations_reproduced(topic: Any, folder: Path) -> None:
+    """So does the script of every variation of the topic, one after another in one fresh interpreter.
+
+    Raises:
+        AssertionError: a name or a number differs; it says in which variation.
+    """
+    specs: dict[str, Spec] = {}
+    shown: dict[str, dict[str, float]] = {}
+    for field, varied in getattr(topic, "VARIATIONS", {}).items():
+        spec = _shorter(varied, field)
+        try:
+            shown[field], specs[field] = topic.numbers(result(topic, spec)), spec
+        except SpecError:  # it names data that is on no server, to be printed only
+            continue
+    driver = "import contextlib, io, json, warnings\nprinted = {}\n"
+    for field, spec in specs.items():
+        for name, path in getattr(topic, "files", lambda spec: {})(spec).items():
+            shutil.copy(path, folder / name)
+        driver += (
+            f"with contextlib.redirect_stdout(io.StringIO()) as out:\n"
+            f"    exec(compile({topic.to_code(spec)!r}, {field!r}, 'exec'), {{'__name__': '__main__'}})\n"
+            f"printed[{field!r}] = out.getvalue()\n"
+        )
+    driver += "from pathlib import Path\nPath('printed.json').write_text(json.dumps(printed))"
+    export.run(driver, folder, timeout=600)
+    for field, text in json.loads((folder / "printed.json").read_text()).items():
+        printed = export.numbers(text)
+        unprinted = shown[field].keys() - printed.keys()
+        assert not unprinted, f"{field}: the script does not print {sorted(unprinted)}"
+        for name, value in shown[field].items():
+            torch.testing.assert_close(
+                torch.tensor(printed[name]),
+                torch.tensor(float(value)),
+                equal_nan=True,
+                msg=lambda text, at=f"{field}: {name}": f"{at}: {text}",
+            )
+
+
+def _shorter(spec: Spec, field: str) -> Spec:
+    """The same with fewer epochs and pictures, where those are not what is varied: a shorter run proves as much."""
+    few = {"epochs": 8, "limit": 200}
+    return spec.replace(**{n: v for n, v in few.items() if n != field and n in knobs(type(spec))})
+
+
 def result(topic: Any, spec: Spec) -> Any:
     """What the app shows in the end: the result of `run`, or the last snapshot of `train`."""
     if hasattr(topic, "train"):

@@ -27,6 +27,11 @@ def test_the_script_reproduces_the_numbers_in_a_fresh_interpreter(
 
 
 @every_topic
+def test_so_does_the_script_of_every_variation(topic: Any, tmp_path: Path) -> None:
+    export_laws.variations_reproduced(topic, tmp_path)
+
+
+@every_topic
 def test_every_setting_reaches_the_export(topic: Any) -> None:
     assert export_laws.never_changed(topic) == [], "add these fields to the topic's VARIATIONS"
     assert export_laws.without_effect(topic) == []
@@ -119,6 +124,14 @@ def test_a_script_that_needs_this_repository_is_caught(tmp_path: Path) -> None:
     leaning = export.script("Powers", ["from models.core import spec", 'print("result = 9.0")'])
     with pytest.raises(RuntimeError, match="No module named 'models'"):
         export_laws.reproduced(topic(to_code=lambda spec: leaning), tmp_path)
+
+
+def test_a_variation_whose_script_prints_another_number_is_caught(tmp_path: Path) -> None:
+    varied = {"base": PowerSpec(base=2.0), "exponent": PowerSpec(exponent=3)}
+    export_laws.variations_reproduced(topic(VARIATIONS=varied), tmp_path)
+    deaf = topic(VARIATIONS=varied, to_code=lambda spec: power_code(spec.replace(exponent=2)))
+    with pytest.raises(AssertionError, match="exponent: result"):
+        export_laws.variations_reproduced(deaf, tmp_path)
 
 
 def test_a_setting_that_does_not_reach_the_export_is_caught() -> None:
