@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from typing import TypeVar
 
@@ -13,12 +14,18 @@ from models.core import runs
 from models.core import spec as specs
 from models.core.spec import SpecError
 from models.data import bundled, decoded, example, profiling, tables, tabular, toy, workspace
+from models.data.csv_files import CsvOptions
 from models.data.tabular import TableSpec
 
 UPLOAD = "upload:"
 T = TypeVar("T", bound=TableSpec)
 
 _FIELDS = tuple(specs.knobs(TableSpec))
+# what was said of another table says nothing about this one
+_ANEW: dict[str, specs.Value] = {
+    name: specs.defaults(TableSpec)[name]
+    for name in ("target", "features", "task", *(f.name for f in dataclasses.fields(CsvOptions)))
+}
 _BUSY = "reading"
 _SMALL = 2_000_000  # cells that are prepared for checking within the page's script
 
@@ -29,13 +36,20 @@ def pick(panel: Panel) -> None:
     chosen = str(panel.values["data"])
     titles = _titles(chosen)
     default = str(specs.defaults(panel.spec_type)["data"])
+    follow = address.follow(key, default)
+
+    @session.whole
+    def chosen_anew() -> None:
+        follow()
+        controls.put(panel.prefix, **_ANEW)
+
     st.selectbox(
         "Data",
         list(titles),
         list(titles).index(default),
         format_func=lambda value: titles.get(str(value), str(value)),
         key=key,
-        on_change=address.follow(key, default),
+        on_change=chosen_anew,
         help="Made sets, real sets that come with scikit-learn, and your own tables.",
     )
     if panel.error is not None and panel.error.field == "data":
@@ -45,8 +59,10 @@ def pick(panel: Panel) -> None:
         _made(panel)
 
 
-def ready(panel: Panel, spec: T) -> T:
+def ready(panel: Panel, spec: T, keep: bool = True) -> T:
     """These settings once their table has been read and fits them; else the last that were ready, with the reason.
+
+    Without `keep` they are not what a later contradiction goes back to: nobody has asked for them yet.
 
     An uploaded table is read in a worker; the page goes on showing what it showed until that is done.
     """
@@ -56,7 +72,8 @@ def ready(panel: Panel, spec: T) -> T:
         found = _fits(_table_part(spec))
         error = SpecError(*found) if found else None
     if error is None:
-        st.session_state[memory] = spec
+        if keep:
+            st.session_state[memory] = spec
         return spec
     if str(error) != _BUSY:
         controls.explain(error)
@@ -164,9 +181,7 @@ def _uploader(panel: Panel) -> None:
             st.session_state[f"{key}-error"] = error
             return
         st.session_state[f"{key}-error"] = None
-        controls.put(
-            panel.prefix, data=UPLOAD + id, target="", features="", column_kinds="", task="auto"
-        )
+        controls.put(panel.prefix, data=UPLOAD + id, **_ANEW)
 
     with st.expander("Your own table (CSV)", icon=":material/upload_file:"):
         st.file_uploader(

@@ -112,6 +112,13 @@ def _follow(topic: Topic[S], spec: S, device: str) -> Followed[S]:
     return Followed(mind.run, status, client.spec(mind.run) if status.known else spec, mind.notes)
 
 
+def nothing(spec: S) -> Followed[S]:
+    """No run yet: the page first asks what is to be trained, and the address names none."""
+    if "run" in st.query_params:
+        del st.query_params["run"]
+    return Followed(None, Status("", "failed", known=False), spec, ())
+
+
 def restart(topic: Topic[S], spec: S, *, paused: bool = False, device: str = "cpu") -> None:
     """Start a run with these settings and show it from now on; for callbacks."""
     mind = _Mind.of(topic.page)

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from components import code_panel, lesson, transport
-from components.training import charts, data, doctor, evaluate, files, model, steer, table
+from components.training import card, charts, data, doctor, evaluate, files, model, steer, table
 from models.data import tabular
 from models.training import Spec, to_code
 from models.training.changes import LIVE
@@ -14,8 +14,11 @@ projector = lesson.page(
     TOPIC.page, "Training", "Watch a network learn. Change anything while it runs."
 )
 panel, spec, run = steer.now(TOPIC)
-transport.notes(run)
-transport.bar(TOPIC, spec, device=steer.device(TOPIC.page))
+waiting = card.due(spec)  # an own table: first its card, then the training
+if not waiting:
+    transport.notes(run)
+    transport.bar(TOPIC, spec, device=steer.device(TOPIC.page))
+    data.line(panel)
 stage = st.container(key="training-stage")
 turn = st.session_state[f"{TOPIC.page}:turn"] = st.session_state.get(f"{TOPIC.page}:turn", 0) + 1
 with lesson.controls():
@@ -24,6 +27,9 @@ with lesson.controls():
     steer.live(TOPIC, turn, panel, run)
     steer.learning(panel)
 
+if waiting:
+    lesson.footer()
+    st.stop()
 with lesson.details():
     doctor.findings(TOPIC, run)
     tabs = st.tabs(

@@ -74,7 +74,7 @@ def test_gaps_are_marked_as_scikit_learn_marks_them() -> None:
 def test_one_hot_is_scikit_learns() -> None:
     column = pd.Series(["b", "a", "c", "a", None], dtype="category")
     table = pd.DataFrame({"w": column, "n": np.array([1, 2, NAN, 4, 5], "float32")})
-    values = steps.common_values(table[["w"]], torch.arange(5), 10)
+    values = steps.common_values(table.loc[:, ["w"]], torch.arange(5), 10)
     assert values == {"w": ["a", "b", "c"]}
     encoded = steps.encode(table, values)
     words = column.astype("object").to_numpy()[:4].reshape(-1, 1)

@@ -275,6 +275,30 @@ def test_every_decision_is_said_with_its_numbers(spec: TableSpec, sentence: str)
     assert any(sentence in s for s in said), said
 
 
+@pytest.mark.parametrize(
+    ("changes", "sentences"),
+    [
+        ({}, ["none of 40 rows is dropped", "'Preis': 2 missing values filled with the median"]),
+        ({"missing": "mean", "was_missing": False}, ["filled with the mean of the training rows"]),
+        ({"missing": "drop"}, ["lacks one of these is dropped: 'Preis' 2, 'Tag' 1"]),
+        ({"features": "Ort"}, ["all of 40 rows are used"]),
+        ({"target": "Preis"}, ["2 of 40 rows dropped: 'Preis' is missing there", "'Tag': 1 miss"]),
+        ({"features": "Ort (2)"}, ["'Ort (2)': 20 rows without a word, 0 in all its columns"]),
+    ],
+)
+def test_rows_lost_are_told_before_the_table_is_read(
+    changes: dict[str, Any], sentences: list[str]
+) -> None:
+    spec = upload(MESSY.encode("cp1252"), "../Pr <eise>.csv", **changes)
+    said = tabular.rows_lost(spec, tabular.plan(spec))
+    for sentence in sentences:
+        assert any(sentence in s for s in said), said
+    lost = 40 - sum(
+        len(getattr(prepare(spec), f"rows_{part}")) for part in ("train", "val", "test")
+    )
+    assert bool(lost) == any("dropped" in s and "none" not in s for s in said)
+
+
 def test_ten_thousand_categories_are_limited_and_their_share_is_said() -> None:
     text = "c,x,y\n" + "".join(
         f"{'common' if i % 2 else f'v{i % 20_000}'},{i + 0.5},{i % 3 == 0}\n" for i in range(40_000)

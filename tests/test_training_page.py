@@ -196,11 +196,44 @@ def test_an_uploaded_table_is_trained_on_and_a_broken_one_changes_nothing():
         == "people.csv"
     )
     for _ in range(200):
-        if session.client().spec(run_of(at)).data.startswith("upload:"):
+        if any(b.key == "training-card-train" for b in at.button):
             break
         at.run()
+    assert "run" not in at.query_params  # nothing is trained on a guess
+    assert "the only column of a few classes" in " ".join(m.value for m in at.markdown)
+    at.button(key="training-card-train").click().run()
+    assert at.query_params["training-target"] in ("kind", ["kind"])
     settled(at, "done")
-    assert session.client().spec(run_of(at)).data.startswith("upload:")
+    made = session.client().spec(run_of(at))
+    assert (made.data.startswith("upload:"), made.target) == (True, "kind")
+
+
+def test_the_cards_corrections_take_effect_with_its_button():
+    upload = "upload:" + workspace.put(CSV.encode(), "people.csv", "me")
+    at = open_page(data=upload, epochs="2")
+    target = next(s for s in at.selectbox if (s.key or "").endswith("-target"))
+    target.set_value("weight").run()
+    assert "run" not in at.query_params
+    features = next(m for m in at.multiselect if "-features-" in (m.key or ""))
+    features.set_value([]).run()
+    assert "Choose at least one" in complaint(at)
+    assert at.button(key="training-card-train").disabled
+    features = next(m for m in at.multiselect if "-features-" in (m.key or ""))
+    features.set_value(["height"]).run()
+    at.button(key="training-card-train").click().run()
+    settled(at, "done")
+    made = session.client().spec(run_of(at))
+    assert (made.target, made.features, made.epochs) == ("weight", "height", 2)
+
+
+def test_another_table_is_not_read_by_what_was_said_of_the_last_one():
+    upload = "upload:" + workspace.put(CSV.encode(), "people.csv", "me")
+    at = open_page(data=upload, target="kind", separator="semicolon", epochs="2")
+    settled(at, "done")
+    at.selectbox(key="training-data").set_value("iris").run()
+    assert not at.error
+    made = session.client().spec(run_of(at))
+    assert (made.data, made.target, made.separator) == ("iris", "", "auto")
 
 
 OWN_NAMES = "predicted,prediction,confidence,residual,p(x),y,later\n" + "".join(
@@ -228,7 +261,7 @@ def test_columns_called_as_the_pages_own_and_rows_shorter_than_the_header_are_sh
 
 def test_a_wrong_correction_of_how_a_table_is_read_can_be_corrected():
     upload = "upload:" + workspace.put(CSV.encode(), "people.csv", "me")
-    at = open_page(data=upload, epochs="2", tab="Data")
+    at = open_page(data=upload, target="kind", epochs="2")
     settled(at, "done")
     at.text_input(key="training-column_kinds").set_value("age=category").run()
     assert "no such column" in complaint(at)

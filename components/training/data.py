@@ -10,9 +10,10 @@ import pandas as pd
 import streamlit as st
 
 from components import controls, news, session
+from components.datasets import reading
 from components.transport import Followed, Topic
 from models.core.spec import SpecError
-from models.data import bundled, decoded, rows, tables, tabular, toy
+from models.data import bundled, decoded, rows, tables, tabular, toy, workspace
 from models.training import Spec
 
 _PREDICTED_BYTES = 20 * 2**20
@@ -26,16 +27,14 @@ def tab(topic: Topic[Spec], run: Followed[Spec], spec: Spec) -> None:
     with left:
         if table:
             _columns(panel, spec)
-            panel.draw("missing", "categories", "max_categories")
+            panel.draw("missing")
+            if panel.spec.missing != "drop":
+                panel.draw("was_missing")
+            panel.draw("categories", "max_categories")
         panel.draw("val_fraction", "test_fraction", "stratify", "normalise")
         if _task(spec) == "regression":
             panel.draw("normalise_target")
         panel.draw("data_seed")
-        if spec.data.startswith("upload:"):
-            with st.expander(  # which stays open when a complaint moves it down
-                "How the file is read", key=f"{topic.page}-open-file", on_change="rerun"
-            ):
-                panel.draw("separator", "encoding", "header", "decimal", "column_kinds")
     with right:
         if spec.data in bundled.BUNDLED:
             st.markdown(bundled.BUNDLED[spec.data].about)
@@ -48,6 +47,24 @@ def tab(topic: Topic[Spec], run: Followed[Spec], spec: Spec) -> None:
             _profile(spec)
         if spec.upload:
             _head(spec)
+
+
+def line(panel: controls.Panel[Spec]) -> None:
+    """How an own table was read, what is left out of it and which rows are lost: one line that opens."""
+    if not panel.spec.upload:
+        return
+    try:
+        found = decoded.remembered(panel.spec.upload, panel.spec.csv)
+        if found is None:  # a worker reads it, or cannot: which is said above
+            reading.line(panel, None)
+            return
+        try:
+            plan = tabular.plan(panel.spec)
+            reading.line(panel, found, plan.left_out, tabular.rows_lost(panel.spec, plan))
+        except SpecError:  # said above, and the line is where it is put right
+            reading.line(panel, found)
+    except SpecError as error:
+        controls.explain(error)
 
 
 def _task(spec: Spec) -> str | None:
@@ -133,15 +150,10 @@ def _head(spec: Spec) -> None:
     if found is None:
         return
     st.markdown(
-        f"**{_plain(found.name)}**: {found.rows:,} rows, columns parted by {_words(found.separator)}, decimal {_words(found.decimal)}, "
-        f"written in {found.encoding}, {'with' if found.header else 'without'} a header line"
+        f"**{_plain(workspace.display_name(found.name))}**, its first rows as the file writes them"
     )
     head = pd.DataFrame(list(found.head), columns=[c.name for c in found.columns])
     st.dataframe(head, hide_index=True, height=220, alt="The first rows of the file")
-
-
-def _words(mark: str) -> str:
-    return {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar", ".": "point"}.get(mark, mark)
 
 
 def _finite(value: float) -> float | None:

@@ -12,7 +12,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from components import address, controls, dataset_picker, news, session, transport
 from components.controls import Panel
-from components.training import charts
+from components.training import card, charts
 from components.transport import Followed, Topic
 from models.core import device as devices
 from models.core import spec as specs
@@ -64,7 +64,9 @@ def now(topic: Topic[Spec]) -> tuple[Panel[Spec], Spec, Followed[Spec]]:
     panel = controls.panel(Spec, topic.page, choices=fitting(topic.page))
     with st.container():  # in one place: what stands below does not move when a complaint goes
         panel.complain()
-        spec = dataset_picker.ready(panel, panel.spec)
+        spec = dataset_picker.ready(panel, panel.spec, keep=not card.due(panel.spec))
+    if card.due(spec):
+        return panel, spec, transport.nothing(spec)
     return panel, spec, transport.follow(topic, spec, device=device(topic.page))
 
 
@@ -83,15 +85,20 @@ def data(
     Moving one of them changes the pictures at once; the rest of the page, some seventy elements, follows when
     there was a moment without another move. `turn` counts the page's runs.
     """
-    moved = _moved(topic, "data", turn)
+    moved, waiting = _moved(topic, "data", turn), card.due(spec)
     if moved:
         panel, spec, run = now(topic)
+        if waiting != card.due(spec):
+            st.rerun()
     with stage:
-        charts.pictures(topic, run, spec, projector)
+        if waiting:
+            card.show(panel)
+        else:
+            charts.pictures(topic, run, spec, projector)
     dataset_picker.pick(panel)
     charts.axes(topic, run, spec)
     unknown = run.run is not None and not run.status.over and news.of(run.run).scene is None
-    if moved or unknown:  # names and sizes are known with the first picture
+    if (moved and not waiting) or unknown:  # names and sizes are known with the first picture
         _follow_up(topic)
 
 

@@ -114,12 +114,12 @@ def _useless(about: Column) -> str:
         return "all its cells are empty"
     if about.kind == "id":
         return id_reason(about)
-    if about.kind == "text":
-        return f"its {count(about.distinct, 'different text')} hardly ever come twice"
     if about.distinct < 2:
         return constant_reason(about)
     if 2 * lacking >= about.rows:
         return f"{lacking} of its {about.rows} cells are missing"
+    if about.kind == "text":
+        return f"its {count(about.distinct, 'different text')} hardly ever come twice"
     return ""
 
 

@@ -399,6 +399,42 @@ def plan(spec: TableSpec) -> Plan:
     )
 
 
+def rows_lost(spec: TableSpec, known: Plan) -> list[str]:
+    """Which rows are lost, to which column, and what stands in where a value is missing: a sentence each.
+
+    Told from what the columns hold, without reading the table.
+    """
+    columns = {c.name: c for c in known.columns}
+    lacking = {
+        n: gone
+        for n in (known.target, *known.features)
+        if (gone := columns[n].missing + columns[n].infinite)
+    }
+    all_rows = count(columns[known.target].rows, "row")
+    if not lacking:
+        return [f"all of {all_rows} are used: nothing is missing in these columns"]
+    answers = lacking.pop(known.target, 0)
+    said = (
+        [f"{answers} of {all_rows} dropped: {shown(known.target)} is missing there"]
+        if answers
+        else []
+    )
+    if spec.missing == "drop":
+        each = ", ".join(f"{shown(n)} {gone}" for n, gone in lacking.items())
+        return [*said, *([f"every row that lacks one of these is dropped: {each}"] if each else [])]
+    if not answers:
+        said.append(f"none of {all_rows} is dropped")
+    for name, gone in lacking.items():
+        if columns[name].is_number:
+            marked = ", and another column says where" if spec.was_missing else ""
+            said.append(
+                f"{shown(name)}: {count(gone, 'missing value')} filled with the {spec.missing} of the training rows{marked}"
+            )
+        else:
+            said.append(f"{shown(name)}: {count(gone, 'row')} without a word, 0 in all its columns")
+    return said
+
+
 def _check_target(about: tables.Column, task: str) -> None:
     name = shown(about.name)
     if about.distinct < 2:
@@ -626,7 +662,7 @@ def _fill_sentences(spec: TableSpec, made: dict[str, Any], lacking: list[int]) -
 def _wordless(known: Plan, table: pd.DataFrame) -> list[str]:
     """Of each column of words, how many rows have none."""
     lacking = {
-        c.name: int(table[c.name].isna().sum())
+        c.name: int(np.count_nonzero(table[c.name].isna()))
         for c in known.columns
         if c.name in known.features and not c.is_number
     }
@@ -675,14 +711,15 @@ def _finish(
     if task == "regression":
         said += _constant_note(target, made, target_shift, target_scale)
     points = made.get("points")
+    tensors: dict[str, Any] = {
+        f"{kind}_{name}": made[f"{kind}_{name}"] for name in _PARTS for kind in "xy"
+    }
+    for name, part in parts.items():
+        tensors[f"rows_{name}"] = rows[part]
+        tensors[f"points_{name}"] = None if points is None else points[part]
     return Prepared(
         task=task,
-        **{f"{kind}_{name}": made[f"{kind}_{name}"] for name in _PARTS for kind in "xy"},
-        **{f"rows_{name}": rows[part] for name, part in parts.items()},
-        **{
-            f"points_{name}": None if points is None else points[part]
-            for name, part in parts.items()
-        },
+        **tensors,
         target=target,
         features=tuple(features),
         sources=tuple(sources),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -242,6 +243,105 @@ def test_a_link_shows_the_same_run_in_another_browser_which_cannot_steer_it(
         other.close()
 
 
+def choose_table(page: Page, file: Path) -> None:
+    """Send an own table from the Training page."""
+    page.get_by_text(re.compile("^Your own table")).click()
+    page.locator("input[type=file]").first.set_input_files(file)
+    expect(page.locator(".st-key-training-card")).to_be_visible()
+    harness.idle(page)
+
+
+def titanic() -> str:
+    """A table like the one every course begins with."""
+    chance = random.Random(0)
+    lines = ["PassengerId,Survived,Pclass,Name,Sex,Age,Fare,Cabin,Embarked"]
+    for i in range(1, 181):
+        sex = chance.choice(["male", "female"])
+        survived = int(chance.random() < (0.8 if sex == "female" else 0.2))
+        age = "" if chance.random() < 0.2 else chance.randint(1, 80)
+        cabin = f"C{i % 30}" if chance.random() < 0.2 else ""
+        port = "" if i in (62, 130) else chance.choice("SCQ")
+        name = f'"Person, Mr. No {i}"'
+        lines.append(
+            f"{i},{survived},{i % 3 + 1},{name},{sex},{age},{chance.uniform(5, 90):.2f},{cabin},{port}"
+        )
+    return "\n".join(lines) + "\n"
+
+
+def test_a_titanic_like_table_shows_its_card_before_anything_is_trained(
+    visit: Visit, tmp_path: Path
+):
+    page = visit("training")
+    state(page, "done")
+    file = tmp_path / "titanic.csv"
+    file.write_text(titanic())
+    choose_table(page, file)
+    card = page.locator(".st-key-training-card")
+    expect(card).to_contain_text("Survived is to be predicted: its name is one that answers")
+    expect(card).to_contain_text("none of 180 rows is dropped")
+    expect(card).to_contain_text(re.compile(r"'Age': \d+ missing values filled with the median"))
+    expect(card).to_contain_text("PassengerId: it counts the rows from 1 to 180")
+    expect(card).to_contain_text(re.compile("Cabin: .* of its 180 cells are missing"))
+    expect(card).to_contain_text("Name: every row has another word")
+    assert "run=" not in page.url  # nothing is trained on a guess
+    train = card.get_by_role("button", name="Train", exact=True)
+    box = train.bounding_box()
+    assert box is not None
+    assert box["y"] + box["height"] <= 720, "Train is below the first screen"
+    card.get_by_role("radio", name="mean", exact=True).click()  # one correction
+    expect(card).to_contain_text("filled with the mean of the training rows")
+    train.click()
+    state(page, "done")
+    expect(page).to_have_url(re.compile(r"training-target=Survived"))
+    expect(page.get_by_text(re.compile("columns left out · none of 180 rows"))).to_be_visible()
+    run = run_of(page)
+    page.reload()
+    harness.idle(page)
+    state(page, "done")
+    assert run_of(page) == run
+    assert "training-missing=mean" in page.url
+    expect(card).to_have_count(0)
+
+
+GERMAN = "Größe;Gewicht;Tag;Straße;Güte\n" + "".join(
+    f"{150 + 3 * (i % 17)},5;{40 + (i % 23)},{i % 10};{i % 28 + 1:02d}.{i % 12 + 1:02d}.2024;"
+    f"{'Süd' if i % 3 else 'Möwe'};{'gut' if (i % 17) > 8 else 'mäßig'}\n"
+    for i in range(120)
+)
+
+
+def test_a_german_table_is_read_as_it_was_written_and_one_decision_is_corrected(
+    visit: Visit, tmp_path: Path
+):
+    page = visit("training")
+    state(page, "done")
+    file = tmp_path / "Möbel.csv"
+    file.write_bytes(GERMAN.encode("cp1252"))
+    choose_table(page, file)
+    card = page.locator(".st-key-training-card")
+    line = card.get_by_text(re.compile("^Read as: cp1252 · semicolon · .*decimal comma"))
+    expect(line).to_be_visible()
+    expect(card).to_contain_text("Güte is to be predicted")
+    line.click()
+    kinds = card.get_by_role("textbox", name=re.compile("^Kinds of columns"))
+    kinds.fill("Tag=category")
+    kinds.press("Enter")
+    expect(page).to_have_url(re.compile("training-column_kinds=Tag"))
+    harness.idle(page)
+    assert "run=" not in page.url
+    card.get_by_role("button", name="Train", exact=True).click()
+    state(page, "done")
+    tab(page, "Data")
+    expect(page.get_by_text(re.compile("column 'Tag': .*categories"))).to_be_visible()
+    run = run_of(page)
+    page.reload()  # the link is the experiment
+    harness.idle(page)
+    state(page, "done")
+    assert run_of(page) == run
+    assert "training-target=G%C3%BCte" in page.url
+    expect(page.get_by_text(re.compile("column 'Tag': .*categories"))).to_be_visible()
+
+
 def test_an_own_table_is_read_trained_stepped_scrubbed_saved_and_found_again(
     visit: Visit, tmp_path: Path, context: BrowserContext
 ):
@@ -249,12 +349,14 @@ def test_an_own_table_is_read_trained_stepped_scrubbed_saved_and_found_again(
     state(page, "done")
     file = tmp_path / "people.csv"
     file.write_text(CSV)
-    page.get_by_text("Your own table (CSV)").click()
-    page.locator("input[type=file]").first.set_input_files(file)
+    choose_table(page, file)
     expect(page).to_have_url(re.compile(r"training-data=upload%3A[0-9a-f]{64}"))
+    expect(
+        page.get_by_text(re.compile("Read as: utf-8 · semicolon · .*decimal comma"))
+    ).to_be_visible()
+    press(page, "Train")
     state(page, "done")
     page.get_by_role("tab", name="Data").click()
-    expect(page.get_by_text("columns parted by semicolon, decimal comma")).to_be_visible()
     expect(page.get_by_text("target 'kind' has 2 different values")).to_be_visible()
     press(page, "Reset")
     state(page, "paused")
