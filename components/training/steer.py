@@ -22,6 +22,7 @@ from models.training import losses, network
 from models.training.spec import Spec
 
 _QUIET = 0.8  # seconds without a move after which the whole page follows
+_CARD = "training:card"  # the own table whose card is shown
 MOMENTUM = ("SGD", "RMSprop")
 SCHEDULED = {
     "StepLR": ("step_size", "gamma"),
@@ -65,8 +66,11 @@ def now(topic: Topic[Spec]) -> tuple[Panel[Spec], Spec, Followed[Spec]]:
     with st.container():  # in one place: what stands below does not move when a complaint goes
         panel.complain()
         spec = dataset_picker.ready(panel, panel.spec, keep=not card.due(panel.spec))
-    if card.due(spec):
-        return panel, spec, transport.nothing(spec)
+    if card.due(panel.spec) and panel.spec.data in (spec.data, st.session_state.get(_CARD)):
+        # its card stays while a correction is read, and where it cannot be read so
+        st.session_state[_CARD] = panel.spec.data
+        return panel, panel.spec, transport.nothing(panel.spec)
+    st.session_state.pop(_CARD, None)
     return panel, spec, transport.follow(topic, spec, device=device(topic.page))
 
 
