@@ -45,7 +45,7 @@ def line(
     with st.expander(
         f"Read as: {controls.plain(' · '.join(short))}",
         icon=":material/table_view:",
-        key=f"{panel.prefix}-open-reading",
+        key=f"{panel.prefix}-open-reading-{'rows' if rows else 'card'}",  # closed again once it trains
     ):
         left, right = st.columns([3, 2], gap="large")
         with left:

@@ -330,6 +330,7 @@ def test_a_german_table_is_read_as_it_was_written_and_one_decision_is_corrected(
     harness.idle(page)
     assert "run=" not in page.url
     card.get_by_role("button", name="Train", exact=True).click()
+    bar(page).scroll_into_view_if_needed()  # what is out of sight is not painted
     state(page, "done")
     tab(page, "Data")
     expect(page.get_by_text(re.compile("column 'Tag': .*categories"))).to_be_visible()
