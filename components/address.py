@@ -1,35 +1,40 @@
-"""The address bar as the experiment: what a link carries, and what Back and the menu bring home again."""
+"""The address bar as the experiment: the one owner of every setting that a link carries.
+
+A setting is remembered in three places, each with one job:
+
+- the widget's state, which the browser sends: what the learner did last;
+- `_Memory`, in the session: every setting of every page visited, drawn or not; what the pages read;
+- the address bar: written from the memory when a page, or a part of it, has been drawn; read on arrival only, that is
+  after a link, a reload, Back, the menu, or a server that was started again under an open page.
+
+Nothing is ever written into a widget's state: Streamlit tells the browser of that in one message only, and a browser
+that is busy may never see it and then sends its old value back. A widget is drawn with the setting's value as its
+default, which every message repeats. A value that the script gives later comes with a new key, so the browser makes a
+new widget, and messages that were under way with the old value speak of a widget that is gone.
+"""
 
 from __future__ import annotations
 
 import functools
-import time
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
-from typing import ParamSpec
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Generic, ParamSpec, TypeVar
 from urllib.parse import urlencode
 
 import streamlit as st
 from streamlit.components import v2
-from streamlit.errors import StreamlitAPIException
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
-from components import session
 from models.core import spec as specs
+from models.core.spec import SpecError, Value
 
 P = ParamSpec("P")
-_HERE = "address:page"  # name of the page of the last run
-_NEW = "address:arriving"  # prefixes that still have to look at the address after a page switch
-_BROUGHT = "address:brought"  # names of the parameters that the page was opened with
-_VISITED = "address:visited"  # pages that this session has opened
-_KEPT = "address:kept"  # per prefix: the bound values of its last run
-_NEXT = "address:next"  # parameters to be written before the next run's widgets
-_PUT = "address:put"  # per key a `_Put`, as long as the browser may not show it
-_ON_ITS_WAY = 3.0  # seconds in which a drawn page has reached the browser, and what it sent before has come in
-_SHARED = ("hide", "run")  # parameters of no page's own, dropped when another page opens
+V = TypeVar("V", bound=Value)
+_MEMORY = "address"
+_SHARED = ("hide", "run")  # parameters that every page may have
 
-# What the script writes into the address (a run's id, a fix) replaces the entry it stands on, as moving a
-# slider does; otherwise Back would have to be pressed once for every such change to leave a page.
+# What the script writes into the address replaces the entry it stands on; otherwise Back would have to be pressed
+# once for every slider that was moved to leave a page.
 _TIDY = v2.component(
     "tidy_history",
     html="<i hidden></i>",
@@ -48,25 +53,65 @@ export default function () {
 )
 
 
-@dataclass
-class _Put:
-    """A value that the script gave a widget. Every message of the browser carries the values of all widgets, as
-    they stood when it was sent, so for a moment old ones come in that nobody chose.
+@dataclass(frozen=True)
+class Setting(Generic[V]):
+    """One setting as it stands, for the widget that shows it.
 
     Attributes:
-        after: the value; before: those it took the place of.
-        late: nobody pressed a button for it: it came when something was ready.
-        drawn: when the page with it was complete, by time.monotonic; None before.
+        key: the widget's; another one after the script has given the setting a value.
+        value: what the learner chose last, or a link, or the script; the default where none of them did.
+        born: what to draw the widget with: the value that it had when the browser first saw this key.
+        note: why a link's value was not taken; stays until the learner chooses another one.
     """
 
-    after: specs.Value | None
-    before: tuple[object, ...]
-    late: bool = False
-    drawn: float | None = None
+    key: str
+    value: V
+    born: V
+    note: str = ""
 
-    @property
-    def recent(self) -> bool:
-        return self.drawn is None or time.monotonic() < self.drawn + _ON_ITS_WAY
+
+@dataclass
+class _Known:
+    value: Any
+    default: Any
+    born: Any
+    turn: int = 0
+    note: str = ""
+
+    def key(self, name: str) -> str:
+        return f"{name}~{self.turn}" if self.turn else name
+
+    def give(self, value: Any) -> None:
+        self.value = self.born = value
+        self.turn += 1
+
+
+@dataclass
+class _Page:
+    """What the session knows of one page's settings.
+
+    Attributes:
+        asked: what the address said on arrival and no setting has taken up yet, as its text.
+        settings: by the parameter's name; boxes: by name, what is shown of a setting in another form.
+        turns: how often the script had given values to widgets before the last arrival.
+        used: names drawn since the page began to be drawn; told: those whose note was shown since.
+        worked: per prefix the last settings that were valid together.
+    """
+
+    asked: dict[str, str]
+    settings: dict[str, _Known] = field(default_factory=dict)
+    boxes: dict[str, _Known] = field(default_factory=dict)
+    turns: dict[str, int] = field(default_factory=dict)
+    used: set[str] = field(default_factory=set)
+    told: set[str] = field(default_factory=set)
+    worked: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass
+class _Memory:
+    here: str = ""
+    pages: dict[str, _Page] = field(default_factory=dict)
+    written: dict[str, str] | None = None
 
 
 def tidy() -> None:
@@ -75,158 +120,175 @@ def tidy() -> None:
 
 
 def arrive(page: str) -> None:
-    """Note which page runs, so that its panels know when a learner comes from another one.
+    """A page begins to be drawn; where the learner comes from elsewhere, the address is read.
 
-    Parameters that the address only dragged along from the last page are removed: its own, and `_SHARED`.
+    An address without any setting brings home what the page's settings were. What it only dragged along from the
+    page before is no setting of this one.
     """
-    state = st.session_state
-    for key, value in list(state.get(_NEXT, {}).items()):
-        put(key, value)
-        state[_PUT][key].late = True
-    state.pop(_NEXT, None)  # last: a run cut short before writes them again
-    if state.get(_HERE) != page:
-        state[_PUT] = {k: p for k, p in state.get(_PUT, {}).items() if p.drawn is None}
-    for key, p in list(state.get(_PUT, {}).items()):
-        value = state.get(key)
-        if value in p.before and (p.drawn is None or (p.late and p.recent)):
-            _again(key, p)
-        elif value not in (p.after, None):
-            state[_PUT].pop(key)  # the learner's own wish
-    before = state.get(_HERE)
-    if before == page:
+    memory = _memory()
+    known = memory.pages.get(page)
+    if memory.here == page and known is not None:
+        known.used, known.told = set(), set()
         return
-    visited = state.setdefault(_VISITED, set())
-    bare = all(name in _SHARED or name.startswith(f"{before}-") for name in st.query_params)
-    if bare and page in visited:
-        visited.remove(page)  # so that it is once
-        st.rerun()  # a widget drawn in the very run that Back begins forgets its value
-    visited.add(page)
-    state[_HERE], state[_NEW] = page, set()
-    for name in [n for n in st.query_params if before and n.startswith(f"{before}-")]:
-        _write(name, None)
-    for name in _SHARED:
-        if before is not None and st.query_params.get(name) == state.get(f"address:{name}"):
-            st.query_params.pop(name, None)
-    for name in _SHARED:
-        state[f"address:{name}"] = st.query_params.get(name)
-    state[_BROUGHT] = tuple(st.query_params)
+    before = memory.pages.get(memory.here)
+    memory.here, memory.written = page, None
+    asked = {name: text for name, text in st.query_params.items() if not _dragged(name, before)}
+    if asked or known is None:
+        turns = {} if known is None else dict(known.turns)
+        for name, one in (known.settings | known.boxes if known else {}).items():
+            turns[name] = one.turn + 1
+        known = memory.pages[page] = _Page(asked, turns=turns)
+    known.used, known.told = set(), set()
 
 
-def seen() -> None:
-    """The page has been drawn to its end, so the browser soon shows what was `put`; call once, last."""
-    for p in st.session_state.get(_PUT, {}).values():
-        if p.drawn is None:
-            p.drawn = time.monotonic()
+def setting(name: str, default: V, *, read: Callable[[str], V] | None = None) -> Setting[V]:
+    """The setting behind the parameter `name`, for a widget drawn with its `key` and its `born` value.
+
+    `read` makes a value of the address's text, and raises `SpecError` for what is none; without it, any text that is
+    a value of the default's type will do.
+    """
+    page = _page()
+    page.used.add(name)
+    one = page.settings.get(name)
+    if one is None:
+        one = page.settings[name] = _first(page, name, default, read)
+    one.default = default
+    key = one.key(name)
+    said = st.session_state.get(key)
+    if said is None:  # not drawn the last time: the browser makes it anew
+        one.born = one.value
+    elif said != one.value:
+        one.value, one.note = said, ""
+    return Setting(key, one.value, one.born, one.note)
+
+
+def among(name: str, options: Sequence[V]) -> Callable[[str], V]:
+    """For `setting`: the address has to name one of these.
+
+    Raises:
+        SpecError: (when called) it does not.
+    """
+
+    def read(text: str) -> V:
+        for option in options:
+            if specs.to_text(option) == text:
+                return option
+        choices = ", ".join(map(specs.to_text, options[:12])) + (" …" if len(options) > 12 else "")
+        raise SpecError(f"{name} cannot be {text[:40]!r}; choose one of: {choices}.", name)
+
+    return read
+
+
+def mirror(name: str, value: Any) -> Setting[Any]:
+    """A widget that shows a setting in another form, such as a box of text with a preset's program.
+
+    `value` is what it has to show. It keeps what the learner typed, valid or not, until the value is changed elsewhere.
+    """
+    page = _page()
+    one = page.boxes.get(name)
+    if one is None:
+        one = page.boxes[name] = _Known(value, value, value, page.turns.get(name, 0))
+    key = one.key(name)
+    said = st.session_state.get(key)
+    if said is None:
+        one.value = one.born = value
+    elif value != one.value:
+        if said == value:
+            one.value = value
+        else:
+            one.give(value)
+    key = one.key(name)
+    said = st.session_state.get(key)
+    return Setting(key, one.value if said is None else said, one.born)
+
+
+def value(name: str, default: str = "") -> Any:
+    """What a parameter (or a mirror) says, drawn or not; the address's text where no setting has taken it up."""
+    page = _page()
+    one = page.settings.get(name) or page.boxes.get(name)
+    if one is None:
+        return page.asked.get(name, default)
+    said = st.session_state.get(one.key(name))
+    return one.value if said is None else said
+
+
+def says(prefix: str) -> bool:
+    """Whether any setting of this prefix is another than its default."""
+    return any(name.startswith(f"{prefix}-") for name in _query(_page()))
+
+
+def put(name: str, value: Value | None) -> None:
+    """Give a setting a value; None is its default. Its widget follows when it is drawn next.
+
+    Used by buttons' callbacks and by what a worker found: a doctor's fix, a new seed, an upload that is ready.
+    """
+    page = _page()
+    one = page.settings.get(name) or page.boxes.get(name)
+    if one is None:
+        page.asked.pop(name, None)
+        if value is not None:
+            page.asked[name] = specs.to_text(value)
+        return
+    if value is None:
+        value = one.default
+    one.note = ""
+    if not (one.value == value == st.session_state.get(one.key(name), value)):
+        one.give(value)
+
+
+def refuse(name: str, used: Value, note: str) -> None:
+    """A link's value cannot be: use another one, and say so until the learner chooses."""
+    page = _page()
+    put(name, used)
+    if name in page.settings:
+        page.settings[name].note = note
+
+
+def notes(*names: str) -> list[str]:
+    """Why values of these settings were not taken; without names, of all settings where nothing said it yet."""
+    page = _page()
+    chosen = names or [n for n in page.settings if n not in page.told]
+    page.told.update(chosen)
+    return [page.settings[n].note for n in chosen if n in page.settings and page.settings[n].note]
+
+
+def worked(prefix: str, found: Any = None) -> Any:
+    """Keep the settings that were valid together last, or, without any, give them back."""
+    page = _page()
+    if found is not None:
+        page.worked[prefix] = found
+    return page.worked.get(prefix)
+
+
+def write() -> None:
+    """The address says what the page shows; call when it, or a part of it, has been drawn."""
+    memory = _memory()
+    wanted = _query(_page())
+    if memory.written == wanted and dict(st.query_params) == wanted:
+        return
+    memory.written = wanted
+    st.query_params.from_dict(wanted)
+
+
+def fragment(draw: Callable[P, None]) -> Callable[P, None]:
+    """`st.fragment` for a part of a page with settings of its own: the address follows it, too."""
+    return every(None)(draw)
 
 
 def every(seconds: float | None) -> Callable[[Callable[P, None]], Callable[P, None]]:
-    """A part of a page that draws itself again by itself, as `st.fragment(run_every=seconds)`.
-
-    What was `put` holds against the old values that such a run's message may bring along.
-    """
+    """A part of a page that draws itself again by itself, as `st.fragment(run_every=seconds)`."""
 
     def timed(draw: Callable[P, None]) -> Callable[P, None]:
         @functools.wraps(draw)
-        def held(*args: P.args, **kwargs: P.kwargs) -> None:
+        def part(*args: P.args, **kwargs: P.kwargs) -> None:
+            draw(*args, **kwargs)
             context = get_script_run_ctx()
             if context is not None and context.fragment_ids_this_run:
-                _hold()
-            draw(*args, **kwargs)
+                write()
 
-        return st.fragment(held, run_every=seconds)
+        return st.fragment(part, run_every=seconds)
 
     return timed
-
-
-def _hold() -> None:
-    """Nobody touched a widget for this run: old values are those of an old message."""
-    state = st.session_state
-    for key, p in list(state.get(_PUT, {}).items()):
-        if state.get(key) in p.before and p.recent:
-            _again(key, p)
-        elif p.drawn is not None:
-            state[_PUT].pop(key)  # the browser knows it, or the learner went on
-
-
-def _again(key: str, p: _Put) -> None:
-    put(key, p.after)
-    st.session_state[_PUT][key].drawn = p.drawn  # no more time than before
-
-
-def restore(prefix: str, among: str = "") -> None:
-    """Bring back what this page's settings were, when Back or the menu opened it at a bare address.
-
-    `among`: the address is bare when it says nothing of this prefix; for a setting that is one of many.
-
-    Streamlit empties the address on a page switch, and on Back it reads every missing parameter as
-    "default", even over a value in the session; so the values go in by one more run of the script.
-    """
-    state = st.session_state
-    if prefix in state.setdefault(_NEW, set()):
-        return
-    state[_NEW].add(prefix)
-    kept = state.get(_KEPT, {}).get(prefix, {})
-    if kept and not any(name.startswith(f"{among or prefix}-") for name in state.get(_BROUGHT, ())):
-        for key, value in kept.items():
-            put(key, value)
-        st.rerun()
-
-
-def keep(prefix: str, values: Mapping[str, specs.Value]) -> None:
-    """Remember the values (by widget key) that differ from their defaults, for `restore`."""
-    st.session_state.setdefault(_KEPT, {})[prefix] = dict(values)
-
-
-def put(key: str, value: specs.Value | None) -> None:
-    """Write one parameter, bound to a widget or not; None removes it. Call before the widget is drawn.
-
-    Used by buttons' callbacks: a doctor's fix, a new seed, settings taken over from another run. A click that comes
-    before the widget is drawn again brings its old value along; `arrive` then writes the new one once more.
-    """
-    known: dict[str, _Put] = st.session_state.setdefault(_PUT, {})
-    last, now = known.get(key), st.session_state.get(key)
-    before = {*(last.before if last else ()), now} - {value}
-    known[key] = _Put(value, tuple(before), late=last is not None and last.late)
-    if value is not None:
-        st.session_state[key] = value
-    else:
-        st.session_state.pop(key, None)
-    _write(key, value)
-
-
-def put_next(values: Mapping[str, specs.Value]) -> None:
-    """Write parameters at the start of the next run of the script; for code that runs after the widgets were drawn."""
-    st.session_state.setdefault(_NEXT, {}).update(values)
-
-
-def follow(key: str, default: specs.Value) -> Callable[[], None]:
-    """An `on_change` that writes a widget's value into the address, as `bind="query-params"` does.
-
-    For menus that show other words than their values: Streamlit's own binding writes the words.
-    """
-
-    def write() -> None:
-        value = st.session_state.get(key)
-        _write(key, None if value == default else value)
-
-    return session.whole(write)
-
-
-def tidy_defaults(values: Mapping[str, specs.Value]) -> None:
-    """Take parameters out of the address that say what is the default anyway (by widget key)."""
-    for key, default in values.items():
-        if st.query_params.get(key) == specs.to_text(default):
-            _write(key, None)
-
-
-def _write(key: str, value: specs.Value | None) -> None:
-    try:
-        if value is not None:
-            st.query_params[key] = specs.to_text(value)
-        elif key in st.query_params:
-            del st.query_params[key]
-    except StreamlitAPIException:
-        pass  # bound: the widget writes the address itself when it is drawn
 
 
 def query(
@@ -243,6 +305,49 @@ def query(
     return found | {name: value for name, value in more.items() if value is not None}
 
 
+def beside(prefix: str, spec: specs.Spec) -> dict[str, str]:
+    """The parameters of what else is on this page now: its view, its part, other panels' settings."""
+    page = _page()
+    own = {f"{prefix}-{name}" for name in specs.knobs(type(spec))}
+    return {n: t for n, t in _query(page).items() if n in page.used - own and n not in _SHARED}
+
+
 def link(page: str, params: Mapping[str, str]) -> str:
     """The part of a lesson link behind the server's name: `/training?training-lr=0.1`."""
     return f"/{page}" + (f"?{urlencode(params)}" if params else "")
+
+
+def _memory() -> _Memory:
+    return st.session_state.setdefault(_MEMORY, _Memory())
+
+
+def _page() -> _Page:
+    memory = _memory()
+    if memory.here not in memory.pages:
+        arrive(memory.here)
+    return memory.pages[memory.here]
+
+
+def _first(page: _Page, name: str, default: V, read: Callable[[str], V] | None) -> _Known:
+    one = _Known(default, default, default, page.turns.get(name, 0))
+    text = page.asked.pop(name, None)
+    if text is not None:
+        try:
+            found = read(text) if read else specs.parse(type(default), name, text)
+            one.value = one.born = found
+        except SpecError as error:
+            used = specs.to_text(default) or "nothing"
+            one.note = f"The link asked for something else: {error} Used instead: {used}."
+    return one
+
+
+def _query(page: _Page) -> dict[str, str]:
+    known = {n: specs.to_text(s.value) for n, s in page.settings.items() if s.value != s.default}
+    return {**page.asked, **known}
+
+
+def _dragged(name: str, before: _Page | None) -> bool:
+    """Whether a parameter is one of the page before, which was written after the browser had left it."""
+    if before is None or not (name in before.settings or name in before.asked):
+        return False
+    return name not in _SHARED or st.query_params.get(name) == _query(before).get(name)

@@ -28,8 +28,8 @@ class Panel(Generic[S]):
         spec: the settings in effect: what the widgets say, or the last valid ones when those contradict.
         values: what the widgets say, valid together or not.
         error: why `values` cannot work; None when they do.
-        notes: per field, what an address said that the field cannot take.
         hidden: fields whose widget a lesson link hides.
+        fixed: fields that the page sets in its own way; choices: smaller menus of some fields.
     """
 
     spec_type: type[S]
@@ -37,7 +37,6 @@ class Panel(Generic[S]):
     spec: S
     values: Mapping[str, Value]
     error: SpecError | None
-    notes: Mapping[str, str]
     hidden: frozenset[str]
     fixed: frozenset[str]
     choices: Mapping[str, Sequence[Value]]
@@ -51,15 +50,18 @@ class Panel(Generic[S]):
             if name in self.hidden or name in self.fixed:
                 continue
             self._widget(name, disabled, why)
-            if name in self.notes:
-                st.warning(plain(self.notes[name]), icon=":material/link_off:")
-            if self.error is not None and self.error.field == name:
-                explain(self.error)
+            self.problems(name)
+
+    def problems(self, name: str) -> None:
+        """What is wrong with one field: what a link asked of it, and a contradiction that points at it."""
+        say(f"{self.prefix}-{name}")
+        if self.error is not None and self.error.field == name:
+            explain(self.error)
 
     def complain(self) -> None:
         """What is wrong between several fields; call once where it is seen first."""
-        for name in self.hidden & self.notes.keys():
-            st.warning(plain(self.notes[name]), icon=":material/link_off:")
+        for name in self.hidden:
+            say(f"{self.prefix}-{name}")
         if self.error is None:
             return
         drawn_there = self.error.field and self.error.field not in self.hidden | self.fixed
@@ -67,25 +69,25 @@ class Panel(Generic[S]):
             explain(self.error)
         st.caption("What you see below is still the last experiment that worked.")
 
+    def setting(self, name: str) -> address.Setting[Any]:
+        """A field as a widget of the page's own needs it: its key, and the value to draw it with."""
+        return _setting(self.spec_type, self.prefix, name)
+
     def _widget(self, name: str, disabled: bool, why: str) -> None:
         about = specs.knobs(self.spec_type)[name]
         kind = specs.kinds(self.spec_type)[name]
-        default = specs.defaults(self.spec_type)[name]
         offered = tuple(self.choices.get(name, about.choices))
-        if offered and default not in offered:
-            default = offered[0]
-        key = f"{self.prefix}-{name}"
+        one = self.setting(name)
+        born = one.born if not offered or one.born in offered else self.values[name]
         draw = _WIDGETS[_widget_kind(kind, about, offered)]
         draw(
             about,
-            default,
+            born,
             offered,
-            self.values[name],
             label=label(self.spec_type, name),
-            key=key,
+            key=one.key,
             help=f"{about.help}\n\n{why}" if why else about.help,
             disabled=disabled,
-            **_binding(about, key, default),
         )
 
 
@@ -105,37 +107,20 @@ def panel(
         fixed: fields that the page sets in its own way; they get no widget.
     """
     choices = choices or {}
-    address.restore(prefix)
-    notes: dict[str, str] = st.session_state.setdefault(f"link:{prefix}", {})
-    free = [name for name in specs.knobs(spec_type) if name not in fixed]
-    taken = [
-        _seed(spec_type, prefix, name, notes) for name in free
-    ]  # every one, also after nonsense
-    if not all(taken):
-        st.rerun()  # without the nonsense, of which Streamlit's own reading would keep a part ("2.5" as 2)
-    for name in free:
-        _fit(prefix, name, choices.get(name), notes)
+    defaults = specs.defaults(spec_type)
     values = read(spec_type, prefix) | fixed
     for name, offered in choices.items():
-        if values[name] not in offered:
-            values[name] = offered[0]  # the default does not fit either
+        if offered and name not in fixed and values[name] not in offered:
+            if values[name] != defaults[name]:  # else the menu just begins with another one
+                why = f"{name} = {specs.to_text(values[name])} does not fit here; {offered[0]} is used instead."
+                address.refuse(f"{prefix}-{name}", offered[0], why)
+            values[name] = offered[0]
     found, error = _make(spec_type, values)
-    memory = f"valid:{prefix}"
     if found is None:
-        found = st.session_state.get(memory) or spec_type(**fixed)
-    st.session_state[memory] = found
-    defaults = specs.defaults(spec_type)
-    address.keep(
-        prefix,
-        {f"{prefix}-{n}": v for n, v in values.items() if n not in fixed and v != defaults[n]},
-    )
-    address.tidy_defaults({f"{prefix}-{n}": defaults[n] for n in values if n not in fixed})
-    for name in [n for n in notes if n in values and _touched(prefix, n, values[n])]:
-        del notes[name]
-    hidden = frozenset(filter(None, st.query_params.get("hide", "").split(",")))
-    return Panel(
-        spec_type, prefix, found, values, error, dict(notes), hidden, frozenset(fixed), choices
-    )
+        found = address.worked(prefix) or spec_type(**fixed)
+    hidden = frozenset(filter(None, str(address.value("hide")).split(",")))
+    address.worked(prefix, found)
+    return Panel(spec_type, prefix, found, values, error, hidden, frozenset(fixed), choices)
 
 
 def edit(
@@ -165,18 +150,8 @@ def named(words: str, name: str) -> str:
 
 
 def read(spec_type: type[Spec], prefix: str) -> dict[str, Value]:
-    """Every field's value as its widget, else the address, else the default says."""
-    found = specs.defaults(spec_type)
-    for name in found:
-        key = f"{prefix}-{name}"
-        if st.session_state.get(key) is not None:
-            found[name] = st.session_state[key]
-        elif key in st.query_params:
-            try:
-                found[name] = specs.from_text(spec_type, name, st.query_params[key])
-            except SpecError:
-                continue
-    return found
+    """Every field's value as its widget, else a link, else the default says."""
+    return {name: _setting(spec_type, prefix, name).value for name in specs.knobs(spec_type)}
 
 
 def put(prefix: str, **values: Value) -> None:
@@ -186,25 +161,33 @@ def put(prefix: str, **values: Value) -> None:
 
 
 def put_spec(prefix: str, spec: Spec) -> None:
-    """Set every field from a button's callback, such as the settings of an earlier run."""
+    """Set every field, such as to the settings of an earlier run."""
     put(prefix, **{name: getattr(spec, name) for name in specs.knobs(type(spec))})
 
 
-def put_spec_next(prefix: str, spec: Spec) -> None:
-    """The same for code that runs after the widgets were drawn; `st.rerun` makes it visible."""
-    address.put_next({f"{prefix}-{n}": getattr(spec, n) for n in specs.knobs(type(spec))})
-
-
 def one_of(label: str, options: Sequence[str], *, key: str, default: str = "", **how: Any) -> str:
-    """A bound row of choices, the first one unless `default` is given; an address that names none of them means that."""
-    if st.query_params.get(key) == "" and key not in st.session_state:
-        del st.query_params[key]  # which Streamlit would read as "nothing chosen"
-        st.rerun()
+    """A row of choices that the address holds; the first one unless `default` is given."""
     default = default or options[0]
+    one = address.setting(key, default, read=address.among(key, options))
+    born = one.born if one.born in options else default
     chosen = st.segmented_control(
-        label, tuple(options), default=default, required=True, key=key, bind="query-params", **how
+        label, tuple(options), default=born, required=True, key=one.key, **how
     )
+    say(key)
     return chosen or default
+
+
+def tabs(names: Sequence[str], *, key: str) -> Sequence[Any]:
+    """Tabs of which the address holds the open one; `tab.open` says whether to fill it."""
+    one = address.setting(key, names[0], read=address.among(key, names))
+    say(key)
+    return st.tabs(names, key=one.key, default=one.born, on_change="rerun")
+
+
+def say(*names: str) -> None:
+    """What a link asked of these settings that cannot be; without names, what no widget has said yet."""
+    for note in address.notes(*names):
+        st.warning(plain(note), icon=":material/link_off:")
 
 
 def plain(text: str) -> str:
@@ -241,43 +224,12 @@ def _make(
         return None, error
 
 
-def _seed(spec_type: type[Spec], prefix: str, name: str, notes: dict[str, str]) -> bool:
-    """Take a field from the address where its widget has not been drawn yet; False where it was nonsense.
-
-    Streamlit's own binding takes only its own spelling ("0.001", not "1e-3") and drops the rest without a word.
-    """
-    key = f"{prefix}-{name}"
-    text = st.query_params.get(key)
-    if text is None or key in st.session_state:
-        return True
-    default = specs.defaults(spec_type)[name]
-    try:
-        st.session_state[key] = specs.from_text(spec_type, name, text)
-        return True
-    except SpecError as error:
-        used = specs.to_text(default) or "nothing"
-        notes[name] = f"The link asked for something else: {error} Used instead: {used}."
-        st.session_state[f"untouched:{key}"] = default
-        del st.query_params[key]
-        return False
-
-
-def _fit(prefix: str, name: str, offered: Sequence[Value] | None, notes: dict[str, str]) -> None:
-    key = f"{prefix}-{name}"
-    value = st.session_state.get(key)
-    if offered and value is not None and value not in offered:
-        st.session_state[key] = offered[0]
-        st.session_state[f"untouched:{key}"] = offered[0]
-        notes[name] = f"{name} = {value} does not fit here; {offered[0]} is used instead."
-
-
-def _binding(about: Knob, key: str, default: Value) -> dict[str, Any]:
-    """Streamlit's binding writes a menu's shown words into the address; values with names need another one."""
-    return {"on_change": address.follow(key, default)} if about.names else {"bind": "query-params"}
-
-
-def _touched(prefix: str, name: str, value: Value) -> bool:
-    return st.session_state.get(f"untouched:{prefix}-{name}") != value
+def _setting(spec_type: type[Spec], prefix: str, name: str) -> address.Setting[Any]:
+    return address.setting(
+        f"{prefix}-{name}",
+        specs.defaults(spec_type)[name],
+        read=lambda text: specs.from_text(spec_type, name, text),
+    )
 
 
 def _widget_kind(kind: type, about: Knob, offered: Sequence[Value]) -> str:
@@ -296,7 +248,7 @@ def _widget_kind(kind: type, about: Knob, offered: Sequence[Value]) -> str:
     return "number" if kind is int and span / (about.step or 1) > 1000 else "slider"
 
 
-def _toggle(about: Knob, default: Any, offered: Sequence[Value], value: Any, **how: Any) -> None:
+def _toggle(about: Knob, default: Any, offered: Sequence[Value], **how: Any) -> None:
     st.toggle(how.pop("label"), default, **how)
 
 
@@ -304,7 +256,7 @@ def _named(about: Knob) -> Callable[[Value], str]:
     return lambda value: about.names.get(value, specs.to_text(value))
 
 
-def _segmented(about: Knob, default: Any, offered: Sequence[Value], value: Any, **how: Any) -> None:
+def _segmented(about: Knob, default: Any, offered: Sequence[Value], **how: Any) -> None:
     st.segmented_control(
         how.pop("label"),
         offered,
@@ -316,19 +268,19 @@ def _segmented(about: Knob, default: Any, offered: Sequence[Value], value: Any, 
     )
 
 
-def _menu(about: Knob, default: Any, offered: Sequence[Value], value: Any, **how: Any) -> None:
+def _menu(about: Knob, default: Any, offered: Sequence[Value], **how: Any) -> None:
     st.selectbox(
         how.pop("label"), offered, offered.index(default), format_func=_named(about), **how
     )
 
 
-def _text(about: Knob, default: Any, offered: Sequence[Value], value: Any, **how: Any) -> None:
+def _text(about: Knob, default: Any, offered: Sequence[Value], **how: Any) -> None:
     st.text_input(
         how.pop("label"), default, max_chars=about.max_chars, placeholder=about.example, **how
     )
 
 
-def _number(about: Knob, default: Any, offered: Sequence[Value], value: Any, **how: Any) -> None:
+def _number(about: Knob, default: Any, offered: Sequence[Value], **how: Any) -> None:
     whole = isinstance(default, int)
     step = about.step or (1 if whole else 0.01)
     low, high = (
@@ -338,7 +290,7 @@ def _number(about: Knob, default: Any, offered: Sequence[Value], value: Any, **h
     st.number_input(how.pop("label"), low, high, default, int(step) if whole else step, **how)  # type: ignore[arg-type]  # all int or all float
 
 
-def _slider(about: Knob, default: Any, offered: Sequence[Value], value: Any, **how: Any) -> None:
+def _slider(about: Knob, default: Any, offered: Sequence[Value], **how: Any) -> None:
     assert about.minimum is not None
     assert about.maximum is not None
     if isinstance(default, int):
@@ -351,12 +303,10 @@ def _slider(about: Knob, default: Any, offered: Sequence[Value], value: Any, **h
     st.slider(how.pop("label"), low, high, default, step, format=f"%.{digits}f", **how)
 
 
-def _stops(about: Knob, default: Any, offered: Sequence[Value], value: Any, **how: Any) -> None:
+def _stops(about: Knob, default: Any, offered: Sequence[Value], **how: Any) -> None:
     # a value between two stops (from a link or a doctor's fix) becomes a stop of its own and stays one
-    extra = st.session_state.setdefault(f"stops:{how['key']}", set())
-    extra.add(value)
     kind = type(default)
-    options = sorted({kind(v) for v in stops(about, default, *extra)})
+    options = sorted({kind(v) for v in stops(about, default)})
     st.select_slider(how.pop("label"), options, default, format_func=specs.to_text, **how)
 
 

@@ -32,28 +32,24 @@ _SMALL = 2_000_000  # cells that are prepared for checking within the page's scr
 
 def pick(panel: Panel) -> None:
     """The menu of data, the uploader, and the settings that concern the chosen data."""
-    key = f"{panel.prefix}-data"
+    one = panel.setting("data")
     chosen = str(panel.values["data"])
     titles = _titles(chosen)
-    default = str(specs.defaults(panel.spec_type)["data"])
-    follow = address.follow(key, default)
 
     @session.whole
     def chosen_anew() -> None:
-        follow()
         controls.put(panel.prefix, **_ANEW)
 
     st.selectbox(
         "Data",
         list(titles),
-        list(titles).index(default),
+        list(titles).index(one.born if one.born in titles else chosen),
         format_func=lambda value: titles.get(str(value), str(value)),
-        key=key,
+        key=one.key,
         on_change=chosen_anew,
         help="Made sets, real sets that come with scikit-learn, and your own tables.",
     )
-    if panel.error is not None and panel.error.field == "data":
-        controls.explain(panel.error)
+    panel.problems("data")
     _uploader(panel)
     if chosen in toy.TOYS:
         _made(panel)

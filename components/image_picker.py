@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import streamlit as st
 
 from components import address, controls, session
+from components.controls import Panel
 from components.views.drawpad import drawpad
 from components.views.paste import paste
 from models.core.spec import SpecError
@@ -20,24 +23,26 @@ _TITLES = {
 _DRAWINGS = 12  # of a stroke under way that are kept
 
 
-def pick(key: str, current: str, first: str = "china") -> None:
-    """A menu of pictures bound to the address under `key`, with an uploader and a camera below it.
+def pick(panel: Panel[Any], name: str = "image") -> None:
+    """A menu of pictures for a field of the panel, with an uploader and a camera below it.
 
     The value is a name of `images.BUNDLED` or "upload:<id>"; an upload becomes the value at once. What is
-    no picture is explained, and the one before stays. `first` is the value that the address leaves out.
+    no picture is explained, and the one before stays.
     """
+    key, one, current = f"{panel.prefix}-{name}", panel.setting(name), str(panel.values[name])
     own = {
         f"upload:{u.id}": u.name for u in workspace.listing(session.owner()) if _is_picture(u.name)
     }
     if current.startswith("upload:"):
         own.setdefault(current, _name_of(current))
     options = [*images.BUNDLED, *own]
+    shown = next((v for v in (one.born, current) if v in options), options[0])
     st.selectbox(
         "Picture",
         options,
+        options.index(shown),
         format_func=lambda v: _TITLES.get(v) or workspace.display_name(own[v]),
-        key=key,
-        on_change=address.follow(key, first),  # the words shown are not the values
+        key=one.key,
     )
     if error := session.told(f"{key}:error"):
         controls.explain(error)
@@ -72,7 +77,7 @@ def drawn(key: str, data: bytes) -> None:
     The last few stay: a page that is being drawn, or an address that lags behind, may still name one of them.
     """
     keep(key, data, "drawing.png")
-    now = str(st.session_state.get(key, "")).removeprefix("upload:")
+    now = str(address.value(key)).removeprefix("upload:")
     made: list[str] = st.session_state.setdefault(f"{key}:drawings", [])
     if now in made:
         made.remove(now)

@@ -11,10 +11,9 @@ from streamlit.components import v2
 from streamlit.delta_generator import DeltaGenerator
 
 from components import address, session
-from components.controls import one_of, plain
+from components.controls import one_of, plain, say
 
-# Projector mode shows what a classroom needs: the picture and its transport. Controls are hidden, not
-# left out: a bound widget that is not drawn would lose its value from the address.
+# Projector mode shows what a classroom needs: the picture and its transport.
 _WHOLE = "<style>.stAppViewContainer.stAppViewContainer { visibility: visible; }</style>"
 # Streamlit's code boxes scroll, but the keyboard does not reach them
 _REACH = v2.component(
@@ -32,6 +31,7 @@ export default function () {
 }
 """,
 )
+_NOTES = "lesson:notes"  # the place below the heading for what no widget says
 _PROJECTOR = """<style>
 :root { font-size: max(22.5px, 1.76vw) !important; }
 [data-testid="stSidebar"], [data-testid="stExpandSidebarButton"], [data-testid="stSidebarCollapsedControl"],
@@ -51,8 +51,7 @@ def page(name: str, title: str, lead: str = "") -> bool:
     """
     address.arrive(name)
     session.drawing()
-    key = f"{name}-projector"
-    address.restore(f"{name}-projector")
+    mode = address.setting(f"{name}-projector", False)
     with st.container(
         key="lesson-head", horizontal=True, vertical_alignment="center", gap="medium"
     ):
@@ -62,11 +61,12 @@ def page(name: str, title: str, lead: str = "") -> bool:
                 st.caption(lead, width="content")
         projector = st.toggle(
             "Projector",
-            key=key,
-            bind="query-params",
+            mode.born,
+            key=mode.key,
             help="Large text and thick lines, only the picture and its transport.",
         )
     address.tidy()
+    st.session_state[_NOTES] = st.container()
     if projector:
         st.html(_PROJECTOR)
     return projector
@@ -74,11 +74,7 @@ def page(name: str, title: str, lead: str = "") -> bool:
 
 def views(page: str, names: Sequence[str], label: str = "What to look at") -> str:
     """The menu of a page's views, the first one to begin with; its choice is in the address, and Back brings it home."""
-    key = f"{page}-view"
-    address.restore(key, among=page)
-    chosen = one_of(label, names, key=key, label_visibility="collapsed")
-    address.keep(key, {key: chosen} if chosen != names[0] else {})
-    return chosen
+    return one_of(label, names, key=f"{page}-view", label_visibility="collapsed")
 
 
 @contextmanager
@@ -118,6 +114,8 @@ def footer() -> None:
             f"Every number on this page was computed just now by PyTorch {torch.__version__} on this machine."
         )
         _REACH(key="reach")
+    with st.session_state[_NOTES]:
+        say()
     st.html(_WHOLE)
-    address.seen()
+    address.write()
     session.drawn()

@@ -7,7 +7,7 @@ import math
 import random
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 import streamlit as st
@@ -79,7 +79,7 @@ def _follow(topic: Topic[S], spec: S, device: str) -> Followed[S]:
     mind = _Mind.of(topic.page)
     client, me = session.client(), session.owner()
     spec = spec.replace(**_plain(topic, spec)) if mind.run else spec
-    wanted = mind.asked(st.query_params.get("run"))
+    wanted = address.setting("run", "").value or mind.run
     status = client.status(wanted, me) if wanted else None
     try:
         if wanted is None or status is None:
@@ -100,9 +100,7 @@ def _follow(topic: Topic[S], spec: S, device: str) -> Followed[S]:
         mind.say(str(error))
     if mind.run is None:
         return Followed(None, Status("", "failed", known=False), spec, mind.notes)
-    if st.query_params.get("run") != mind.run:
-        st.query_params["run"] = mind.run
-    mind.seen.add(mind.run)
+    address.put("run", mind.run)
     status = client.status(mind.run, me)
     if status.state == "failed" and status.step == 0 and status.known and mind.before:
         old = client.status(mind.before, me)
@@ -114,8 +112,7 @@ def _follow(topic: Topic[S], spec: S, device: str) -> Followed[S]:
 
 def nothing(spec: S) -> Followed[S]:
     """No run yet: the page first asks what is to be trained, and the address names none."""
-    if "run" in st.query_params:
-        del st.query_params["run"]
+    address.put("run", None)
     return Followed(None, Status("", "failed", known=False), spec, ())
 
 
@@ -134,6 +131,7 @@ def show(topic: Topic[S], run: str, spec: S) -> None:
     mind = _Mind.of(topic.page)
     plain = spec.replace(**_plain(topic, spec))
     mind.run, mind.base = run, plain
+    address.put("run", run)
     controls.put_spec(topic.page, plain)
 
 
@@ -181,7 +179,7 @@ def command(followed: Followed[Any], name: str, timeout: float = 5.0, **args: An
     return answer
 
 
-@st.fragment
+@address.fragment
 def bar(topic: Topic[Any], spec: Any, *, device: str = "cpu") -> None:
     """Buttons, speed, progress and the way back to past epochs of the run that `follow` found last.
 
@@ -296,12 +294,12 @@ def bar(topic: Topic[Any], spec: Any, *, device: str = "cpu") -> None:
                 disabled=not mine or (over and label in ("Batch", "Epoch")),
                 help=help if mine else _NOT_MINE,
             )
+        pace = _pace(topic.page)
         st.selectbox(
             "Speed, epochs per second",
             SPEEDS,
-            SPEEDS.index(SPEED),
-            key=f"{topic.page}-speed",
-            bind="query-params",
+            SPEEDS.index(pace.born),
+            key=pace.key,
             on_change=session.whole(change_speed),
             disabled=not mine,
             label_visibility="collapsed",
@@ -317,6 +315,7 @@ def bar(topic: Topic[Any], spec: Any, *, device: str = "cpu") -> None:
                 disabled=not mine,
                 help="Train this network for as many epochs again." if mine else _NOT_MINE,
             )
+    controls.say(f"{topic.page}-speed")
     transportbar(
         run,
         key=f"{key}-bar",
@@ -335,12 +334,15 @@ def speed(page: str, *, played: bool = True) -> float | None:
     Args:
         played: somebody pressed Play. Else a result is wanted, at once, unless a speed was asked for.
     """
-    chosen = st.session_state.get(f"{page}-speed") or st.query_params.get(f"{page}-speed", SPEED)
-    if chosen not in SPEEDS:
-        chosen = SPEED
+    chosen = _pace(page).value
     if chosen == SPEEDS[-1] or (chosen == SPEED and not played):
         return None
     return float(chosen.removesuffix("/s"))
+
+
+def _pace(page: str) -> address.Setting[str]:
+    key = f"{page}-speed"
+    return address.setting(key, SPEED, read=address.among(key, SPEEDS))
 
 
 _PLAY = "From the same initial weights to the last epoch, at the chosen speed; pressed again, it pauses after this batch."
@@ -363,20 +365,6 @@ class _Mind:
     )
     moved: bool = False  # the bar has to rerun the whole page
     notes: tuple[str, ...] = ()
-
-    seen: set[str] = field(
-        default_factory=set
-    )  # runs that the address has named or this page shown
-
-    def asked(self, address: str | None) -> str | None:
-        """The run to show: a new one in the address, else the one of before.
-
-        An address that lags behind (a click between two answers of the server) names a run shown before.
-        """
-        if address is not None and address not in self.seen:
-            self.seen.add(address)
-            return address
-        return self.run or address
 
     @staticmethod
     def of(page: str) -> _Mind:
@@ -423,6 +411,7 @@ def _start(
         paused=paused,
         speed=speed(topic.page, played=played),
     )
+    address.put("run", mind.run)
     mind.watched = played
     mind.base = spec
     mind.before, mind.held = old, paused
@@ -442,12 +431,9 @@ def _adopt(topic: Topic[Any], mind: _Mind, run: str, spec: Any, device: str) -> 
         _start(topic, mind, spec, device)
         mind.say("The link names a run of another page, so these settings were trained here.")
         return
-    bare = not any(
-        name.removeprefix(f"{topic.page}-") in spec.__dataclass_fields__ for name in st.query_params
-    )
-    if bare:
+    if not spec.changed():  # a link with the run alone
         mind.run, mind.base = run, theirs
-        controls.put_spec_next(topic.page, theirs.replace(**_plain(topic, theirs)))
+        controls.put_spec(topic.page, theirs.replace(**_plain(topic, theirs)))
         st.rerun()
     differing = [n for n in _changes(topic, theirs, spec) if n not in topic.live and n != "epochs"]
     if differing:

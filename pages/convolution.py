@@ -131,7 +131,7 @@ def show_picture() -> None:
     panel = controls.panel(filters.Spec, "filters")
     values = panel.values
     with lesson.controls():
-        image_picker.pick("filters-image", panel.spec.image)
+        image_picker.pick(panel)
         panel.draw("kernel")
         if values["kernel"] in ("box", "gaussian", "gabor", "random"):
             panel.draw("kernel_size")

@@ -41,7 +41,7 @@ with lesson.controls():
     subject.draw(panel)
 shown = measure.run(spec)
 with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
-    subject.part()
+    subject.part(panel)
     measure.button(spec, shown)
 if refused := session.told("speed:refused"):
     st.info(refused)

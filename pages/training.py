@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from components import code_panel, lesson, transport
+from components import code_panel, controls, lesson, transport
 from components.training import card, charts, data, doctor, evaluate, files, model, steer, table
 from models.data import tabular
 from models.training import Spec, to_code
@@ -32,11 +32,9 @@ if waiting:
     st.stop()
 with lesson.details():
     doctor.findings(TOPIC, run)
-    tabs = st.tabs(
-        ["Curves", "Data", "Model", "Evaluate", "Runs", "Save and load", "Code"],
+    tabs = controls.tabs(
+        ("Curves", "Data", "Model", "Evaluate", "Runs", "Save and load", "Code"),
         key=f"{TOPIC.page}-tab",
-        on_change="rerun",
-        bind="query-params",
     )
     draw = (charts.curves_tab, data.tab, model.tab, evaluate.tab, table.tab, files.tab)
     for tab, body in zip(tabs, draw, strict=False):

@@ -8,6 +8,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import hypothesis
 import pytest
@@ -34,6 +35,12 @@ def _no_cached_results() -> Iterator[None]:
 
         logging.getLogger("streamlit.runtime.caching.cache_data_api").setLevel(logging.ERROR)
         st.cache_data.clear()
+
+
+def named(widgets: Any, name: str) -> Any:
+    """The one widget of an AppTest that shows the setting `name`; its key has a number when the page set it."""
+    (found,) = (w for w in widgets if w.key and w.key.split("~")[0] == name)
+    return found
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

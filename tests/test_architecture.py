@@ -336,13 +336,34 @@ def test_every_page_has_one_place_in_the_page_table() -> None:
     assert {page: table.count(f'("{page}",') for page in pages} == dict.fromkeys(pages, 1)
 
 
-def test_what_draws_itself_again_by_itself_keeps_what_was_put() -> None:
-    """`address.every` is the one way: a bare timer of Streamlit brings old values along."""
-    timed = [f for f in project_files(".py") if re.search(r"run_every\s*=", text(f))]
-    assert [f for f in timed if not f.startswith("tests/")] == ["components/address.py"]
+# The address has one owner: a widget that is bound to it, or code that writes it, would be a second one, and a part
+# of a page that draws itself again without `address.fragment` leaves the address behind.
+_ADDRESS = re.compile(r"bind\s*=\s*[\"']query|\.query_params\b|run_every\s*=|(@|\b)st\.fragment\b")
 
 
-# What the README promises.
+def _touches_the_address(path: str, code: str) -> bool:
+    return path != "components/address.py" and bool(_ADDRESS.search(code))
+
+
+def test_the_address_has_one_owner() -> None:
+    ours = [f for f in project_files(".py") if f.startswith(("components/", "pages/"))]
+    assert not [f for f in ours if _touches_the_address(f, text(f))]
+
+
+@pytest.mark.parametrize(
+    ("path", "code", "seen"),
+    [
+        ("components/x.py", 'st.slider("a", key="a", bind="query-params")', True),
+        ("pages/x.py", 'st.query_params["run"]', True),
+        ("components/x.py", "@st.fragment\ndef f(): ...", True),
+        ("components/x.py", "st.fragment(f, run_every=2)", True),
+        ("components/x.py", "@address.fragment\ndef f(): ...", False),
+        ("components/x.py", "st.page_link(page, query_params={})", False),
+        ("components/address.py", "st.query_params.from_dict({})", False),
+    ],
+)
+def test_a_second_owner_of_the_address_is_seen(path: str, code: str, seen: bool) -> None:
+    assert _touches_the_address(path, code) == seen
 
 
 def test_everything_the_readme_names_is_there() -> None:

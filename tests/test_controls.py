@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from types import SimpleNamespace
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -23,7 +22,7 @@ class Toy(Spec):
     units: int = knob(8, "Neurons.", minimum=1, maximum=64)
     seed: int = knob(0, "Seed.", minimum=0, maximum=2**31 - 1)
     bias: bool = knob(True, "With bias.")
-    loss: str = knob("mse", "Loss.", choices=("mse", "l1", "huber"))
+    loss: str = knob("mse", "Loss.", choices=("mse", "l1", "huber", "smooth_l1"))
     activation: str = knob(
         "relu",
         "Activation.",
@@ -44,12 +43,13 @@ class Toy(Spec):
 def _page() -> None:
     import streamlit as st
 
-    from components import controls
+    from components import address, controls
     from tests.test_controls import Toy
 
     spec = controls.edit(Toy, "toy")
     st.json(spec.changed())
     st.button("fix", on_click=lambda: controls.put("toy", lr=0.0123, seed=7))
+    address.write()
 
 
 def open_page(**params: str) -> AppTest:
@@ -65,7 +65,7 @@ def shown(at: AppTest) -> dict:
     return json.loads(at.json[0].value)
 
 
-def test_every_setting_has_one_widget_bound_to_the_address():
+def test_every_setting_has_one_widget():
     at = open_page()
     drawn = [
         *at.slider,
@@ -77,8 +77,6 @@ def test_every_setting_has_one_widget_bound_to_the_address():
         *at.text_input,
     ]
     assert sorted(w.key for w in drawn) == sorted(f"toy-{name}" for name in knobs(Toy))
-    bound = {w.key for w in drawn if w.proto.query_param_key == w.key}
-    assert {w.key for w in drawn} - bound == {"toy-activation"}  # its menu shows other words
     assert not at.exception
     assert not at.warning
     assert not at.error
@@ -187,8 +185,8 @@ def test_a_button_sets_fields_to_values_between_the_stops():
     at.button[0].click().run()
     assert not at.exception
     assert shown(at) == {"lr": 0.0123, "seed": 7}
-    at.select_slider(key="toy-lr").set_value(0.1).run()
-    at.select_slider(key="toy-lr").set_value(0.0123).run()  # still a stop
+    at.select_slider[0].set_value(0.1).run()
+    at.select_slider[0].set_value(0.0123).run()  # still a stop
     assert shown(at)["lr"] == 0.0123
 
 
@@ -242,7 +240,7 @@ def test_a_smaller_menu_replaces_a_choice_that_does_not_fit_and_says_so():
     assert shown(at) == {"loss": "l1"}  # the default "mse" is not on the menu
     assert not at.warning
     at = AppTest.from_function(page, default_timeout=30)
-    at.query_params["toy-loss"] = "mse"
+    at.query_params["toy-loss"] = "smooth_l1"
     at.run()
     assert shown(at) == {"loss": "l1"}
     assert "does not fit" in at.warning[0].value
@@ -270,154 +268,161 @@ def test_a_message_is_shown_as_it_is_written() -> None:
     )
 
 
-def _interrupted() -> None:
+def _deciding() -> None:
+    """A page whose buttons and workers give settings values."""
     import streamlit as st
 
     from components import address
 
-    address.arrive("toy")
-    if st.button("fix", on_click=address.put, args=("toy-x", 5)):
-        st.stop()  # as a click does that comes before the page is drawn
-    st.number_input("x", 0, 9, 1, key="toy-x")
-    address.seen()
-
-
-def test_a_value_that_was_put_survives_a_click_on_a_page_not_yet_drawn_again() -> None:
-    at = AppTest.from_function(_interrupted).run()
-    at.number_input(key="toy-x").set_value(3).run()
-    at.button[0].click().run()
-    at.session_state["toy-x"] = 3  # which the browser still shows and sends with the click
-    at.run()
-    assert at.number_input(key="toy-x").value == 5
-    at.number_input(key="toy-x").set_value(3).run()
-    assert at.number_input(key="toy-x").value == 3  # now it is the learner's own wish
-
-
-def _late() -> None:
-    import streamlit as st
-
-    from components import address
-
-    address.arrive("toy")
-    st.number_input("x", 0, 9, 1, key="toy-x")
-    if st.session_state.pop("done", False):  # a worker has taken an upload in
-        address.put_next({"toy-x": 5})
-        st.rerun()
+    page = st.session_state.get("page", "toy")
+    name = f"{page}-x"
+    address.arrive(page)
+    st.button("fix", on_click=address.put, args=(name, 5))
     if st.session_state.pop("cut", False):
+        st.stop()  # as a click does that comes before the page is drawn
+    one = address.setting(name, 1)
+    st.number_input("x", 0, 9, one.born, key=one.key)
+    st.json({"x": one.value})
+    if st.session_state.pop("done", False):  # a worker has taken an upload in
+        address.put(name, 5)
         st.rerun()
-    address.seen()
+    address.write()
+
+
+def _x(at: AppTest) -> int:
+    import json
+
+    (box,) = at.number_input
+    assert box.value == json.loads(at.json[0].value)["x"]
+    return int(box.value or 0)
+
+
+def test_every_message_says_what_a_link_asked_for():
+    at = AppTest.from_function(_deciding)
+    at.query_params["toy-x"] = "3"
+    for _ in range(3):
+        assert at.run().number_input[0].proto.default == 3
+        assert not at.number_input[0].proto.set_value  # said in one message only, which may be lost
+    assert at.query_params["toy-x"] == "3"
 
 
 @pytest.mark.parametrize("cut", [False, True])
-def test_a_value_that_came_by_itself_survives_a_click_that_was_on_its_way(
-    cut: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    at = AppTest.from_function(_late).run()
-    at.number_input(key="toy-x").set_value(3).run()
-    at.session_state["done"], at.session_state["cut"] = True, cut
-    at.run()
-    assert at.number_input(key="toy-x").value == 5
-    at.session_state["toy-x"] = 3  # what the browser showed when the click was made
-    at.run()
-    assert at.number_input(key="toy-x").value == 5
-    at.number_input(key="toy-x").set_value(7).run()
-    assert at.number_input(key="toy-x").value == 7  # no value it had: the learner's own wish
-    at.number_input(key="toy-x").set_value(3).run()
-    assert at.number_input(key="toy-x").value == 3
+def test_a_value_that_a_button_gave_holds_against_messages_with_the_old_one(cut: bool) -> None:
+    at = AppTest.from_function(_deciding).run()
+    at.number_input[0].set_value(3).run()
+    at.session_state["cut"] = cut
+    at.button[0].click().run()
+    at.session_state["toy-x"] = 3  # which the browser still shows and sends
+    assert _x(at.run()) == 5
+    at.number_input[0].set_value(3).run()
+    assert _x(at) == 3  # now it is the learner's own wish
+    assert at.query_params["toy-x"] == "3"
 
 
-def test_after_a_moment_the_value_before_is_a_wish_as_any_other(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(address, "_ON_ITS_WAY", -1.0)
-    at = AppTest.from_function(_late).run()
-    at.number_input(key="toy-x").set_value(3).run()
+def test_a_value_that_came_by_itself_holds_against_messages_with_the_old_one() -> None:
+    at = AppTest.from_function(_deciding).run()
+    at.number_input[0].set_value(3).run()
     at.session_state["done"] = True
     at.run()
-    at.number_input(key="toy-x").set_value(3).run()
-    assert at.number_input(key="toy-x").value == 3
+    at.session_state["toy-x"] = 3
+    assert _x(at.run()) == 5
+    at.number_input[0].set_value(7).run()
+    assert _x(at) == 7
 
 
-def _timed() -> None:
+def test_a_value_given_before_the_widget_was_ever_drawn_is_drawn() -> None:
+    at = AppTest.from_function(_deciding)
+    at.session_state["cut"] = True
+    at.run()
+    at.button[0].click().run()
+    assert _x(at) == 5
+
+
+def test_the_default_leaves_the_address_and_unknown_parameters_stay() -> None:
+    at = AppTest.from_function(_deciding)
+    at.query_params["toy-x"] = "1"
+    at.query_params["other"] = "a"
+    at.run()
+    assert at.query_params == {"other": "a"}
+
+
+def test_a_page_that_is_opened_again_has_its_settings_and_a_link_to_it_wins() -> None:
+    at = AppTest.from_function(_deciding).run()
+    at.number_input[0].set_value(3).run()
+    at.session_state["page"] = "elsewhere"
+    at.query_params.clear()
+    assert _x(at.run()) == 1
+    at.session_state["page"] = "toy"
+    at.query_params.clear()
+    assert _x(at.run()) == 3
+    assert at.query_params["toy-x"] == "3"
+    at.session_state["page"] = "elsewhere"
+    at.query_params.clear()
+    at.run()
+    at.session_state["page"] = "toy"
+    at.query_params["toy-x"] = "4"
+    assert _x(at.run()) == 4
+
+
+def test_what_the_address_dragged_along_from_the_page_before_is_no_setting() -> None:
+    at = AppTest.from_function(_deciding).run()
+    at.number_input[0].set_value(3).run()
+    at.session_state["page"] = "elsewhere"  # with the old page's address, written late
+    assert _x(at.run()) == 1
+    assert "toy-x" not in at.query_params
+
+
+def _mirrored() -> None:
     import streamlit as st
 
     from components import address
 
-    if st.session_state.pop("timer", False):
-        address.every(1.0)(lambda: None)()
-    else:
-        address.arrive("toy")
-        st.button("fix", on_click=address.put, args=("toy-x", 5))
-    st.number_input("x", 0, 9, 1, key="toy-x")
-    address.seen()
+    text = address.value("toy-text") or "preset"
+    box = address.mirror("toy-box", text)
+    st.text_area("box", box.born, key=box.key)
+    st.button("other", on_click=lambda: address.put("toy-text", "other"))
+    address.setting("toy-text", "")
 
 
-@pytest.mark.parametrize(
-    ("sent", "after", "shown"),
-    [
-        (3, 0.0, 5),  # an old message
-        (7, 0.0, 7),  # a value it never had
-        (3, 60.0, 3),  # no message takes that long
-    ],
-)
-def test_a_timers_message_with_an_old_value_changes_nothing(
-    sent: int, after: float, shown: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    at = AppTest.from_function(_timed).run()
-    at.number_input(key="toy-x").set_value(3).run()
-    at.button[0].click().run()
-    now = address.time.monotonic() + after
-    monkeypatch.setattr(address.time, "monotonic", lambda: now)
-    by_itself = SimpleNamespace(fragment_ids_this_run=["a"])
-    monkeypatch.setattr(address, "get_script_run_ctx", lambda: by_itself)
-    at.session_state["timer"] = True
-    at.session_state["toy-x"] = sent
+def test_a_box_shows_what_was_changed_elsewhere_and_keeps_what_was_typed() -> None:
+    at = AppTest.from_function(_mirrored)
+    at.query_params["toy-text"] = "linked"
     at.run()
-    assert at.number_input(key="toy-x").value == shown
-
-
-def test_a_timers_message_with_the_new_value_ends_the_watch(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    at = AppTest.from_function(_timed).run()
-    at.number_input(key="toy-x").set_value(3).run()
+    assert at.text_area[0].proto.default == "linked"
+    at.text_area[0].set_value("typed").run()
+    assert at.text_area[0].value == "typed"
     at.button[0].click().run()
-    by_itself = SimpleNamespace(fragment_ids_this_run=["a"])
-    monkeypatch.setattr(address, "get_script_run_ctx", lambda: by_itself)
-    for value in (5, 3):  # the browser knows it; then the learner goes back
-        at.session_state["timer"] = True
-        at.session_state["toy-x"] = value
-        at.run()
-        assert at.number_input(key="toy-x").value == value
-
-
-def test_a_value_that_a_timers_own_message_put_holds_against_the_message_behind_it(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    at = AppTest.from_function(_timed_first).run()
-    at.number_input(key="toy-x").set_value(3).run()
-    by_itself = SimpleNamespace(fragment_ids_this_run=["a"])
-    with monkeypatch.context() as patched:
-        patched.setattr(address, "get_script_run_ctx", lambda: by_itself)
-        at.session_state["timer"] = True
-        at.button[0].click().run()  # the timer's message brings the click along
-    at.session_state["toy-x"] = 3  # and the click's own message comes with the old value
     at.run()
-    assert at.number_input(key="toy-x").value == 5
+    assert at.text_area[0].value == "other"
 
 
-def _timed_first() -> None:
-    import streamlit as st
+def test_a_row_of_choices_says_what_a_link_asked_of_it() -> None:
+    def page() -> None:
+        from components import controls
 
-    from components import address
+        controls.one_of("View", ("a", "b"), key="toy-view")
 
-    if st.session_state.pop("timer", False):
-        address.every(1.0)(lambda: None)()
-        st.stop()
-    address.arrive("toy")
-    st.button("fix", on_click=address.put, args=("toy-x", 5))
-    st.number_input("x", 0, 9, 1, key="toy-x")
-    address.seen()
+    at = AppTest.from_function(page)
+    at.query_params["toy-view"] = "c"
+    at.run()
+    assert "toy-view cannot be 'c'; choose one of: a, b." in at.warning[0].value
+    at.get("button_group")[0].set_value("b").run()  # type: ignore[union-attr]  # no container
+    assert not at.warning
+
+
+def test_what_no_widget_says_of_a_link_is_said_below_the_heading() -> None:
+    def page() -> None:
+        from components import controls, lesson
+        from tests.test_controls import Toy
+
+        lesson.page("toy", "Toy")
+        controls.panel(Toy, "toy")  # its widgets are not drawn in this view
+        lesson.footer()
+
+    at = AppTest.from_function(page)
+    at.query_params["toy-units"] = "65"
+    assert "units is 65" in at.run().warning[0].value
+    assert "units is 65" in at.run().warning[0].value
 
 
 def test_a_label_has_plain_words_and_the_name_in_the_code_where_it_is_another() -> None:

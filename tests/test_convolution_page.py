@@ -6,6 +6,8 @@ from pathlib import Path
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
+from tests.conftest import named
+
 ROOT = Path(__file__).resolve().parents[1]
 
 
@@ -50,11 +52,11 @@ def test_an_uploaded_picture_becomes_the_picture_and_anything_else_is_refused():
     out = io.BytesIO()
     Image.new("RGB", (32, 32), (200, 10, 10)).save(out, "PNG")
     at.file_uploader(key="filters-image:file").upload("red.png", out.getvalue(), "image/png").run()
-    chosen = at.selectbox(key="filters-image").value
+    chosen = named(at.selectbox, "filters-image").value
     assert str(chosen).startswith("upload:")
     at.file_uploader(key="filters-image:file").upload("bad.png", b"<svg/>", "image/png").run()
     assert any("not an image" in error.value for error in at.error)
-    assert at.selectbox(key="filters-image").value == chosen
+    assert named(at.selectbox, "filters-image").value == chosen
     assert not at.exception
 
 
@@ -76,9 +78,9 @@ def test_typing_into_the_kernels_grid_makes_it_a_typed_one_of_any_size():
     )
     assert at.session_state["filters-kernel:grid"].base == [[0, 1], [2, 3], [4, 5]]
     at.number_input(key="filters-columns:(3, 2)").set_value(3).run()
-    assert at.text_input(key="filters-weights").value == "0,1,0;2,3,0;4,5,0"
+    assert named(at.text_input, "filters-weights").value == "0,1,0;2,3,0;4,5,0"
     at.number_input(key="filters-rows:(3, 3)").set_value(1).run()
-    assert at.text_input(key="filters-weights").value == "2,3,0"
+    assert named(at.text_input, "filters-weights").value == "2,3,0"
     assert not at.exception
 
 

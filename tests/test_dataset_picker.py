@@ -8,6 +8,7 @@ import time
 from streamlit.testing.v1 import AppTest
 
 from models.data import bundled, example, toy, workspace
+from tests.conftest import named
 
 CSV = b"height,kind\n" + b"".join(b"%d,%s\n" % (i, b"ab"[i % 2 :][:1]) for i in range(60))
 
@@ -23,6 +24,7 @@ def _page() -> None:
     spec = dataset_picker.ready(panel, panel.spec)
     dataset_picker.pick(panel)
     st.json({"asked": panel.spec.data, "ready": spec.data, "inputs": spec.inputs})
+    lesson.footer()
 
 
 def open_page(**params: str) -> AppTest:
@@ -47,7 +49,7 @@ def until_ready(at: AppTest, data: str) -> None:
 
 def test_every_bundled_and_made_set_is_on_the_menu_by_its_title():
     at = open_page()
-    menu = at.selectbox(key="toy-data")
+    menu = named(at.selectbox, "toy-data")
     titles = [b.title for b in bundled.BUNDLED.values()]
     titles += [f"{t.title} (made)" for t in toy.TOYS.values()]
     assert set(titles) <= set(menu.options)
@@ -89,7 +91,7 @@ def test_an_upload_is_offered_under_its_own_name_and_read_before_it_is_used():
     data = shown(at)["asked"]
     assert workspace.about(data.removeprefix("upload:")).name == "people.csv"
     until_ready(at, data)
-    assert "people.csv" in at.selectbox(key="toy-data").options
+    assert "people.csv" in named(at.selectbox, "toy-data").options
 
 
 def test_a_table_without_rows_is_explained_and_the_data_of_before_stays():
@@ -100,6 +102,6 @@ def test_a_table_without_rows_is_explained_and_the_data_of_before_stays():
         assert time.monotonic() < deadline
         at.run()
     assert shown(at)["ready"] == "xor"
-    at.selectbox(key="toy-data").set_value("moons").run()
+    named(at.selectbox, "toy-data").set_value("moons").run()
     assert not at.error
     assert shown(at)["ready"] == "moons"

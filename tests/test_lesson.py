@@ -48,10 +48,11 @@ def test_parameters_dragged_along_from_another_page_are_dropped():
     def page(name: str) -> None:
         import streamlit as st
 
-        from components import lesson
+        from components import address, lesson
 
         lesson.page(name, name)
-        st.text(st.query_params.get("hide", "none"))
+        st.text(address.value("hide", "none"))
+        lesson.footer()
 
     at = AppTest.from_function(page, default_timeout=30, kwargs={"name": "one"})
     at.query_params["hide"] = "lr"

@@ -17,6 +17,7 @@ from models import cnn, training
 from models.core import runs, wire
 from models.speed import Spec, kept, machine, verdict
 from tests import speed_cases
+from tests.conftest import named
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -198,15 +199,16 @@ def test_a_finding_of_the_doctor_is_tried_with_a_click() -> None:
     def page() -> None:
         import streamlit as st
 
+        from components import address
         from components.speed import profile
 
         finding = {"title": "t", "evidence": "e", "try_part": "memory"}
         profile._finding(0, finding | {"try_field": "threads", "try_value": "2"})
-        st.write(st.session_state.get("speed-part"), st.session_state.get("speed-threads"))
+        st.json({"part": address.value("speed-part"), "threads": address.value("speed-threads")})
 
     at = AppTest.from_function(page).run()
     at.button(key="speed-try-0").click().run()
-    assert (at.session_state["speed-part"], at.session_state["speed-threads"]) == ("memory", 2)
+    assert json.loads(at.json[0].value) == {"part": "memory", "threads": "2"}
 
 
 def test_a_contradiction_is_explained_and_the_last_valid_settings_stay() -> None:
@@ -258,7 +260,7 @@ def test_the_network_trained_last_becomes_the_subject() -> None:
         assert time.monotonic() < deadline
     at.run()
     at.button(key="speed-take").click().run()
-    assert at.text_input(key="speed-layers").value == "5 relu"
+    assert named(at.text_input, "speed-layers").value == "5 relu"
     assert any("nn.Linear(4, 5)" in block.value for block in at.code)
     assert any("(7, 4)" in block.value for block in at.code)
     runs.client().stop(run, owner)
@@ -273,7 +275,7 @@ def test_the_cnn_trained_last_becomes_the_subject() -> None:
     at.run()
     at.button(key="speed-take").click().run()
     assert not at.exception
-    assert at.text_input(key="speed-picture_layers").value == layers
+    assert named(at.text_input, "speed-picture_layers").value == layers
     assert any("nn.Conv2d(1, 3, 5)" in block.value for block in at.code)
     assert any("(9, 1, 16, 16)" in block.value for block in at.code)
     runs.client().stop(run, owner)

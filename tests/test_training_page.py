@@ -16,6 +16,7 @@ from models.core.spec import SpecError
 from models.data import workspace
 from models.training import Spec, predicting
 from models.training.run import Run
+from tests.conftest import named
 
 CSV = "height;weight;kind\n" + "".join(
     f"{150 + 3 * (i % 17)},5;{40 + (i % 23)},{i % 10};{'ab'[(i % 17) > 8]}\n" for i in range(120)
@@ -133,7 +134,7 @@ def test_a_link_to_a_run_alone_shows_the_settings_it_was_trained_with():
     run = run_of(at)
     other = open_page(run=run)
     assert run_of(other) == run
-    assert other.text_input(key="training-layers").value == "3 relu"
+    assert named(other.text_input, "training-layers").value == "3 relu"
     assert "watching someone else's run" in " ".join(c.value for c in other.caption)
 
 

@@ -8,7 +8,7 @@ import time
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from components import session, transport
+from components import session
 
 
 def _page() -> None:
@@ -26,6 +26,7 @@ def _page() -> None:
     transport.bar(topic, panel.spec)
     panel.draw("layers", "lr", "epochs")
     st.json({"run": run.run, "state": run.status.state, "mine": run.mine})
+    lesson.footer()
 
 
 def open_page(**params: str) -> AppTest:
@@ -170,11 +171,3 @@ def test_the_speed_of_the_address_is_one_of_the_menu(text, speed):
     at = AppTest.from_function(page, default_timeout=30)
     at.query_params["toy-speed"] = text
     assert json.loads(at.run().json[0].value)["speed"] == speed
-
-
-def test_an_address_that_lags_behind_names_no_new_run():
-    mind = transport._Mind(run="new", seen={"old", "new"})
-    assert mind.asked("old") == "new"
-    assert mind.asked(None) == "new"
-    assert mind.asked("other") == "other"
-    assert transport._Mind().asked(None) is None

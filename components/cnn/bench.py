@@ -21,6 +21,8 @@ from models.data import images, workspace
 
 PREFIX = "look"
 SOURCES = ("digit", "draw", "picture")
+_BY_ROW = {looking.SET: "set", looking.DIGITS: "digit"}  # pictures that are named by their row
+_SOURCE = f"{PREFIX}-source"  # which of them is open: follows from the picture, and is no setting
 _LARGE = 64  # pixels per side from which on running a network takes a while
 _SAYS = {"set": "Validation", "digit": "A digit", "draw": "Draw", "picture": "My picture"}
 _SHOWN = 12  # pictures of a class on one page of the picker
@@ -34,11 +36,10 @@ def network(panel: Panel[looking.Spec], topic: Topic) -> None:
         controls.explain(error)
     if chosen not in (looking.SHIPPED, looking.OWN) and panel.values["image"] == looking.SET:
         # chosen on purpose: neither the run's weights nor its pictures belong to this network
-        address.put_next(
-            {f"{PREFIX}-{name}": _DEFAULTS[name] for name in ("image", "row", "weights")}
-        )
+        for name in ("image", "row", "weights"):
+            address.put(f"{PREFIX}-{name}", None)
         st.rerun()
-    run = st.query_params.get("run") or st.session_state.get(f"{topic.page}:last")
+    run = address.value("run") or st.session_state.get(f"{topic.page}:last")
     taken = st.session_state.get(_TAKEN)
     if run and taken and (panel.values["weights"], run) == taken[:2]:
         st.caption(f"The network of your run, taken at step {taken[2]:,}.")
@@ -72,7 +73,7 @@ def download(name: str) -> None:
 
     def done(frame: Mapping[str, Any]) -> None:
         workspace.claim(frame["weights"], "weights.pth", session.owner())
-        address.put_next({f"{PREFIX}-weights": f"upload:{frame['weights']}"})
+        address.put(f"{PREFIX}-weights", f"upload:{frame['weights']}")
 
     jobs.offer(
         job,
@@ -91,13 +92,16 @@ def download(name: str) -> None:
 def picture(panel: Panel[looking.Spec]) -> None:
     """A picture of the network's own set, a digit, a drawing, or an own picture."""
     own = panel.values["network"] == looking.OWN or panel.values["image"] == looking.SET
+    now, by_row = address.value(_SOURCE), _BY_ROW.get(str(panel.values["image"]))
+    kept = now if now in ("draw", "picture") else "picture"
+    one = address.mirror(_SOURCE, by_row if by_row and now != "draw" else kept)
     source = st.segmented_control(
         "Picture",
         ("set", *SOURCES) if own else SOURCES,
-        default=SOURCES[0],
+        default=one.born,
         required=True,
         format_func=_SAYS.__getitem__,
-        key=f"{PREFIX}-source",
+        key=one.key,
         on_change=session.whole(_turned),
         width="stretch",
     )
@@ -109,7 +113,7 @@ def picture(panel: Panel[looking.Spec]) -> None:
         drawpad(key=f"{PREFIX}-pad", on_draw=_drawn, height=250, alt="Draw a digit.")
         st.caption("The answer follows while you draw.")
     else:
-        image_picker.pick(f"{PREFIX}-image", str(panel.values["image"]), first=looking.DIGITS)
+        image_picker.pick(panel)
     if source in ("draw", "picture"):
         panel.draw("crop", "invert")
 
@@ -153,7 +157,7 @@ def _of_set(panel: Panel[looking.Spec]) -> None:
         pickable=True,
     )
     if picked is not None and picked < len(some) and some[picked] != here:
-        address.put_next({f"{PREFIX}-row": some[picked]})
+        address.put(f"{PREFIX}-row", some[picked])
         st.rerun()
 
 
@@ -164,11 +168,12 @@ def put_row(row: int, *, own: bool) -> None:
     """
     address.put(f"{PREFIX}-row", row)
     address.put(f"{PREFIX}-image", looking.SET if own else looking.DIGITS)
+    address.put(_SOURCE, "set" if own else "digit")
 
 
 def _turned() -> None:
     """Another source: a digit at once, a drawing once there is one, a bundled picture until an own one is given."""
-    source = st.session_state[f"{PREFIX}-source"]
+    source = address.value(_SOURCE)
     if source == "set":
         address.put(f"{PREFIX}-row", _first_row())
     elif source == "digit" and controls.read(looking.Spec, PREFIX)["image"] == looking.SET:
@@ -209,24 +214,16 @@ def panel(topic: Topic) -> Panel[looking.Spec]:
     """The settings of the bench.
 
     After a training these are the learner's run and its validation pictures; what comes with the app is chosen on
-    purpose, by the menu or a link. What a link holds decides which source of pictures is open.
+    purpose, by the menu or a link.
     """
-    linked = any(name.startswith(f"{PREFIX}-") for name in st.query_params)
+    linked = address.says(PREFIX)
     run = st.session_state.pop(_DUE, None)
     if run is None and _MET not in st.session_state and not linked:
-        run = st.query_params.get("run")  # a link to a run
+        run = address.value("run") or None  # a link to a run
     st.session_state[_MET] = True
     if run:
         _take_run(topic, run)
-    made = controls.panel(looking.Spec, PREFIX)
-    source, image = f"{PREFIX}-source", made.values["image"]
-    by_row = {looking.SET: "set", looking.DIGITS: "digit"}
-    now = st.session_state.get(source)
-    if image in by_row and now != "draw":
-        st.session_state[source] = by_row[image]
-    elif now is None or (now in by_row.values() and image not in by_row):
-        st.session_state[source] = "picture"
-    return made
+    return controls.panel(looking.Spec, PREFIX)
 
 
 def look(spec: looking.Spec) -> tuple[looking.Bench, looking.Result] | None:
@@ -287,7 +284,7 @@ def _take_file() -> None:
     if file is None:
         return
     data_ = file.getvalue()
-    chosen = str(st.session_state.get(f"{PREFIX}-network", looking.OWN))
+    chosen = str(address.value(f"{PREFIX}-network", looking.OWN))
     try:
         if chosen in (looking.OWN, looking.SHIPPED):
             looking.spec_of(data_)  # says so when it is not a file of this page
@@ -307,7 +304,7 @@ def _take_run(topic: Topic, run: str) -> None:
         client.reply(run, client.send(run, me, "checkpoint"), 30)
         file = client.blob(run, "model.safetensors") or b""
         take(file, "my run.safetensors", network=looking.OWN)
-        st.session_state[_TAKEN] = (st.session_state[f"{PREFIX}-weights"], run, step)
+        st.session_state[_TAKEN] = (address.value(f"{PREFIX}-weights"), run, step)
     except (RunError, PermissionError, TimeoutError, SpecError) as error:
         st.session_state[f"{PREFIX}:error"] = SpecError(
             "The run's weights could not be had: only its owner can ask, and only while its process lives. Press "

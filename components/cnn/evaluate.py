@@ -33,13 +33,13 @@ def show(topic: Topic) -> None:
         chosen = controls.one_of(
             "Pictures", tuple(_SPLITS), default="validation", key=f"{topic.page}-split"
         )
+        one = address.setting(f"{topic.page}-k", 3, read=_k)
         k = st.number_input(
             "Best guesses that count (top-k)",
             1,
             10,
-            3,
-            key=f"{topic.page}-k",
-            bind="query-params",
+            one.born,
+            key=one.key,
             width=140,
             help="top-k: the share of pictures whose true class is among the k likeliest.",
         )
@@ -91,6 +91,10 @@ def show(topic: Topic) -> None:
             },
             files=judging.files(panel.spec),
         )
+
+
+def _k(text: str) -> int:
+    return int(address.among("k", range(1, 11))(text))
 
 
 def _asked(topic: Topic, spec: looking.Spec) -> bool:

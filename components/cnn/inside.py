@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from components import code_panel, controls, lesson
+from components import address, code_panel, controls, lesson
 from components.cnn import bench, sets
 from components.figures import matrix
 from components.transport import Topic
@@ -58,7 +58,7 @@ def show(topic: Topic) -> None:
                     draw(spec, used)
 
 
-@st.fragment
+@address.fragment
 @device.one_thread()
 def _stage(topic: Topic, spec: looking.Spec, scale: str) -> None:
     """All feature maps; what is opened of a large network is asked for by itself, without the rest of the page."""

@@ -11,7 +11,7 @@ from components import address, controls, session
 from components.cnn import jobs
 from components.controls import Panel
 from models.cnn import data, downloads
-from models.core.spec import SpecError, defaults
+from models.core.spec import SpecError
 from models.data import image_sets, ingest, workspace
 
 HANDED = "cnn:handed"  # in the session: a set, and what Datasets was set to that is not so here
@@ -31,21 +31,19 @@ def pick(panel: Panel[Any], name: str = "data") -> None:
     """The menu of sets bound to a field of the panel, the download that one may need, and an uploader."""
     key = f"{panel.prefix}-{name}"
     own = _own()
-    default = str(defaults(panel.spec_type)[name])
+    one = panel.setting(name)
     chosen = str(panel.values[name])
     if chosen not in _TITLES:
         own.setdefault(chosen, _name(chosen))
     st.selectbox(
         "Pictures",
         options := [*_TITLES, *own],
-        options.index(default),
+        options.index(one.born if one.born in options else chosen),
         format_func=lambda v: _TITLES.get(str(v)) or workspace.display_name(own[str(v)]),
-        key=key,
-        on_change=address.follow(key, default),
+        key=one.key,
         help="An own set is a zip of class folders, taken in on the Datasets page or with the uploader here.",
     )
-    if panel.error is not None and panel.error.field == name:
-        controls.explain(panel.error)
+    panel.problems(name)
     if not data.here(chosen):
         _download(key, chosen)
     own_set(key)
@@ -121,7 +119,7 @@ def own_set(key: str) -> None:
     def done(frame: Mapping[str, Any]) -> None:
         kept = str(frame["dataset"])
         workspace.claim(kept, f"{frame['report']['name']} (images).zip", session.owner())
-        address.put_next({key: f"upload:{kept}"})
+        address.put(key, f"upload:{kept}")
 
     if jobs.running(job):
         jobs.watch(job, "Taking in pictures", done)

@@ -156,7 +156,7 @@ def _tabs(
     found: tuple[architecture.LayerInfo, ...],
 ) -> None:
     names = ["Layers", "Evolution", "Augmentation", "Curves", "Runs", "Save and load", "Code"]
-    tabs = st.tabs(names, key=f"{topic.page}-tab", on_change="rerun", bind="query-params")
+    tabs = controls.tabs(names, key=f"{topic.page}-tab")
     if tabs[0].open:
         with tabs[0]:
             inside.layer_table(found)

@@ -33,17 +33,17 @@ def settings(data: str, known: Profile | None) -> controls.Panel[Spec]:
     st.markdown("**Columns for a network**")
     names = [c.name for c in known.columns] if known else []
     proposed = columns.text_of(columns.proposed(known.columns)) if known else ""
+    one = panel.setting("steps")
     st.text_area(
         controls.label(Spec, "steps"),
-        key=f"{PREFIX}-steps",
+        one.born,
+        key=one.key,
         height=190,
         placeholder=proposed,
         help="A line for each column: its name, a colon, its steps: "
         + "; ".join(f"{name}: {about.about}" for name, about in columns.STEPS.items()),
-        bind="query-params",
     )
-    if panel.error is not None and panel.error.field == "steps":
-        controls.explain(panel.error)
+    panel.problems("steps")
 
     def add() -> None:
         name, step = st.session_state.get("columns:name"), st.session_state.get("columns:step")

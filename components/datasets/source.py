@@ -7,7 +7,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from components import address, session
+from components import session
 from components.controls import Panel
 from components.datasets.taking import Intake
 from components.views.upload import upload
@@ -32,15 +32,17 @@ def pick(panel: Panel[datasets.Spec]) -> None:
     chosen = str(panel.values["data"])
     if chosen != PHOTOS:
         own.setdefault(chosen, INTAKE.name(chosen))
+    one, options = panel.setting("data"), [PHOTOS, *own]
     st.selectbox(
         "Data set",
-        [PHOTOS, *own],
+        options,
+        options.index(one.born if one.born in options else chosen),
         format_func=lambda v: (
             "Two photographs, cut up" if v == PHOTOS else workspace.display_name(own[v])
         ),
-        key="datasets-data",
-        on_change=address.follow("datasets-data", PHOTOS),
+        key=one.key,
     )
+    panel.problems("data")
     INTAKE.news()
     with st.expander("Your own pictures", icon=":material/upload_file:", expanded=False):
         st.text_input(

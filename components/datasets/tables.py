@@ -43,18 +43,13 @@ _SMALL = 2_000_000  # bytes that are read within the page's script
 
 def page() -> None:
     """The whole view: the table's card as the picture, larger-than-memory reading below."""
-    if not st.query_params.get(f"{PREFIX}-data"):
+    chosen = address.setting(f"{PREFIX}-data", example.DATA)
+    data = chosen.value
+    if data == example.DATA:
         workspace.put(example.CONTENT, example.NAME)  # at hand on every server
-    address.restore(PREFIX)
-    data = str(
-        st.session_state.get(f"{PREFIX}-data")
-        or st.query_params.get(f"{PREFIX}-data")
-        or example.DATA
-    )
-    address.keep(PREFIX, {f"{PREFIX}-data": data} if data != example.DATA else {})
     id = data.removeprefix("upload:")
     with lesson.controls() as side:
-        _source(data)
+        _source(chosen)
     try:
         known = _profile(id)
     except SpecError as error:
@@ -82,7 +77,8 @@ def page() -> None:
         _large(panel.spec)
 
 
-def _source(data: str) -> None:
+def _source(one: address.Setting[str]) -> None:
+    data = one.value
     own = {
         f"upload:{u.id}": u.name
         for u in workspace.listing(session.owner())
@@ -92,15 +88,15 @@ def _source(data: str) -> None:
     }
     if data != example.DATA:
         own.setdefault(data, INTAKE.name(data))
+    options = [example.DATA, *own]
     st.selectbox(
         "Table",
-        [example.DATA, *own],
-        [example.DATA, *own].index(data),
+        options,
+        options.index(one.born if one.born in options else data),
         format_func=lambda v: (
             "Planets (an example CSV)" if v == example.DATA else workspace.display_name(own[v])
         ),
-        key=f"{PREFIX}-data",
-        on_change=address.follow(f"{PREFIX}-data", example.DATA),
+        key=one.key,
     )
     INTAKE.news()
     with st.expander("Your own table", icon=":material/upload_file:"):

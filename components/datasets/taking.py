@@ -114,7 +114,8 @@ class Intake:
                 with suppress(SpecError):  # gone: an earlier run was cut short after this
                     workspace.forget(original, me)  # everything good of it is in the clean file
             settings = {"data": f"upload:{dataset}", **dict.fromkeys(self.cleared, "")}
-            address.put_next({f"{self.prefix}-{name}": value for name, value in settings.items()})
+            for name, value in settings.items():
+                address.put(f"{self.prefix}-{name}", value)
         else:
             self.fail(SpecError(status.message, "data", status.detail))
         left = tuple(r for r in self._under_way() if r != run)

@@ -70,17 +70,17 @@ def _source(panel: controls.Panel[Spec]) -> None:
     chosen = str(panel.values["data"])
     if chosen != DOCS:
         own.setdefault(chosen, INTAKE.name(chosen))
+    one, options = panel.setting("data"), [DOCS, *own]
     st.selectbox(
         "Texts",
-        [DOCS, *own],
+        options,
+        options.index(one.born if one.born in options else chosen),
         format_func=lambda v: (
             "Documentation of three libraries" if v == DOCS else workspace.display_name(own[v])
         ),
-        key=f"{PREFIX}-data",
-        on_change=address.follow(f"{PREFIX}-data", DOCS),
+        key=one.key,
     )
-    if panel.error is not None and panel.error.field == "data":
-        controls.explain(panel.error)
+    panel.problems("data")
     INTAKE.news()
     with st.expander("Your own texts", icon=":material/upload_file:"):
         left, right = st.columns(2)

@@ -17,17 +17,15 @@ DRAWS = 8
 
 def settings(panel: controls.Panel[datasets.Spec]) -> None:
     """The list to edit, and a menu that adds a step."""
-    key = f"{panel.prefix}-transforms"
+    one = panel.setting("transforms")
     st.text_area(
         controls.label(datasets.Spec, "transforms"),
-        key=key,
-        value=image_steps.DEFAULT,
+        one.born,
+        key=one.key,
         height=170,
         help="One transform of torchvision.transforms.v2 a line, with its arguments: RandomCrop 56 padding=4",
-        bind="query-params",
     )
-    if panel.error is not None and panel.error.field == "transforms":
-        controls.explain(panel.error)
+    panel.problems("transforms")
 
     def add() -> None:
         chosen = st.session_state.get("datasets:add")

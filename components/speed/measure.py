@@ -21,7 +21,7 @@ _MINE = "speed:runs"  # in the session: settings → the id of their measurement
 def run(spec: Spec) -> str | None:
     """The measurement of these settings to show: this session's, the link's, else a kept one."""
     mine = _mine()
-    linked = st.query_params.get("run")
+    linked = address.value("run")
     if linked and spec not in mine and _spec(linked) == spec:
         mine[spec] = linked
     found = mine.get(spec)

@@ -6,7 +6,7 @@ from typing import Any
 
 import streamlit as st
 
-from components import address, controls, session
+from components import controls, session
 from components.controls import Panel
 from models.core import runs
 from models.core.spec import knobs
@@ -24,21 +24,20 @@ _OWN = {
 }
 
 
-def part() -> None:
+def part(panel: Panel[Spec]) -> None:
     """The tabs of the page."""
-    key = f"{PAGE}-part"
+    one = panel.setting("part")
     st.segmented_control(
         "What is asked about the model",
         tuple(PARTS),
-        # not the default: what a link asked for is lost when the run that told the browser is cut short
-        default=st.session_state.get(key, "benchmark"),
+        default=one.born,
         required=True,
         format_func=PARTS.__getitem__,
-        key=key,
-        on_change=address.follow(key, "benchmark"),
+        key=one.key,
         label_visibility="collapsed",
         width="content",
     )
+    panel.problems("part")
 
 
 def draw(panel: Panel[Spec]) -> None:

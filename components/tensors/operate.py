@@ -8,7 +8,7 @@ from typing import Any
 
 import streamlit as st
 
-from components import code_panel, controls, evaluate, lesson
+from components import address, code_panel, controls, evaluate, lesson
 from components.tensors import shelf
 from components.views.cells import Edit, Pan, Shown, cells
 from models import tensor_ops
@@ -24,10 +24,11 @@ def show(projector: bool) -> None:
     made = shelf.panel()
     with lesson.controls():
         widgets = st.container()  # filled last: the picture does not wait for them
+        one = address.setting("tensors-guess", False)
         guessing = st.toggle(
             "Guess first",
-            key="tensors-guess",
-            bind="query-params",
+            one.born,
+            key=one.key,
             help="Cover the result until you have guessed its shape.",
         )
     made.complain()

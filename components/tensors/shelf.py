@@ -6,7 +6,7 @@ import pandas as pd
 import streamlit as st
 import torch
 
-from components import address, controls, evaluate, session
+from components import controls, evaluate, session
 from models import tensor_ops
 from models.core.spec import SpecError
 from models.data import workspace
@@ -27,15 +27,17 @@ def draw(made: controls.Panel[Spec], example: str = "") -> None:
     _find()
     op = OPS[str(made.values["op"])]
     free = not str(made.values["expression"]).strip()
+    one = made.setting("op")
     st.selectbox(
         "Operation",
         tuple(OPS),
-        key=f"{PREFIX}-op",
-        bind="query-params",
+        tuple(OPS).index(one.born),
+        key=one.key,
         on_change=session.whole(_new_operation),
         help=f"{len(OPS)} operations; type to search by name.",
         disabled=not free,
     )
+    made.problems("op")
     if free:
         st.markdown(f"{op.sentence} [Documentation]({op.docs})")
         _params(op, made)
@@ -261,7 +263,7 @@ def _grid(text: str, spec: Spec) -> None:
     if st.button(f"Write {name} to the shelf", key="tensors:grid-add"):
         try:
             new = create.grid(text, name, rows[0] if flat else rows, tensor.dtype)
-            address.put_next({f"{PREFIX}-shelf": new})
+            controls.put(PREFIX, shelf=new)
         except SpecError as error:
             st.session_state["tensors:complaint"] = error
         st.rerun()

@@ -138,22 +138,27 @@ def axes(topic: Topic[Spec], run: Followed[Spec], spec: Spec) -> None:
     features = scene["features"]
     names = [_PCA, *features]
     title = {_PCA: "PCA"}
-    x_key, y_key = f"{topic.page}-x", f"{topic.page}-y"
-    for key in (x_key, y_key):
-        asked = st.session_state.get(key, st.query_params.get(key, _PCA))
-        st.session_state[key] = asked if asked in names else _PCA
-    for column, key, label in zip(
-        st.columns(2, gap="small"), (x_key, y_key), ("Across", "Up"), strict=True
+    chosen = []
+    for column, axis, label in zip(
+        st.columns(2, gap="small"), ("x", "y"), ("Across", "Up"), strict=True
     ):
+        key = f"{topic.page}-{axis}"
+        one = address.setting(key, _PCA, read=address.among(key, names))
+        if one.value not in names:  # a column of the data before
+            address.put(key, None)
+            one = address.setting(key, _PCA)
+        chosen.append(one.value)
         column.selectbox(
             label,
             names,
+            names.index(one.born if one.born in names else one.value),
             format_func=lambda name: title.get(str(name), str(name)),
-            key=key,
-            on_change=address.follow(key, _PCA),
+            key=one.key,
             help="The two columns that the plane shows; the others stay at their mean.",
         )
-    x, y = st.session_state[x_key], st.session_state[y_key]
+        with column:
+            controls.say(key)
+    x, y = chosen
     sent: dict[str, tuple[str, str]] = st.session_state.setdefault("training:axes", {})
     if (x == _PCA) != (y == _PCA) or not run.run or not run.mine:
         return

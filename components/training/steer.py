@@ -74,7 +74,7 @@ def now(topic: Topic[Spec]) -> tuple[Panel[Spec], Spec, Followed[Spec]]:
     return panel, spec, transport.follow(topic, spec, device=device(topic.page))
 
 
-@st.fragment
+@address.fragment
 def data(
     topic: Topic[Spec],
     turn: int,
@@ -106,7 +106,7 @@ def data(
         _follow_up(topic)
 
 
-@st.fragment
+@address.fragment
 def live(topic: Topic[Spec], turn: int, panel: Panel[Spec], run: Followed[Spec]) -> None:
     """What changes while a run lives; a move reaches the run without drawing the page again."""
     moved = _moved(topic, "live", turn)

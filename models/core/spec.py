@@ -138,6 +138,24 @@ def to_text(value: Value) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
+def parse(kind: type, name: str, text: str) -> Value:
+    """A value of this Python type from the URL's text.
+
+    Raises:
+        SpecError: the text is none; `name` is the setting it was meant for.
+    """
+    make: Mapping[type, Callable[[str], Any]] = {
+        bool: lambda t: {"true": True, "false": False}[t.lower()],
+        int: int,
+        float: float,
+        str: str,
+    }
+    try:
+        return make[kind](text)
+    except (ValueError, KeyError):
+        raise SpecError(f"{name} cannot be {text[:40]!r}: it takes {_words(kind)}.", name) from None
+
+
 def from_text(spec_type: type[Spec], name: str, text: str) -> Value:
     """A field's value from the URL's text, inside its range.
 
@@ -145,16 +163,7 @@ def from_text(spec_type: type[Spec], name: str, text: str) -> Value:
         SpecError: the text is no value of that field.
     """
     kind = kinds(spec_type)[name]
-    parse: Mapping[type, Callable[[str], Any]] = {
-        bool: lambda t: {"true": True, "false": False}[t.lower()],
-        int: int,
-        float: float,
-        str: str,
-    }
-    try:
-        value = parse[kind](text)
-    except (ValueError, KeyError):
-        raise SpecError(f"{name} cannot be {text[:40]!r}: it takes {_words(kind)}.", name) from None
+    value = parse(kind, name, text)
     return _checked_value(spec_type.__name__, name, value, kind, knobs(spec_type)[name])
 
 

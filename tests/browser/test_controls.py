@@ -21,6 +21,7 @@ import streamlit as st
 from components import lesson
 lesson.page("one", "One")
 st.page_link("two.py", label="Open two")
+lesson.footer()
 """
 _TWO = """
 import streamlit as st
@@ -32,6 +33,7 @@ with lesson.controls():
 st.text(f"units {spec.units} lr {spec.lr} loss {spec.loss} bias {spec.bias}")
 st.button("Fix", on_click=lambda: controls.put("two", lr=0.0123))
 code_panel.lesson_link(spec, page="two", params={})
+lesson.footer()
 """
 
 
