@@ -8,7 +8,7 @@ import time
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from components import session
+from components import session, transport
 
 
 def _page() -> None:
@@ -90,7 +90,10 @@ def test_the_buttons_mean_what_they_say():
     assert shown(at)["run"] == run
 
 
-def test_play_on_a_finished_run_starts_anew_from_the_same_weights_and_then_is_pause():
+def test_play_on_a_finished_run_starts_anew_from_the_same_weights_and_then_is_pause(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    monkeypatch.setattr(transport, "_DOUBLE", 0.0)  # a test is quicker than two clicks
     at = open_page(epochs="500")
     client = session.client()
     wait(at, "done")
