@@ -60,7 +60,7 @@ def show_graph() -> None:
     spec, result, error = _last_good("autograd", "shown:program", panel)
     with lesson.controls():
         panel.draw("preset")
-        st.caption(spec.chosen.about)
+        st.caption(_about(spec.own, spec.chosen.title, spec.chosen.about))
         _edit_leaves(panel.values)
         _complain(error, "leaves")
         _edit_program(panel.values)
@@ -202,6 +202,11 @@ def _complain(error: SpecError | None, *fields: str) -> None:
         controls.explain(error)
 
 
+def _about(own: bool, title: str, words: str) -> str:
+    """What there is to see in a preset, as long as it is one: a text of the learner's own only started from it."""
+    return f"Your own text now; it started from “{title}”." if own else words
+
+
 def _capital(text: str) -> str:
     return text[:1].upper() + text[1:]
 
@@ -326,7 +331,8 @@ def show_function() -> None:
     spec, result, error = _last_good("function", "shown:function", panel)
     with lesson.controls():
         panel.draw("preset")
-        st.caption(functions.PRESETS[spec.preset].about)
+        preset = functions.PRESETS[spec.preset]
+        st.caption(_about(spec.own, preset.title, preset.about))
         for name, label in (
             ("inputs", "Inputs"),
             ("forward", "Forward"),

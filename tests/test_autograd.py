@@ -226,6 +226,15 @@ def test_a_preset_starts_fresh_and_own_text_wins() -> None:
     assert autograd.numbers(autograd.run(spec))["x.grad[0]"] == 5.0
 
 
+def test_a_program_of_ones_own_does_not_carry_the_presets_name() -> None:
+    assert autograd.to_code(Spec(preset="fan-out")).startswith('"""Autograd: Fan-out"""')
+    spec = Spec(preset="fan-out", program="loss = x * 5")
+    assert spec.own
+    assert "Fan-out" not in autograd.to_code(spec)
+    # another number in a leaf leaves the program what it is
+    assert not Spec(preset="fan-out", leaves="x = torch.tensor(2.0, requires_grad=True)").own
+
+
 def test_random_leaves_follow_the_seed_and_leave_the_generator_alone() -> None:
     state = torch.random.get_rng_state()
     one, same, other = (

@@ -44,6 +44,7 @@ def test_a_program_of_ones_own_runs_and_stands_in_the_link() -> None:
     app = opened("autograd")
     app.text_area(key="autograd-edit-program").set_value("loss = (w * x + b) ** 3").run()
     assert "**loss** = 0.343" in words(app)
+    assert any("Your own text now" in c.value for c in app.caption)
     assert "loss = (w * x + b) ** 3" in str(app.query_params["autograd-program"])
     app.selectbox(key="autograd-preset").set_value("fan-out").run()
     assert app.text_area(key="autograd-edit-program").value == autograd.PRESETS["fan-out"].program

@@ -130,6 +130,9 @@ BEHIND: dict[str, tuple[int, bool]] = {
     "y = x.exp()\nF.relu(y.data.neg_(), inplace=True)\nloss = y.sum()": (2, True),
     "y = x * x\nx.data.mul_(2)\nloss = y.sum()": (2, True),
     "y = x * 3\ny.data.zero_()\nloss = y.sum()": (2, False),
+    "y = x * 3\nwith torch.no_grad(): y.zero_()\nloss = y.sum()": (2, False),
+    "y = x * 3\nwith torch.no_grad(): y[0] = 5.0\nloss = y.sum()": (2, False),
+    "y = x * 3\ny.detach().zero_()\nloss = y.sum()": (2, False),
 }
 
 
@@ -156,6 +159,8 @@ def test_a_write_behind_autograds_back_is_warned_of_with_the_right_gradient(prog
     "program",
     [
         "x.data.mul_(2)\nloss = (x * x).sum()",
+        "with torch.no_grad():\n    x *= 2\nloss = (x * x).sum()",
+        "x.detach().mul_(2)\nloss = (x * x).sum()",
         "y = x.exp()\nz = y.detach().clone()\nz.zero_()\nloss = (y * z).sum()",
         "y = x * 1\ny[0] = 3.0\nloss = y.sum()",
     ],

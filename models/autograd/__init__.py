@@ -26,7 +26,7 @@ from models.core.spec import SpecError, knob
 class Spec(_Spec):
     """A program and its leaves; empty texts mean the preset's own."""
 
-    preset: str = knob("chain", "A program to start from.", choices=tuple(PRESETS),
+    preset: str = knob("chain", "A program to start from.", label="Start from", choices=tuple(PRESETS),
                        names={k: p.title for k, p in PRESETS.items()})  # fmt: skip
     leaves: str = knob(
         "",
@@ -56,6 +56,15 @@ class Spec(_Spec):
         return PRESETS[self.preset]
 
     @property
+    def own(self) -> bool:
+        """Whether the program is the learner's, no longer the preset's; its leaves may take any value."""
+        return bool(_tidy(self.program))
+
+    @property
+    def title(self) -> str:
+        return "a program of your own" if self.own else self.chosen.title
+
+    @property
     def leaves_text(self) -> str:
         return _tidy(self.leaves) or self.chosen.leaves
 
@@ -65,8 +74,7 @@ class Spec(_Spec):
 
     @property
     def gradient_text(self) -> str:
-        own = bool(_tidy(self.program))
-        return self.gradient.strip() or ("" if own else self.chosen.gradient)
+        return self.gradient.strip() or ("" if self.own else self.chosen.gradient)
 
 
 @dataclass(frozen=True)
@@ -272,7 +280,7 @@ def to_code(spec: Spec, result: Result | None = None) -> str:
                 print(f"{{name}}[{{i}}] = {{number!r}}")
     """
     backward = "\n".join([*lines, call])
-    return export.script(f"Autograd: {preset.title}", [*start, backward, report])
+    return export.script(f"Autograd: {spec.title}", [*start, backward, report])
 
 
 def _unused(name: str, taken: Collection[str]) -> str:
@@ -395,7 +403,8 @@ def _behind(
             continue  # an update of a leaf that no backward formula had kept
         what = write.op.removeprefix("aten.").split(".")[0]
         of = write.label or "a tensor"
-        start = f"line {write.line} ({what}) changed {of} behind autograd's back, through .data: no version counter noticed it, and the graph does not know this line"
+        unseen = "no version counter noticed it, and " if write.how == ".data" else ""
+        start = f"line {write.line} ({what}) changed {of} behind autograd's back, through {write.how}: {unseen}the graph does not know this line"
         if not other:
             return Problem(
                 f"{start}. The gradients are those of the program without it. Make a new tensor there instead.",

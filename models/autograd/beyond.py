@@ -33,7 +33,9 @@ PRESETS: dict[str, tuple[str, str, str]] = {  # name → expression, point, deri
 class Spec(_Spec):
     """A function of x, where to look, and what you think its derivative is; empty texts mean the preset's own."""
 
-    preset: str = knob("sine and square", "A function to start from.", choices=tuple(PRESETS))
+    preset: str = knob(
+        "sine and square", "A function to start from.", label="Start from", choices=tuple(PRESETS)
+    )
     expression: str = knob("", "A function of x.", label="Function of x", max_chars=500)
     point: str = knob("", "Where: the numbers of x.", label="Point x", max_chars=500)
     derivative: str = knob(

@@ -83,7 +83,7 @@ PRESETS: dict[str, Preset] = {
 class Spec(_Spec):
     """An autograd.Function in the small language; empty texts mean the preset's own."""
 
-    preset: str = knob("wrong", "A Function to start from.", choices=tuple(PRESETS),
+    preset: str = knob("wrong", "A Function to start from.", label="Start from", choices=tuple(PRESETS),
                        names={k: p.title for k, p in PRESETS.items()})  # fmt: skip
     inputs: str = knob("", "One input per line: name = numbers.")
     forward: str = knob("", "Body of forward: assigns y from the inputs.")
@@ -107,6 +107,11 @@ class Spec(_Spec):
                     f"backward returns no gradient for {name}. Add a line grad_{name} = …, with a tensor of {name}'s shape.",
                     0, field="backward",
                 )  # fmt: skip
+
+    @property
+    def own(self) -> bool:
+        """Whether a body is the learner's, no longer the preset's; its inputs may take any value."""
+        return any(text.strip("\n") for text in (self.forward, self.backward))
 
     @property
     def inputs_text(self) -> str:
@@ -244,7 +249,8 @@ def to_code(spec: Spec) -> str:
                     print(f"{{kind}}/{{name}}[{{j}}] = {{number!r}}")
     """
     return export.script(
-        f"An autograd.Function of one's own: {PRESETS[spec.preset].title}",
+        "An autograd.Function of one's own"
+        + (f": {PRESETS[spec.preset].title}" if not spec.own else ""),
         [
             "import math\nfrom typing import Any\n\nimport torch\nimport torch.nn.functional as F\nfrom torch import Tensor",
             class_code(spec),

@@ -80,17 +80,19 @@ class Read:
 
 @dataclass(frozen=True, eq=False)
 class Behind:
-    """A write that autograd's version counter did not notice, for it went through `.data`.
+    """A write to a tensor's memory of which its graph knows nothing.
 
     Attributes:
         op, line: as of a `Write`; label: the learner's name of the tensor whose memory it was.
-        saved: vertices that ran before and may have kept that memory for their backward.
+        how: ".data", which the version counter does not notice either, "detach()", "torch.no_grad()" or the like.
+        saved: vertices that ran before and keep that memory for their backward.
         leaf: whether it was a leaf's; tensor: what was written to, with its numbers before and after.
     """
 
     op: str
     line: int
     label: str
+    how: str
     saved: tuple[int, ...]
     leaf: bool
     tensor: Tensor
@@ -218,9 +220,9 @@ class Recorder:
         self._below.flush()
         for op in self.ops:  # outputs that a custom Function adopted after its last operation
             op.late = [
-                (o.grad_fn, o.output_nr, v)
+                (late, o.output_nr, v)
                 for o, v, (node, _, _) in zip(op.outputs, op.values, op.claims, strict=False)
-                if node is None and o.grad_fn is not None
+                if node is None and (late := _node(o)) is not None
             ]
 
     def begin_line(self, line: int) -> None:
@@ -230,7 +232,7 @@ class Recorder:
     def name(self, label: str, value: Any) -> None:
         """The learner calls this value `label` from here on."""
         if isinstance(value, Tensor):
-            self.names.append((label, value, value.grad_fn, value.output_nr))
+            self.names.append((label, value, _node(value), value.output_nr))
 
     @contextmanager
     def first_order(self, result: Tensor) -> Iterator[None]:
@@ -333,15 +335,31 @@ class _Op:
 
 @dataclass(eq=False)
 class _Written:
-    """One in-place operation on one tensor, and the tensors of the same memory whose version it did not change."""
+    """One in-place operation on one tensor, with the tensors that require grad and share its memory."""
 
     op: _Op
     tensor: Tensor
     version: int
     before: Tensor
+    # each with its version before
     others: list[tuple[Tensor, int]]
     after_version: int = 0
     after: Tensor | None = None
+    found: tuple[Tensor, str] | None = None
+
+    def behind(self) -> tuple[Tensor, str] | None:
+        """A tensor whose graph does not know of this write, and how it went round it."""
+        for tensor, before in self.others:
+            if version(tensor) == before:
+                return tensor, ".data"
+        if self.op.off or not self.tensor.requires_grad:
+            known = [t for t, _ in self.others if _node(t) is not None]
+            return (
+                (known[0], f"torch.{self.op.off}()" if self.op.off else "detach()")
+                if known
+                else None
+            )
+        return None
 
 
 class _Functions(TorchFunctionMode):
@@ -385,7 +403,7 @@ class _Dispatch(TorchDispatchMode):
         if op is None:
             return
         for out, value in zip(op.outputs, op.values, strict=True):
-            op.claims.append((out.grad_fn, out.output_nr, value))
+            op.claims.append((_node(out), out.output_nr, value))
             if op.writes and out._is_view() and out._base is not None:
                 base = out._base  # an in-place write to a view: its node (CopySlices) is the base's
                 if base.grad_fn is not None:
@@ -393,8 +411,8 @@ class _Dispatch(TorchDispatchMode):
         written, self.written = self.written, []
         for write in written:
             write.after_version = version(write.tensor)
-            write.others = [(t, v) for t, v in write.others if version(t) == v]
-            write.after = _copy(write.tensor) if write.others else None
+            write.found = write.behind()
+            write.after = _copy(write.tensor) if write.found else None
             self.recorder.writes.append(write)
         for tensor in [*op.inputs, *op.outputs]:
             known = self.sharing.setdefault(_storage(tensor), [])
@@ -408,7 +426,7 @@ class _Dispatch(TorchDispatchMode):
         line = recorder.where()
         inputs = [t for t in tree_leaves((args, kwargs)) if isinstance(t, Tensor)]
         if recorder.calls and recorder.calls[0] in _COPYING and "lift_fresh" in str(func):
-            inputs = [*inputs, *recorder.given]
+            inputs = list(recorder.given) or inputs
         op = _Op(
             str(func),
             _function_name(recorder.calls[0]) if recorder.calls else "",
@@ -431,9 +449,7 @@ class _Dispatch(TorchDispatchMode):
                 op.view |= not alias.is_write
                 if alias.is_write:
                     others = self.sharing.get(_storage(value), [])
-                    watched = [
-                        (t, version(t)) for t in others if t is not value and t.requires_grad
-                    ]
+                    watched = [(t, version(t)) for t in others if t.requires_grad]
                     self.written.append(_Written(op, value, version(value), _copy(value), watched))
         start = time.perf_counter()
         out = func(*args, **kwargs)
@@ -546,7 +562,7 @@ class _Builder:
         """The new node of a view whose base was changed in place after the view was taken."""
         for op in self.recorder.ops:
             for out in op.outputs:
-                if out.requires_grad and out._is_view() and out.grad_fn is node:
+                if out.requires_grad and out._is_view() and _node(out) is node:
                     names = [label for label, tensor, _, _ in self.recorder.names if tensor is out]
                     about = {
                         "line": op.line,
@@ -631,7 +647,8 @@ class _Builder:
                     None,
                     kind="untracked",
                     name=op.name,
-                    **about,
+                    # what the learner wrote, where PyTorch's own name tells nobody anything
+                    **(about | {"op": "aten.tensor.default"} if cut == "torch.tensor" else about),
                     marks=marks,
                     values=dict(enumerate(op.values)),
                     cut=cut,
@@ -652,9 +669,10 @@ class _Builder:
         for target in targets:
             self.inputs[target] = kept
         for out_nr, out in enumerate(op.outputs):
-            claimed = self.index.get(out.grad_fn) if out.grad_fn is not None else None
+            node = _node(out)
+            claimed = self.index.get(node) if node is not None else None
             at = claimed if claimed is not None and claimed in targets else targets[0]
-            if out.is_leaf and out.requires_grad and id(out) in self.leaves:
+            if id(out) in self.leaves and out.is_leaf and out.requires_grad:
                 continue  # an update under no_grad: the leaf stays a leaf
             self.producer[id(out)] = at, (out.output_nr if claimed in targets else out_nr)
             if op.writes:
@@ -663,18 +681,20 @@ class _Builder:
                     self.producer[id(out._base)] = targets[-1], 0
 
     def behind(self, when: Mapping[int, int], names: Mapping[int, str]) -> Iterator[Behind]:
-        """Writes of which a tensor in the same memory, that autograd had seen before, knows nothing."""
+        """Writes to memory that an operation with a node had read or made before, unknown to its graph."""
         for write in self.recorder.writes:
-            for tensor, _ in write.others[:1]:
-                at, now = _storage(write.tensor), when[id(write.op)]
-                saved = tuple(
-                    v for v, kept in self.inputs.items()
-                    if self.nodes[v] is not None and any(s == at and t < now for _, s, t in kept)
-                )  # fmt: skip
-                if saved and write.after is not None:
-                    label = names.get(id(tensor), "")
-                    yield Behind(write.op.name, write.op.line, label, saved, tensor.is_leaf,
-                                 write.tensor, write.before, write.after)  # fmt: skip
+            if write.found is None or write.after is None:
+                continue
+            (tensor, how), at, now = write.found, _storage(write.tensor), when[id(write.op)]
+            before = [
+                v for v, kept in self.inputs.items()
+                if self.nodes[v] is not None and any(s == at and t < now for _, s, t in kept)
+            ]  # fmt: skip
+            if before:
+                saved = tuple(v for v in before if _keeps(self.nodes[v], at))
+                label = names.get(id(tensor), "")
+                yield Behind(write.op.name, write.op.line, label, how, saved, _node(tensor) is None,
+                             write.tensor, write.before, write.after)  # fmt: skip
 
     def lost(
         self,
@@ -788,6 +808,31 @@ def _cut(op: _Op) -> str:
 
 def _short(call: str) -> str:
     return call.removesuffix(".__get__").rsplit(".", 1)[-1].strip("_")
+
+
+def _node(tensor: Tensor) -> Node | None:
+    """A tensor's backward node; None for a view made under no_grad whose base has been written to, which may not be asked."""
+    try:
+        return tensor.grad_fn
+    except RuntimeError:
+        return None
+
+
+def _keeps(node: Node | None, storage: int) -> bool:
+    """Whether a node saved a tensor in this memory; one that was overwritten cannot be read, and counts."""
+    names = (
+        ["saved_tensors"]
+        if node is not None and is_custom(node)
+        else [n for n in dir(node) if n.startswith("_saved_")]
+    )
+    for name in names:
+        try:
+            found = tree_leaves(getattr(node, name))
+        except RuntimeError:
+            return True
+        if any(isinstance(t, Tensor) and _storage(t) == storage for t in found):
+            return True
+    return False
 
 
 def _copy(tensor: Tensor) -> Tensor:

@@ -61,7 +61,7 @@ def explain(graph: Graph, backward: Backward, leaves: Mapping[str, Tensor]) -> W
                 "No gradient comes here: nothing that leads to the result uses it."
             )
     changed = {
-        v: f"line {write.line} changed through .data what {said(kind(graph.vertices[v].name))} in line {graph.vertices[v].line} had kept"
+        v: f"line {write.line} changed through {write.how} what {said(kind(graph.vertices[v].name))} in line {graph.vertices[v].line} had kept"
         for write in graph.behind
         for v in write.saved
     }

@@ -50,9 +50,9 @@ def train(spec: Spec) -> Iterator[Snapshot]:
             if name == "forward":
                 loss = value.item()
         parameters = sum(p.numel() for p in made.model.parameters())
-        yield _told(1, "Counting the work")
+        yield timing.told(1, "Counting the work")
         work = {name: flops.count(call) for name, call in mine.items()}
-        yield _told(2, "Timing")
+        yield timing.told(2, "Timing")
         other = rival(spec)
         theirs = timing.calls(other, subject.make(other))["full step"]
         theirs()
@@ -62,10 +62,10 @@ def train(spec: Spec) -> Iterator[Snapshot]:
         samples = {n: verdict.sample(t, firsts.get(n, float("nan"))) for n, t in times.items()}
         swept = []
         for value, changed in sweep(spec):
-            yield _told(3 + len(swept), f"Timing {spec.sweep} = {value}")
+            yield timing.told(3 + len(swept), f"Timing {spec.sweep} = {value}")
             swept.append({"value": value, "batch_size": changed.batch_size} | _sweep_point(changed))
         # last: its large arrays teach malloc to keep memory, and steps after it are 3 % faster than in the script
-        yield _told(99, "Measuring this machine's ceilings")
+        yield timing.told(99, "Measuring this machine's ceilings")
         kind = subject.autocast(spec) or subject.dtype(spec)
         top = roofline.measure(spec.device, kind, spec.threads)
     scale = spec.batch_size / other.batch_size
@@ -174,10 +174,6 @@ for name, times in measure(timed, {spec.seconds}{device}).items():
         'print(f"loss = {loss}")'
     )
     return export.script("How long a training step takes", cells)
-
-
-def _told(step: int, text: str) -> Snapshot:
-    return Snapshot(step, step / 100, rows=({"step": step, "text": text},))
 
 
 def _scaled(sample: verdict.Sample, factor: float) -> verdict.Sample:

@@ -110,10 +110,10 @@ def train(spec: Spec) -> Iterator[Snapshot]:
     with _quietly():
         eager = timing.phases(model, made.x, made.y, rule, dtype)["forward + backward"]
         result["loss"] = eager().item()
-        yield _told(1, "Looking for graph breaks")
+        yield timing.told(1, "Looking for graph breaks")
         try:
             result["graphs"], result["breaks"] = breaks(model, made.x)
-            yield _told(2, "Compiling: the first call takes seconds")
+            yield timing.told(2, "Compiling: the first call takes seconds")
             compiled_model = torch.compile(model)
             compiled = timing.phases(compiled_model, made.x, made.y, rule, dtype)[
                 "forward + backward"
@@ -122,7 +122,7 @@ def train(spec: Spec) -> Iterator[Snapshot]:
                 firsts, value = first_calls(compiled, spec.device)
             result["difference"] = abs(value.item() - result["loss"])
             eager_firsts, _ = first_calls(eager, spec.device)
-            yield _told(3, "Timing both in turns")
+            yield timing.told(3, "Timing both in turns")
             calls = {"eager": (eager, spec.threads), "compiled": (compiled, spec.threads)}
             with machine.Busy() as busy:
                 times = timing.measure(calls, spec.seconds, spec.device)
@@ -231,10 +231,6 @@ def _problem(error: Exception) -> str:
     if "Python.h" in text:
         return "torch.compile needs Python's header files (Python.h), which are not installed here. Install python3-dev and measure again."
     return "torch.compile gave up on this model here. Its own words are behind the click; eager mode goes on working."
-
-
-def _told(step: int, text: str) -> Snapshot:
-    return Snapshot(step, step / 100, rows=({"step": step, "text": text},))
 
 
 PROGRAMS: dict[str, Any] = {

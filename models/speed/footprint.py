@@ -65,17 +65,17 @@ def steady(spec: Spec, device: str | None = None, how: str = "plain") -> memory.
 def train(spec: Spec) -> Iterator[Snapshot]:
     """Progress as rows; the blob "result" holds everything."""
     torch.set_num_threads(spec.threads)
-    yield _told(1, "Predicting without numbers")
+    yield timing.told(1, "Predicting without numbers")
     predicted = steady(spec, "meta")
-    yield _told(2, "Following every storage through a step")
+    yield timing.told(2, "Following every storage through a step")
     traces = {}
     for name in ("plain", "checkpointed", "accumulated"):
         traces[name] = steady(spec, how=name)
-        yield _told(3 + len(traces), f"Followed the {name} step")
+        yield timing.told(3 + len(traces), f"Followed the {name} step")
     made = subject.make(spec)
     calls = trade_offs(made.model, made.x, made.y, timing.optimizer(spec, made.model), subject.autocast(spec))  # fmt: skip
     work = flops.count(calls["plain"])
-    yield _told(8, "Timing the three steps")
+    yield timing.told(8, "Timing the three steps")
     timed = {name: (call, spec.threads) for name, call in calls.items()}
     with machine.Busy() as busy:
         times = timing.measure(timed, spec.seconds, spec.device)
@@ -211,7 +211,3 @@ def _snapshot(call: Any) -> bytes:
             return path.read_bytes()
     finally:
         record(enabled=None)
-
-
-def _told(step: int, text: str) -> Snapshot:
-    return Snapshot(step, step / 100, rows=({"step": step, "text": text},))

@@ -74,9 +74,9 @@ def train(spec: Spec) -> Iterator[Snapshot]:
     loss = timing.calls(spec, subject.make(spec))["forward"]().item()
     with machine.Busy() as busy:
         for number, (name, lever) in enumerate(LEVERS.items()):
-            yield _told(1 + number, f"Pulling: {lever.title}")
+            yield timing.told(1 + number, f"Pulling: {lever.title}")
             rows[name] = {"title": lever.title, "about": lever.about} | _pulled(spec, lever, begin)
-        yield _told(50, "Training for equal times")
+        yield timing.told(50, "Training for equal times")
         seconds, seeds = spec.seconds / 2, beginnings(spec)
         candidates = {name: (one.rate, one.clip) for name, one in SCHEDULES.items()}
         trained = schedules.equal_time(
@@ -250,10 +250,6 @@ def _no_warnings() -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
-
-
-def _told(step: int, text: str) -> Snapshot:
-    return Snapshot(step, step / 100, rows=({"step": step, "text": text},))
 
 
 LEVERS: dict[str, Lever] = {

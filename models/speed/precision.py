@@ -120,7 +120,7 @@ def train(spec: Spec) -> Iterator[Snapshot]:
     plain = spec.replace(precision="float32")
     timed, rows, exact = {}, {}, torch.empty(0)
     for number, (name, (dtype, tf32)) in enumerate(variants(spec).items()):
-        yield _told(1 + number, f"Training {spec.train_steps} steps in {name}")
+        yield timing.told(1 + number, f"Training {spec.train_steps} steps in {name}")
         made = subject.make(plain)
         rule = timing.optimizer(plain, made.model)
         step = timing.phases(made.model, made.x, made.y, rule, dtype)["full step"]
@@ -143,7 +143,7 @@ def train(spec: Spec) -> Iterator[Snapshot]:
         row["memory"] = memory.trace(step, made.model, (made.x, made.y), rule).peak
         rows[name] = row
         timed[name] = (step, spec.threads)
-    yield _told(10, "Timing them in turns")
+    yield timing.told(10, "Timing them in turns")
     with machine.Busy() as busy:
         times = repeated(timed, {n: row["once"] for n, row in rows.items()}, spec)
     for name, row in rows.items():
@@ -152,7 +152,7 @@ def train(spec: Spec) -> Iterator[Snapshot]:
     for name, row in rows.items():
         if name != "float32":
             row["verdict"] = vars(ruling(base, verdict.Sample(**row["sample"]), name))
-    yield _told(11, "Watching every operation's dtype")
+    yield timing.told(11, "Watching every operation's dtype")
     result = {
         "part": spec.part,
         "rows": rows,
@@ -285,7 +285,3 @@ print(f"final scale = {{rows[-1][3]}}")
 print(f"skipped steps = {{sum(row[2] for row in rows)}}")""",
     ]
     return export.script("The same training in several kinds of number", cells)
-
-
-def _told(step: int, text: str) -> Snapshot:
-    return Snapshot(step, step / 100, rows=({"step": step, "text": text},))

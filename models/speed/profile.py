@@ -106,22 +106,22 @@ def train(spec: Spec) -> Iterator[Snapshot]:
     def step() -> torch.Tensor:
         return training_step(made.model, made.x, loader, rule, dtype)
 
-    yield _told(1, "Warming up")
+    yield timing.told(1, "Warming up")
     step()
     # the second of the script's two unrecorded steps: what happens only once is over
     with Places(made.model) as places:
         step()
-    yield _told(2, f"Recording {spec.steps} steps")
+    yield timing.told(2, f"Recording {spec.steps} steps")
     found, loss = recorded(step, spec.steps, spec.device)
     events = list(found.events() or [])
-    yield _told(3, f"Reading {len(events):,} events")
+    yield timing.told(3, f"Reading {len(events):,} events")
     whole = _table(found)
     line = timeline(events)
     phases, modules = by_phase(events), by_module(events)
     operators, waits = by_operator(events, places), idle(events)
     trace = _chrome(found)
     del found
-    yield _told(4, "Timing the same steps without the profiler")
+    yield timing.told(4, "Timing the same steps without the profiler")
     with machine.Busy() as busy:
         times = timing.measure({"step": (step, spec.threads)}, 0.3, spec.device)["step"]
     plain = verdict.sample(times)
@@ -431,7 +431,3 @@ def _chrome(found: Any) -> bytes:
         path = Path(folder) / "trace.json"
         found.export_chrome_trace(str(path))
         return gzip.compress(path.read_bytes(), 4)
-
-
-def _told(step: int, text: str) -> Snapshot:
-    return Snapshot(step, step / 100, rows=({"step": step, "text": text},))

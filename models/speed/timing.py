@@ -12,6 +12,7 @@ from torch import nn
 from torch.utils import benchmark
 
 from models.core import device as devices
+from models.core.control import Snapshot
 from models.speed import subject
 from models.speed.spec import Spec
 
@@ -81,6 +82,11 @@ def optimizer(spec: Spec, model: nn.Module) -> torch.optim.Optimizer:
 def calls(spec: Spec, made: subject.Made) -> dict[str, Callable[[], torch.Tensor]]:
     """The three calls for a subject."""
     return phases(made.model, made.x, made.y, optimizer(spec, made.model), subject.autocast(spec))
+
+
+def told(step: int, text: str) -> Snapshot:
+    """What a measurement does now, in words; step is of 100."""
+    return Snapshot(step, step / 100, rows=({"step": step, "text": text},))
 
 
 def timed(call: Callable[[], Any], device: str) -> tuple[Any, float]:

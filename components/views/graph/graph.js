@@ -575,11 +575,11 @@ export default define({
       const node = data.nodes[step.vertex];
       const out = [];
       out.push(make("h4", {}, `Step ${k + 1} · ${step.name}${node?.line ? ` · line ${node.line}: ${(data.lines[node.line - 1] ?? "").trim()}` : node?.label ? ` · ${node.label}` : ""}`));
-      if (node?.why) out.push(make("p", {}, node.why));
       if (step.failed) out.push(make("div", { class: "row" }, make("b", {}, "The backward pass stops here: what this node saved is not what it saved any more.")));
       for (const incoming of step.incoming) out.push(arrival(incoming, step, theme));
       const secret = hidden(k);
       if (secret || guess?.step === k) out.push(quiz(step, k));
+      if (node?.why && !secret) out.push(make("p", {}, node.why));
       if (step.leaf) {
         const sum = make("div", { class: "row" }, make("b", {}, `${nameOf(step.vertex)}.grad`), step.before ? matrix(step.before, theme, { title: "before" }) : make("span", {}, "None before"));
         sum.append(make("span", { class: "sign" }, "→"), secret ? make("span", {}, "?") : step.after ? matrix(step.after, theme, { title: "after" }) : make("span", {}, "–"));
