@@ -13,7 +13,17 @@ from components.controls import Panel
 from models.core import runs
 from models.core import spec as specs
 from models.core.spec import SpecError
-from models.data import bundled, decoded, example, profiling, tables, tabular, toy, workspace
+from models.data import (
+    bundled,
+    csv_files,
+    decoded,
+    example,
+    profiling,
+    tables,
+    tabular,
+    toy,
+    workspace,
+)
 from models.data.csv_files import CsvOptions
 from models.data.tabular import TableSpec
 
@@ -148,7 +158,7 @@ def _titles(chosen: str) -> dict[str, str]:
     titles |= {name: f"{about.title} (made)" for name, about in toy.TOYS.items()}
     titles[example.DATA] = "Planets (an example CSV)"
     for upload in workspace.listing(session.owner()):
-        if not upload.name.lower().endswith((".csv", ".tsv", ".txt")):
+        if not upload.name.lower().endswith(csv_files.ENDINGS):
             continue  # pictures, texts and what is still packed
         titles[UPLOAD + upload.id] = workspace.display_name(upload.name)
     if chosen not in titles:
@@ -181,9 +191,9 @@ def _uploader(panel: Panel) -> None:
 
     with st.expander("Your own table (CSV)", icon=":material/upload_file:"):
         st.file_uploader(
-            "A CSV file",
+            "A CSV or Excel file",
             key=key,
-            type=["csv", "tsv", "txt"],
+            type=[ending[1:] for ending in csv_files.ENDINGS],
             on_change=take,
             help="Separator, encoding, header and decimal comma are found out and can be corrected under Data.",
         )

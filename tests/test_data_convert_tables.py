@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from models.core.spec import SpecError
 from models.data import convert_tables, workspace
 from models.data.convert_tables import Spec
+from tests import table_cases
 from tests.image_cases import packed
 
 
@@ -135,7 +136,7 @@ def test_pickled_objects_are_never_loaded(tmp_path: Path) -> None:
         (b"PK\x03\x04", "cut short"),
         (b"\x00\x01\x02", "none of the tables"),
         (b"", "none of the tables"),
-        (b'{"a": [1]}', "no column that fits"),
+        (b'{"a": [[1]]}', "no column that fits"),
         (parquet(pa.table({"a": pa.array([], pa.int64())})), "holds no rows"),
     ],
 )
@@ -233,3 +234,49 @@ def test_any_archive_of_tables_ends_in_tables_or_a_sentence(files: dict[str, byt
     else:
         assert 1 <= len(found) <= len(files) + 2
         assert report["left_out_count"] + len(found) >= len(files)
+
+
+RECORDS = [{"width": 0.25 * k, "height": k, "kind": "ab"[k % 2]} for k in range(30)]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        json.dumps(RECORDS),
+        json.dumps(RECORDS, indent=2),
+        "[\n" + ",\n".join(json.dumps(r) for r in RECORDS) + "\n]\n",
+        "\n".join(json.dumps(r) for r in RECORDS),
+        "\n".join(json.dumps(r, indent=2) for r in RECORDS),
+        json.dumps({"data": RECORDS, "made": "today"}),
+        json.dumps({k: [r[k] for r in RECORDS] for k in RECORDS[0]}),
+        json.dumps({k: {str(n): r[k] for n, r in enumerate(RECORDS)} for k in RECORDS[0]}),
+        "\ufeff" + json.dumps(RECORDS),
+    ],
+)
+def test_json_records_are_read_in_every_layout(text: str) -> None:
+    frame, _ = taken(text.encode(), "records.json")
+    assert frame.to_dict("records") == RECORDS
+
+
+def test_json_cut_in_the_middle_says_where() -> None:
+    frame, report = taken(json.dumps(RECORDS)[:-40].encode(), "records.json")
+    assert len(frame) == 29
+    assert report["left_out"][-1][0] == "Record 30"
+
+
+BOOK = {"a": [["x", "y"], [1, 2], [3, 4]], "b": [["z"], [5], [6]]}
+
+
+@pytest.mark.parametrize("made", [table_cases.xlsx, table_cases.ods])
+def test_every_sheet_of_a_spreadsheet_becomes_a_table(made: Any) -> None:
+    for content, name in (
+        (made(BOOK), "marks.xlsx"),
+        (packed({"in/marks.xlsx": made(BOOK)}), "z.zip"),
+    ):
+        id = workspace.put(content, name)
+        *_, last = convert_tables.train(Spec(f"upload:{id}"))
+        frame = last.frame or {}
+        tables = [
+            pd.read_csv(workspace.get(i)) for i, _ in [(frame["dataset"], ""), *frame["also"]]
+        ]
+        assert [t.to_dict("list") for t in tables] == [{"x": [1, 3], "y": [2, 4]}, {"z": [5, 6]}]

@@ -152,12 +152,3 @@ def test_added_points_stand_behind_and_keep_the_types() -> None:
     assert (y.tolist(), y.dtype) == ([0, 1, 1], torch.int64)
     y = steps.append_points(torch.zeros(1, 2), torch.tensor([0.5]), [(0, 0, -0.25)])[1]
     assert y.tolist() == [0.5, -0.25]
-
-
-def test_numbers_and_dates_written_as_words() -> None:
-    words = pd.Series(["1,5", None, "x", "-2e3", "1,5"], index=[5, 6, 7, 8, 9])
-    numbers = steps.words_to_numbers(words, ",")
-    np.testing.assert_array_equal(numbers, np.array([1.5, NAN, NAN, -2000, 1.5], "float32"))
-    assert list(numbers.index) == [5, 6, 7, 8, 9]
-    days = steps.days_since_1970(pd.Series(["02.01.1970", None, "31.12.1969", "never"]), "%d.%m.%Y")
-    np.testing.assert_array_equal(days, np.array([1, NAN, -1, NAN], "float32"))

@@ -255,7 +255,10 @@ def test_points_edited_by_hand_leave_the_rest_in_place() -> None:
     ("spec", "sentence"),
     [
         (SPECS["messy"], "column 'Name' left out: every row has another word, such as 'P0'"),
-        (SPECS["messy"], "'Preis': 1 of 40 cells with no number in them, the first '?' in row 5"),
+        (
+            SPECS["messy"],
+            "'Preis': 1 of 40 cells with no number in them counts as missing: '?' in row 5",
+        ),
         (SPECS["messy"], "'Preis': 1 infinite value, the first in row 10"),
         (SPECS["messy"], "several columns are called 'Ort'; column 5 is now 'Ort (2)'"),
         (SPECS["messy"], "column 'Preis': 2 missing values became"),

@@ -59,7 +59,7 @@ def line(
 
 def _sentences(found: Profile, left_out: Mapping[str, str], rows: Sequence[str]) -> None:
     parts = {
-        "The file": [one.sentence for one in found.decisions],
+        "The file": [d.sentence for d in found.decisions if d.short and not d.doubtful],
         "Noted on the way": list(found.notes),
         "Columns left out": [
             f"{workspace.display_name(name, 40)}: {why}" for name, why in left_out.items()

@@ -101,7 +101,7 @@ def _source(one: address.Setting[str]) -> None:
     INTAKE.news()
     with st.expander("Your own table", icon=":material/upload_file:"):
         st.file_uploader(
-            "CSV, TSV, Parquet, JSON lines, .npy, .npz, or a zip or tar of them",
+            "CSV, Excel, OpenDocument, Parquet, JSON, .npy, .npz, or a zip or tar of them",
             type=[*(e[1:] for e in (*PLAIN, *convert_tables.ENDINGS)), *ARCHIVES],
             accept_multiple_files=True,
             key="tables:file",

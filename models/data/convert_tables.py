@@ -1,4 +1,4 @@
-"""Tables in other formats become CSVs of the workspace, in a worker: Parquet, JSON lines, .npy, .npz, archives of tables.
+"""Tables in other formats become CSVs of the workspace, in a worker: Parquet, JSON, sheets, .npy, .npz, archives of tables.
 
 A file is read piece by piece, and only as far as rows are wanted; nothing pickled is ever loaded.
 """
@@ -15,22 +15,23 @@ import zipfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TextIO, cast
 
 import numpy as np
 
 from models.core import spec as core
 from models.core.control import Control, Snapshot
 from models.core.spec import SpecError, knob
-from models.data import archives, array_pictures, csv_files, workspace
+from models.data import archives, array_pictures, csv_files, encodings, workspace
 from models.data.wording import count
 
-ENDINGS = (".parquet", ".pq", ".jsonl", ".ndjson", ".json", ".npy", ".npz")
-PLAIN = (".csv", ".tsv", ".txt")
+ENDINGS = (".parquet", ".pq", ".jsonl", ".ndjson", ".json", ".npy", ".npz", *csv_files.BOOKS)
+PLAIN = csv_files.TEXTS
 MAX_BYTES = 400_000_000  # of the CSV that comes out, and of the arrays of one .npz
 MAX_TABLES = 50  # of one archive
 _CHUNK = 20_000  # rows
-_LINE = 1_000_000  # characters of one JSON line
+_LINE = 1_000_000  # characters of one JSON line or record
+_OBJECT = 100_000_000  # bytes of a JSON file that is a single object
 
 Block = list[Sequence[Any]]  # rows of cells
 
@@ -155,6 +156,8 @@ def _parts(
     Raises:
         SpecError: it is a single file, and no table.
     """
+    if csv_files.is_book(path):
+        return list(_sheets(path, name, folder))
     if not _is_archive(path):
         return [(_title(name, s.title), s) for s in opened(path, name)]
     known = archives.contents(path, name)
@@ -180,7 +183,9 @@ def _parts(
         file.write_bytes(data)
         title = workspace.display_name("-".join(member.parts), 80)
         try:
-            if title.lower().endswith(PLAIN):
+            if csv_files.is_book(file):
+                parts += list(_sheets(file, title, folder))
+            elif title.lower().endswith(PLAIN):
                 csv_files.read_csv(file, title)  # whether it is a table
                 heads.setdefault(data.split(b"\n", 1)[0].strip(), []).append(file)
                 parts.append((title, file))
@@ -198,6 +203,19 @@ def _parts(
                 f"{len(files)} tables with the same first line are also put together, one behind the other."
             )
     return parts
+
+
+def _sheets(path: Path, name: str, folder: Path) -> Iterator[tuple[str, Path]]:
+    """The filled sheets of a spreadsheet as CSVs of all their cells.
+
+    Raises:
+        SpecError: it cannot be read, or all are empty.
+    """
+    sheets = csv_files.sheets(path, name)
+    for number, (title, cells) in enumerate(sheets.items()):
+        file = folder / f"{path.name}-sheet-{number}.csv"
+        cells.to_csv(file, header=False, index=False)
+        yield _title(name, workspace.display_name(title, 60) if len(sheets) > 1 else ""), file
 
 
 def _join(files: Sequence[Path], out: Path) -> None:
@@ -250,7 +268,7 @@ def opened(path: Path, name: str) -> list[Source]:
         return _arrays({"": _array(path, name)}, name, [])
     if head[:4] == b"PK\x03\x04":
         return _npz(path, name)
-    return [_json_lines(path, name)]
+    return [_json(path, name)]
 
 
 def _parquet(path: Path, name: str) -> Source:
@@ -385,14 +403,14 @@ def _table_of(arrays: dict[str, np.ndarray], length: int, name: str) -> Source:
     return Source(columns, blocks(), length, [], [])
 
 
-def _json_lines(path: Path, name: str) -> Source:
+def _json(path: Path, name: str) -> Source:
     left_out: list[tuple[str, str]] = []
     lines = _records(path, left_out)
     first = [record for record, _ in zip(lines, range(1000), strict=False)]
     if not first:
         raise SpecError(
-            f"{name} is none of the tables that can be read: no Parquet, no .npy or .npz, and no line of it is a JSON "
-            'object such as {"size": 3, "kind": "a"}.',
+            f"{name} is none of the tables that can be read: no Parquet, no spreadsheet, no .npy or .npz, and no JSON of "
+            'records such as {"size": 3, "kind": "a"}.',
             detail="; ".join(f"{where} {why}" for where, why in left_out[:5]),
         )
     known = list(dict.fromkeys(key for record in first for key in record))
@@ -422,20 +440,98 @@ def _json_lines(path: Path, name: str) -> Source:
 
 
 def _records(path: Path, left_out: list[tuple[str, str]]) -> Iterator[dict[str, Any]]:
-    with path.open(encoding="utf-8-sig", errors="replace") as file:
-        number = 0
-        while line := file.readline(_LINE):
-            number += 1
-            if not line.strip():
-                continue
-            try:
-                record = json.loads(line)
-            except (ValueError, RecursionError):
-                record = None
-            if isinstance(record, dict):
-                yield cast(dict[str, Any], record)
-            elif len(left_out) < 100_000:
-                left_out.append((f"Line {number}", "is no JSON object"))
+    """The records of a JSON file: one a line, a list of them in any layout, or an object that holds them."""
+    with path.open("rb") as file:
+        encoding = encodings.of_bytes(file.read(1 << 16)) or "utf-8-sig"
+    encoding = "utf-8-sig" if encoding in ("utf-8", "cp1252") else encoding
+    with path.open(encoding=encoding, errors="replace") as file:
+        filled = (line for line in iter(lambda: file.readline(_LINE), "") if line.strip())
+        line, more = next(filled, ""), next(filled, "")
+        file.seek(0)
+        if more and line.lstrip().startswith("{") and _loaded(line) is not None:
+            yield from _of_lines(file, left_out)
+        else:
+            yield from _of_text(file, path.stat().st_size, left_out)
+
+
+def _of_lines(file: TextIO, left_out: list[tuple[str, str]]) -> Iterator[dict[str, Any]]:
+    number = 0
+    while line := file.readline(_LINE):
+        number += 1
+        if not line.strip():
+            continue
+        record = _loaded(line)
+        if isinstance(record, dict):
+            yield cast(dict[str, Any], record)
+        elif len(left_out) < 100_000:
+            left_out.append((f"Line {number}", "is no JSON object"))
+
+
+def _of_text(file: TextIO, size: int, left_out: list[tuple[str, str]]) -> Iterator[dict[str, Any]]:
+    """Records behind one another, with or without a list around them."""
+    decoder, rest, number = json.JSONDecoder(), "", 0
+    start = file.read(1)
+    while start.isspace() or start == "\ufeff":
+        start = file.read(1)
+    if start == "{" and size <= _OBJECT:
+        whole = _loaded(start + file.read())
+        if isinstance(whole, dict):
+            yield from _of_object(cast(dict[str, Any], whole), left_out)
+            return
+        file.seek(0)
+        start = ""
+    rest = "" if start == "[" else start
+    while True:
+        rest = rest.lstrip(" \t\r\n,")
+        try:
+            record, end = decoder.raw_decode(rest)
+        except (ValueError, RecursionError):
+            more = file.read(1 << 16) if len(rest) < _LINE else ""
+            if not more:
+                if rest.strip(" \t\r\n,]"):
+                    left_out.append((f"Record {number + 1}", f"is no JSON: {rest[:40]!r}"))
+                return
+            rest += more
+            continue
+        number += 1
+        if isinstance(record, dict):
+            yield cast(dict[str, Any], record)
+        elif len(left_out) < 100_000:
+            left_out.append((f"Record {number}", "is no JSON object"))
+        rest = rest[end:]
+
+
+def _of_object(whole: dict[str, Any], left_out: list[tuple[str, str]]) -> Iterator[dict[str, Any]]:
+    """The records in an object: a list of them under one name, or columns by name; else it is a record itself."""
+    lists = {
+        k: v
+        for k, v in whole.items()
+        if isinstance(v, list) and v and all(isinstance(r, dict) for r in v)
+    }
+    if lists:
+        name = max(lists, key=lambda k: len(lists[k]))
+        left_out += [
+            (workspace.display_name(k), f"stands beside the list {name!r}")
+            for k in whole
+            if k != name
+        ]
+        yield from lists[name]
+        return
+    columns = {k: list(v.values()) if isinstance(v, dict) else v for k, v in whole.items()}
+    if len({len(v) if isinstance(v, list) else -1 for v in columns.values()} - {0}) == 1 and all(
+        isinstance(v, list) for v in columns.values()
+    ):
+        for row in zip(*columns.values(), strict=False):
+            yield dict(zip(columns, row, strict=True))
+        return
+    yield whole
+
+
+def _loaded(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None
 
 
 def _check_width(columns: list[str], left_out: list[tuple[str, str]], name: str) -> None:

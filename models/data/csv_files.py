@@ -1,4 +1,4 @@
-"""Reading a learner's CSV, whatever wrote it: what is left open is found out from the file itself."""
+"""Reading a learner's table, whatever wrote it: what is left open is found out from the file itself, from all its cells."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import codecs
 import contextlib
 import csv
 import dataclasses
-import io
 import re
 import warnings
-from collections.abc import Callable, Sequence
+import zipfile
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -18,68 +18,39 @@ import numpy as np
 import pandas as pd
 
 from models.core.spec import SpecError
-from models.data import steps, tables, workspace
+from models.data import cells, columns, decisions, encodings, layout, tables, workspace
+from models.data.columns import SIGNS, Columns
 from models.data.decisions import Choice, Decision
+from models.data.encodings import ENCODINGS
+from models.data.layout import Layout
 from models.data.tables import Column
 from models.data.wording import count, dict_literal, literal, names_text, shown
 
-SEPARATORS = ("auto", "comma", "semicolon", "tab", "bar")
-ENCODINGS = (
-    "auto",
-    "utf-8",
-    "utf-16",
-    "cp1250",
-    "cp1251",
-    "cp1252",
-    "latin-1",
-    "shift_jis",
-    "gb18030",
-)
+SEPARATORS = ("auto", *layout.SEPARATORS)
 HEADERS = ("auto", "yes", "no")
 DECIMALS = ("auto", "point", "comma")
-MAX_BYTES = 500_000_000  # of one CSV
+TEXTS = (".csv", ".tsv", ".txt", ".tab", ".dat", ".data", ".asc")
+BOOKS = (".xlsx", ".xls", ".xlsm", ".xlsb", ".ods")
+ENDINGS = (*TEXTS, *BOOKS)  # of what `read_csv` reads; the content decides
+MAX_BYTES = 500_000_000  # of one table
 MAX_COLUMNS = 5000
-SAMPLE = 1_000_000  # bytes looked at to find out separator, decimals, header and kinds
-SAMPLE_ROWS = 2000
-_READ_BYTES = 20_000_000  # of a file that is read cell by cell to find short rows: half a second
+SAMPLE = 1_000_000  # bytes looked at to find out the layout
+SAMPLE_ROWS = layout.SAMPLE_ROWS
 
 HELP = {
     "separator": "What parts the columns of the file.",
     "encoding": "How the file writes letters as bytes.",
     "header": "Whether the first line names the columns.",
     "decimal": "What parts a whole number from its fraction.",
-    "column_kinds": "Kinds of columns set by hand: name=number, name=category, …",
+    "column_kinds": "Kinds of columns set by hand: name=number, name=category, name=decimal comma, name=day first, …",
+    "skip_lines": "Lines that are no part of the table: 1-4 the first four, 6 the sixth, -1 the last one, 0 none; auto finds out.",
+    "missing_words": "Further words that mean missing, parted by commas; !NA keeps NA as a word; column=word for one column only.",
 }
-
-# what pandas reads as a missing value
-MISSING = frozenset(
-    [
-        "",
-        "#N/A",
-        "#N/A N/A",
-        "#NA",
-        "-1.#IND",
-        "-1.#QNAN",
-        "-NaN",
-        "-nan",
-        "1.#IND",
-        "1.#QNAN",
-        "<NA>",
-        "N/A",
-        "NA",
-        "NULL",
-        "NaN",
-        "None",
-        "n/a",
-        "nan",
-        "null",
-    ]
-)
 
 
 @dataclass(frozen=True)
 class CsvOptions:
-    """How to read a CSV, as far as the learner says; "auto" is found out from the file.
+    """How to read a table, as far as the learner says; "auto" is found out from the file.
 
     The fields of `tabular.TableSpec` and `profiling.Spec` have the same names. `column_kinds` sets the kinds of single
     columns: `name=kind, other=kind`.
@@ -90,6 +61,8 @@ class CsvOptions:
     header: str = "auto"
     decimal: str = "auto"
     column_kinds: str = ""
+    skip_lines: str = "auto"
+    missing_words: str = ""
 
 
 AUTO = CsvOptions()
@@ -102,46 +75,58 @@ def options_of(spec: Any) -> CsvOptions:
 
 @dataclass(frozen=True)
 class Profile:
-    """What a CSV holds and how it was read: everything but its rows.
+    """What a table holds and how it was read: everything but its rows.
 
     Attributes:
         name, size: of the file, as uploaded; bytes.
         rows: data rows, the header not counted.
+        sheet: of a spreadsheet; "" of a text file.
         separator, encoding, decimal, header: how it was read, nothing left to "auto".
+        escape: quotes within quotes have a backslash in front. skipped: records that are no data, from 0.
+        cut: rows may hold empty cells beyond the last column. tail: rows at the end that are no data.
         named: the columns' names where the header's own could not be used as they are; else ().
         columns: what each holds.
-        dates: the format of each date column, by name.
-        mended: number columns that also hold words, which count as missing.
-        notes: everything noticed on the way, a sentence each.
-        decisions: how the file is read, each with the setting that decides otherwise.
+        numbers: the signs (decimal, thousands) of number columns that pandas' own reader does not take as they are.
+        dates: the format of each date column. words: words that mean missing, of columns whose cells were tidied.
+        decisions: how the file is read and what was noticed, each with the setting that decides otherwise.
         head: the first rows as the file writes them.
     """
 
     name: str
     size: int
     rows: int
+    sheet: str
     separator: str
     encoding: str
     decimal: str
     header: bool
+    escape: bool
+    skipped: tuple[int, ...]
+    cut: bool
+    tail: int
     named: tuple[str, ...]
     columns: tuple[Column, ...]
+    numbers: dict[str, tuple[str, str]]
     dates: dict[str, str]
-    mended: tuple[str, ...]
-    notes: tuple[str, ...]
+    words: dict[str, list[str]]
     decisions: tuple[Decision, ...]
     head: tuple[tuple[str, ...], ...]
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a person should know, a sentence each: all but how any file is read."""
+        return tuple(d.sentence for d in self.decisions if not d.short or d.doubtful)
+
 
 def read_csv(path: Path, name: str, options: CsvOptions = AUTO) -> tuple[Profile, pd.DataFrame]:
-    """A CSV as a decoded table, and what was found out about it.
+    """A table as decoded columns, numbers and dates as float32 and words as categories, and what was found out about it.
 
     Raises:
         SpecError: it is no table; the message names the row and the column where it can.
     """
     title = workspace.display_name(name)
     try:
-        return _read_csv(path, name, title, options)
+        return _read(path, name, title, options)
     except SpecError:
         raise
     except MemoryError as error:
@@ -155,42 +140,101 @@ def read_csv(path: Path, name: str, options: CsvOptions = AUTO) -> tuple[Profile
         ) from error
 
 
+def pandas_arguments(found: Profile) -> dict[str, Any]:
+    """The arguments of `pd.read_csv` that read this text file as it was read here, the types of columns apart."""
+    how: dict[str, Any] = {
+        "sep": found.separator,
+        "encoding": found.encoding,
+        "decimal": found.decimal,
+        "header": 0 if found.header and not found.named else None,
+        "index_col": False,
+        "skipinitialspace": True,
+        "keep_default_na": False,
+        "na_values": [""],
+    }
+    if found.named:
+        how |= {"header": 0 if found.header else None, "names": list(found.named)}
+    if found.skipped:
+        how["skiprows"] = list(found.skipped)
+    if found.escape:
+        how |= {"escapechar": "\\", "doublequote": False}
+    if found.cut:
+        how["usecols"] = list(range(len(found.columns)))
+    return how
+
+
+def kinds_of(found: Profile, names: Collection[str]) -> str:
+    """Column kinds that read another file's columns of these names in the very same way."""
+    entries = []
+    for column in found.columns:
+        if column.kind == "empty" or column.name not in names:
+            continue
+        kind = "number" if column.is_number else "category"
+        if column.name in found.dates:
+            first = re.search("%[dmY]", found.dates[column.name].replace("%y", "%Y"))
+            kind = {"%d": "day first", "%m": "month first"}.get(
+                first.group() if first else "", "date"
+            )
+        elif column.name in found.numbers:
+            kind = "decimal comma" if found.numbers[column.name][0] == "," else "decimal point"
+        entries.append(f"{column.name}={kind}")
+    return tables.comma_text(entries)
+
+
 def code(
     found: Profile, options: CsvOptions, names: Sequence[str]
 ) -> tuple[list[Callable[..., Any]], list[str]]:
     """Functions and lines of a script that reads these columns exactly as `read_csv` did, into `table`."""
-    columns = {c.name: c for c in found.columns}
-    used = {n: "float32" if _plain_number(found, columns[n]) else "str" for n in names}
-
-    def argument(text: str, chosen: str) -> str:
-        return f"{text},{'  # found out from the file' if chosen == 'auto' else ''}"
-
-    arguments = [
-        f"{workspace.file_name(found.name)!r},",
-        argument(f"sep={found.separator!r}", options.separator),
-        argument(f"encoding={found.encoding!r}", options.encoding),
-        argument(f"decimal={found.decimal!r}", options.decimal),
-        argument(f"header={0 if found.header else None}", options.header),
-        *([f"names={literal(found.named, '    ')},"] if found.named else []),
-        "index_col=False,",
-        "skipinitialspace=True,",
-        f"dtype={dict_literal(used, '    ')},",
-    ]
-    lines = ["table = pd.read_csv(", *(f"    {a}" for a in arguments), ")"]
+    known = {c.name: c for c in found.columns}
+    used = {n: "float32" if _plain_number(found, known[n]) else "str" for n in names}
+    file = workspace.file_name(found.name)
+    out: list[str] = [f"{file!r},"]
+    auto = {
+        n for n in ("separator", "encoding", "decimal", "header") if getattr(options, n) == "auto"
+    }
+    if found.sheet:
+        used = dict.fromkeys((c.name for c in found.columns), "str")
+        out += [
+            'engine="calamine",',
+            f"sheet_name={found.sheet!r},  # found out from the file",
+            "header=None,",
+            *([f"skiprows={list(found.skipped)},"] if found.skipped else []),
+            f"names={literal([c.name for c in found.columns], '    ')},",
+            'dtype="str",',
+            "keep_default_na=False,",
+            'na_values=[""],',
+        ]
+    else:
+        words = {"sep": "separator", "skiprows": "skip_lines"}
+        for name, value in pandas_arguments(found).items():
+            text = literal(value, "    ") if name == "names" else repr(value)
+            said = words.get(name, name) in auto or (
+                name == "skiprows" and options.skip_lines == "auto"
+            )
+            out.append(f"{name}={text},{'  # found out from the file' * said}")
+        out.append(f"dtype={dict_literal(used, '    ')},")
+    reader = "read_excel" if found.sheet else "read_csv"
+    lines = [f"table = pd.{reader}(", *(f"    {a}" for a in out), ")"]
+    if found.tail:
+        lines.append(f"table = table.iloc[:-{found.tail}]  # no data: totals or notes")
     functions: list[Callable[..., Any]] = []
-    mended = [n for n in names if n in found.mended]
-    dates = [n for n in names if n in found.dates]
-    if mended:
-        functions.append(steps.words_to_numbers)
-        lines += [
-            f"table[{n!r}] = words_to_numbers(table[{n!r}], {found.decimal!r})" for n in mended
-        ]
-    if dates:
-        functions.append(steps.days_since_1970)
-        lines += [
-            f"table[{n!r}] = days_since_1970(table[{n!r}], {found.dates[n]!r})" for n in dates
-        ]
-    infinite = [n for n in names if columns[n].infinite]
+
+    def needs(*wanted: Callable[..., Any]) -> None:
+        functions.extend(f for f in wanted if f not in functions)
+
+    for n in names:
+        cell = f"table[{n!r}]"
+        if n in found.words:
+            needs(cells.read_words)
+            lines.append(f"{cell} = read_words({cell}, {found.words[n]!r})")
+        if n in found.numbers:
+            needs(cells.number_parts, cells.numbers_of, cells.read_numbers)
+            decimal, thousands = found.numbers[n]
+            lines.append(f"{cell} = read_numbers({cell}, {decimal!r}, {thousands!r})")
+        if n in found.dates:
+            needs(cells.month_names, cells.tidy_times, cells.days_since_1970)
+            lines.append(f"{cell} = days_since_1970({cell}, {found.dates[n]!r})")
+    infinite = [n for n in names if known[n].infinite]
     if infinite:
         lines += [
             f"infinite = {literal(infinite)}",
@@ -199,144 +243,149 @@ def code(
     return functions, lines
 
 
-def _read_csv(
-    path: Path, name: str, title: str, options: CsvOptions
-) -> tuple[Profile, pd.DataFrame]:
+@dataclass
+class _Opened:
+    """A file whose layout is known.
+
+    Attributes:
+        names: of the columns. sample: the first rows below the header. found: what was decided.
+        read: these columns (all when None) with these types.
+        how: the arguments of pandas that read it. own: the names are those that pandas itself reads.
+        whole: columns whose sample holds whole numbers only.
+        lines: which lines are skipped, from 0, the last as -1, and a sentence on why.
+    """
+
+    path: Path
+    layout: Layout
+    names: list[str]
+    sample: list[list[str]]
+    found: list[Decision]
+    read: Callable[[dict[str, str]], pd.DataFrame]
+    how: dict[str, Any]
+    encoding: str = ""
+    decimal: str = "."
+    sheet: str = ""
+    skipped: tuple[int, ...] = ()
+    own: bool = False
+    whole: set[str] = dataclasses.field(default_factory=set)
+    lines: list[tuple[str, tuple[int, ...]]] = dataclasses.field(default_factory=list)
+
+
+def _read(path: Path, name: str, title: str, options: CsvOptions) -> tuple[Profile, pd.DataFrame]:
     size = path.stat().st_size
     kinds = tables.parse_kinds(options.column_kinds)
-    encoding = _encoding(path, size, title, options.encoding)
-    sample, whole = _sample(path, size, encoding)
-    separator = (
-        _CHARACTERS[options.separator] if options.separator != "auto" else _separator(sample)
-    )
-    rows = _sample_rows(sample, separator, whole)
-    if not rows:
-        raise SpecError(
-            f"{title} holds only blank lines. Choose a file with a header line and data rows."
-        )
-    decimal = _DECIMALS[options.decimal] if options.decimal != "auto" else _decimal(rows, separator)
-    if decimal == separator and not any(
-        _COMMA_NUMBER.fullmatch(c.strip()) for r in rows for c in r
-    ):
-        raise SpecError(
-            "The comma cannot part both the columns and the decimals, unless such numbers stand in quotes. "
-            "Choose another separator or the decimal point.",
-            "decimal",
-        )
-    notes: list[str] = []
-    header = options.header == "yes" or (options.header == "auto" and _has_header(rows, decimal))
-    names = _names(rows, header, title, notes)
-    data = rows[1:] if header else rows
+    _check_file(path, size, title)
+    opened = (_open_book if is_book(path) else _open_text)(path, size, title, options)
+    names, found = opened.names, opened.found
     unknown = [n for n in kinds if n not in names]
     if unknown:
         raise SpecError(
             f"column_kinds sets {shown(unknown[0])}, but there is no such column. The columns are: {names_text(names)}.",
             "column_kinds",
         )
-    if not data:
+    if not opened.sample:
         raise SpecError(
             f"{title} holds a header of {count(len(names), 'column')} ({names_text(names)}) and no data row below it."
-            + (" If that line is data, set header to no." if header else ""),
+            + (" If that line is data, set header to no." if opened.layout.header else ""),
             "header",
         )
-    guesses = {
-        n: kinds.get(n) or _guess([r[i] if i < len(r) else "" for r in data], decimal)
-        for i, n in enumerate(names)
-    }
-    how: dict[str, Any] = {
-        "sep": separator,
-        "encoding": encoding,
-        "decimal": decimal,
-        "header": 0 if header else None,
-        "names": names,
-        "index_col": False,
-        "skipinitialspace": True,
-    }
-    named = () if header and _header(path, how) == names else tuple(names)
-    table, mended, dates = _decode(path, how, guesses, kinds, data, notes)
+    types = _types(opened, kinds, options)
+    table = _decoded(opened, types)
     if not len(table):
         raise SpecError(f"{title} holds no data row below its header.", "header")
-    notes += _short_rows(path, size, encoding, separator, names, header)
-    columns = []
+    skip = tables.parse_lines(options.skip_lines)
+    if skip is None:
+        tail, sentence = _tail(table, types)
+        opened.lines += [(sentence, tuple(range(-tail, 0)))] * bool(tail)
+    else:
+        tail = min(len(table) - 1, max((-n for n in skip if n < 0), default=0))
+    if tail:
+        table = table.iloc[:-tail]
+    found += _skips(opened.lines)
+    own = Columns(
+        table,
+        [n for n, t in types.items() if t == "str"],
+        kinds=kinds,
+        missing_words=options.missing_words,
+        decimal=opened.decimal,
+        chosen=_DECIMALS.get(options.decimal, ""),
+        separator=opened.layout.separator,
+        proven={opened.decimal} if _proof(opened, types) else set(),
+        reader=None if opened.sheet else _COMMA_FLOAT if opened.decimal == "," else _POINT_FLOAT,
+    )
+    table = own.decode()
+    found += own.found
+    held = []
     for column_name in names:
         about = tables.describe_column(
             column_name, cast(pd.Series, table[column_name]), _kept_kind(kinds.get(column_name, ""))
         )
-        if column_name in dates:
+        if column_name in own.dates:
             about = dataclasses.replace(about, kind="date")
-        columns.append(about)
-    notes += _number_notes(table, columns)
-    for column in columns:
+        held.append(about)
+    found += _number_notes(table, held)
+    for column in held:
         if column.infinite:
             values = table[column.name].to_numpy(copy=True)
             values[np.isinf(values)] = np.nan
             table[column.name] = values
     width = len(names)
-    head = tuple(tuple(cell[:100] for cell in (row + [""] * width)[:width]) for row in data[:10])
-    found = Profile(
+    head = tuple(
+        tuple(cell[:100] for cell in (row + [""] * width)[:width]) for row in opened.sample[:10]
+    )
+    order = {topic: k for k, topic in enumerate(decisions.TOPICS)}
+    profile = Profile(
         name=name,
         size=size,
         rows=len(table),
-        separator=separator,
-        encoding=encoding,
-        decimal=decimal,
-        header=header,
-        named=named,
-        columns=tuple(columns),
-        dates=dates,
-        mended=tuple(mended),
-        notes=tuple(notes),
-        decisions=_decisions(encoding, separator, header, decimal, len(names)),
+        sheet=opened.sheet,
+        separator=opened.layout.separator,
+        encoding=opened.encoding,
+        decimal=opened.decimal,
+        header=opened.layout.header and not opened.layout.marked,
+        escape=opened.layout.escape,
+        skipped=opened.skipped,
+        cut="usecols" in opened.how,
+        tail=tail,
+        named=() if opened.own or opened.sheet else tuple(names),
+        columns=tuple(held),
+        numbers=own.numbers,
+        dates=own.dates,
+        words=own.words,
+        decisions=tuple(sorted(found, key=lambda d: order[d.topic])),
         head=head,
     )
-    return found, table
+    return profile, table
 
 
-def _decisions(
-    encoding: str, separator: str, header: bool, decimal: str, width: int
-) -> tuple[Decision, ...]:
-    def others(choices: Sequence[str], now: str) -> tuple[Choice, ...]:
-        return tuple(Choice(c, c) for c in choices if c not in ("auto", now))
-
-    part = _NAMES.get(separator, separator)
-    sign = "comma" if decimal == "," else "point"
-    head = "yes" if header else "no"
-    named = (
-        f"the first line names the {count(width, 'column')}"
-        if header
-        else "no line names the columns"
-    )
-    return (
-        Decision(
-            "encoding",
-            f"written in {encoding}",
-            "encoding",
-            others(ENCODINGS, encoding),
-            short=encoding,
-        ),
-        Decision(
-            "separator",
-            f"columns are parted by a {part}",
-            "separator",
-            others(SEPARATORS, part),
-            short=part,
-        ),
-        Decision("header", named, "header", others(HEADERS, head), short=f"header: {head}"),
-        Decision(
-            "numbers",
-            f"decimals are written with a {sign}",
-            "decimal",
-            others(DECIMALS, sign),
-            short=f"decimal {sign}",
-        ),
-    )
+def _proof(opened: _Opened, types: dict[str, str]) -> bool:
+    """Whether a column that pandas read as it is holds fractions."""
+    return any(t == "float32" and n not in opened.whole for n, t in types.items())
 
 
-def _encoding(path: Path, size: int, title: str, chosen: str) -> str:
-    """The encoding that the whole file obeys.
+def is_book(path: Path) -> bool:
+    """Whether the content is a spreadsheet of Excel or OpenDocument, whatever its ending."""
+    with path.open("rb") as file:
+        start = file.read(8)
+    if start[:4] == b"\xd0\xcf\x11\xe0":
+        return True
+    if start[:4] != b"PK\x03\x04":
+        return False
+    try:
+        with zipfile.ZipFile(path) as archive:
+            inside = set(archive.namelist())
+            if inside & {"xl/workbook.xml", "xl/workbook.bin"}:
+                return True
+            return "mimetype" in inside and b"spreadsheet" in archive.read("mimetype")[:100]
+    except (zipfile.BadZipFile, OSError, RuntimeError, NotImplementedError, ValueError):
+        return False
+
+
+def _check_file(path: Path, size: int, title: str) -> None:
+    """Whether it can be a table at all.
 
     Raises:
-        SpecError: the file is empty, too large, or no text.
+        SpecError: it is empty, too large, or another kind of file.
     """
     if not size:
         raise SpecError(
@@ -346,169 +395,290 @@ def _encoding(path: Path, size: int, title: str, chosen: str) -> str:
         raise SpecError(
             f"{title} has {size / 1e6:.0f} MB; a table may have {MAX_BYTES // 1_000_000} MB here. Keep a part of its rows or columns."
         )
+    if is_book(path):
+        return
     with path.open("rb") as stream:
-        start = stream.read(1 << 16)
+        start = stream.read(16)
     for magic, what in _MAGIC.items():
         if start.startswith(magic):
             raise SpecError(
                 f"{title} is no text: it begins like {what}. Save the table as CSV and upload that."
             )
-    if chosen != "auto":
-        return _checked_encoding(path, title, chosen)
-    for mark, encoding in _MARKS.items():
-        if start.startswith(mark):
-            return _checked_encoding(path, title, encoding)
-    if b"\0" in start:
-        even, odd = start[::2].count(0), start[1::2].count(0)
-        half = len(start) // 2 * 0.4
-        guess = "utf-16-le" if odd > half > even else "utf-16-be" if even > half > odd else ""
-        if not guess:
-            raise SpecError(
-                f"{title} is no text: it holds zero bytes ({start.count(0)} in its first {len(start)}). Save the table as CSV and upload that."
-            )
-        return _checked_encoding(path, title, guess)
-    strange = sum(map(start.count, _CONTROLS))
-    if strange > len(start) * 0.02:
-        raise SpecError(
-            f"{title} is no text: {strange} of its first {len(start)} bytes are control characters. Save the table as CSV and upload that."
-        )
-    for encoding in ("utf-8", "cp1252"):
-        if _undecodable(path, encoding) is None:
-            return encoding
-    return "latin-1"  # takes every byte
 
 
-def _checked_encoding(path: Path, title: str, encoding: str) -> str:
-    where = _undecodable(path, encoding)
-    if where is not None:
-        raise SpecError(
-            f"{title} is not written in {encoding}: byte {where} does not fit. Choose another encoding.",
-            "encoding",
-        )
-    return encoding
-
-
-def _undecodable(path: Path, encoding: str) -> int | None:
-    """The place of the first byte that does not fit, or None when all do."""
-    decoder = codecs.getincrementaldecoder(encoding)()
-    done = 0
-    with path.open("rb") as stream:
-        while True:
-            chunk = stream.read(1 << 20)
-            try:
-                decoder.decode(chunk, final=not chunk)
-            except UnicodeDecodeError as error:
-                return done + error.start
-            if not chunk:
-                return None
-            done += len(chunk)
-
-
-def _sample(path: Path, size: int, encoding: str) -> tuple[str, bool]:
-    """The beginning of the file as text, and whether that is all of it."""
+def _open_text(path: Path, size: int, title: str, options: CsvOptions) -> _Opened:
+    if options.encoding != "auto":
+        known = encodings.Found(encodings.checked(path, title, options.encoding))
+    else:
+        known = encodings.detect(path, title)
     with path.open("rb") as stream:
         raw = stream.read(SAMPLE)
-    text = codecs.getincrementaldecoder(encoding)().decode(raw)
-    return text.removeprefix("\ufeff"), size <= SAMPLE
-
-
-def _sample_rows(sample: str, separator: str, whole: bool) -> list[list[str]]:
-    """Up to `SAMPLE_ROWS` rows that are not blank; the last is dropped where the sample may cut it."""
-    rows: list[list[str]] = []
-    reader = csv.reader(io.StringIO(sample, newline=""), delimiter=separator, skipinitialspace=True)
-    try:
-        for row in reader:
-            if row and not (len(row) == 1 and not row[0]):
-                rows.append(row)
-            if len(rows) > SAMPLE_ROWS:
-                return rows[:SAMPLE_ROWS]
-    except (
-        csv.Error
-    ) as error:  # a quote that never closes swallows everything up to the field limit
+    sample = codecs.getincrementaldecoder(known.encoding)().decode(raw).removeprefix("\ufeff")
+    chosen = layout.SEPARATORS.get(options.separator, "")
+    laid = layout.find(
+        sample, size <= SAMPLE, chosen, options.header, tables.parse_lines(options.skip_lines)
+    )
+    if not laid.rows:
         raise SpecError(
-            f"A quote in row {len(rows) + 1} never closes, so the cells after it run together.",
-            "separator",
-            str(error),
-        ) from error
-    return rows if whole or len(rows) < 2 else rows[:-1]
-
-
-def _separator(sample: str) -> str:
-    """The candidate that cuts the first lines into equally many cells; a comma where none cuts at all."""
-    best, best_score = ",", 0.0
-    for candidate in (";", "\t", "|", ","):
-        try:
-            widths = [len(r) for r in _sample_rows(sample[:100_000], candidate, True)[:200]]
-        except SpecError:
-            continue
-        if not widths or max(widths) < 2:
-            continue
-        usual = max(set(widths), key=widths.count)
-        score = widths.count(usual) / len(widths) * (1.0 if usual > 1 else 0.1)
-        if score > best_score + 0.05:
-            best, best_score = candidate, score
-    return best
-
-
-def _decimal(rows: list[list[str]], separator: str) -> str:
-    cells = [cell.strip() for row in rows[:500] for cell in row]
-    commas = [cell for cell in cells if _COMMA_NUMBER.fullmatch(cell)]
-    points = sum(1 for cell in cells if _POINT_NUMBER.fullmatch(cell))
-    if separator == "," and all(map(_THOUSANDS.fullmatch, commas)):
-        return "."  # in quotes: 1,234 may be a thousand
-    return "," if len(commas) > points else "."
-
-
-def _has_header(rows: list[list[str]], decimal: str) -> bool:
-    """Whether the first row names the columns: no number or blank stands in it, or none where numbers follow."""
-    first = rows[0]
-    if any(_is_number(cell, decimal) for cell in first):
-        return False
-    return not all(cell.strip() in MISSING for cell in first)
-
-
-def _names(rows: list[list[str]], header: bool, title: str, notes: list[str]) -> list[str]:
-    """The columns' names, made unique and not empty."""
-    width = len(rows[0])
-    if not header:
-        widths = [len(r) for r in rows]
-        width = max(widths)
-        _check_width(width, title)
-        notes.append(
-            f"the first line holds data, so the columns are called column 1 to column {width}"
+            f"{title} holds only blank lines. Choose a file with a header line and data rows."
         )
+    found = _found_layout(laid, known, options)
+    names = _names(laid, title, found)
+    skipped, lines = _skipped(path, known.encoding, laid)
+    data = laid.rows[1:] if laid.header else laid.rows
+    decimal = _decimal(data, options, laid.separator)
+    found.append(
+        Decision(
+            "numbers",
+            f"decimals are written with a {SIGNS[decimal]}",
+            "decimal",
+            tuple(Choice(c, c) for c in DECIMALS if c not in ("auto", SIGNS[decimal])),
+            short=f"decimal {SIGNS[decimal]}",
+        )
+    )
+    if (
+        options.decimal == "comma"
+        and laid.separator == ","
+        and not any(_COMMA_NUMBER.fullmatch(c.strip()) for r in data for c in r)
+    ):
+        raise SpecError(
+            "The comma cannot part both the columns and the decimals, unless such numbers stand in quotes. "
+            "Choose another separator or the decimal point.",
+            "decimal",
+        )
+    how: dict[str, Any] = {
+        "sep": laid.separator,
+        "encoding": known.encoding,
+        "decimal": decimal,
+        "header": 0 if laid.header and not laid.marked else None,
+        "names": names,
+        "index_col": False,
+        "skipinitialspace": True,
+        "keep_default_na": False,
+        "na_values": [""],
+    }
+    if skipped:
+        how["skiprows"] = list(skipped)
+    if laid.escape:
+        how |= {"escapechar": "\\", "doublequote": False}
+    longer = [r for r in laid.rows if len(r) > len(names)]
+    if longer:
+        how["usecols"] = list(range(len(names)))
+    own = how["header"] == 0 and _header(path, how) == names
+
+    def read(types: dict[str, str]) -> pd.DataFrame:
+        try:
+            return _pandas(path, how, types)
+        except pd.errors.ParserError as error:
+            if "usecols" in how or not _LONGER.search(str(error)):
+                raise
+        how["usecols"] = list(range(len(names)))  # where all that is cut is empty
+        found.extend(_long_rows(opened))
+        return _pandas(path, how, types)
+
+    opened = _Opened(path, laid, names, data, found, read, how, known.encoding, decimal)
+    opened.skipped, opened.lines, opened.own = skipped, lines, own
+    if longer:
+        found += _long_rows(opened)
+    found += _short_rows(size, opened)
+    return opened
+
+
+def sheets(path: Path, title: str) -> dict[str, pd.DataFrame]:
+    """The filled sheets of a spreadsheet, all cells as texts.
+
+    Raises:
+        SpecError: it cannot be read, or all are empty.
+    """
+    try:
+        found = pd.read_excel(path, sheet_name=None, **_BOOK)
+    except Exception as error:  # the reader is a program of its own, with errors of its own
+        raise SpecError(
+            f"{title} is a spreadsheet that cannot be read: it is damaged, or locked with a password. Save the table as CSV "
+            "and upload that.",
+            detail=str(error)[:500],
+        ) from error
+    filled = {str(name): sheet for name, sheet in found.items() if sheet.notna().to_numpy().any()}
+    if not filled:
+        raise SpecError(f"{title} is a spreadsheet whose sheets are all empty.")
+    return filled
+
+
+def _open_book(path: Path, size: int, title: str, options: CsvOptions) -> _Opened:
+    held = sheets(path, title)
+    sheet = next((n for n, t in held.items() if min(t.shape) > 1), next(iter(held)))
+    raw = held[sheet].fillna("")
+    rows = [list(map(str, row)) for row in raw.to_numpy().tolist()]
+    laid = layout.of_rows(rows, options.header, tables.parse_lines(options.skip_lines))
+    rest = [n for n in held if n != sheet]
+    more = (
+        f"; the others, {names_text(rest)}, become tables of their own on the Datasets page"
+        if rest
+        else ""
+    )
+    found = [
+        Decision(
+            "file",
+            f"sheet {shown(sheet)} of the spreadsheet is read{more}",
+            doubtful=bool(rest),
+            short=f"sheet {sheet}",
+        )
+    ]
+    names = _names(laid, title, found)
+    found.append(_header_decision(laid, len(names)))
+    skipped = set(laid.skipped)
+    kept = [k for k in range(len(rows)) if k not in skipped]
+    skipped.update(kept[: int(laid.header)])
+    lines = list(laid.said)
+    if laid.units:
+        skipped.add(kept[1])
+        lines.append((_units_sentence(laid), (kept[1],)))
+    rows_left_out = sorted(skipped)
+    data = laid.rows[1:] if laid.header else laid.rows
+
+    def read(types: dict[str, str]) -> pd.DataFrame:
+        how = {**_BOOK, "names": names, "skiprows": rows_left_out or None}
+        table = pd.read_excel(path, sheet_name=sheet, **how)
+        return table.loc[:, list(types)]
+
+    opened = _Opened(path, laid, names, data[:SAMPLE_ROWS], found, read, {}, sheet=sheet)
+    opened.skipped, opened.lines = tuple(rows_left_out), lines
+    return opened
+
+
+def _found_layout(laid: Layout, known: encodings.Found, options: CsvOptions) -> list[Decision]:
+    """What was decided about the file as a whole."""
+    part = next(
+        (n for n, sign in layout.SEPARATORS.items() if sign == laid.separator), laid.separator
+    )
+    also = tuple(Choice(e, e) for e in known.others)
+    doubt = f"; the letters would fit {' or '.join(known.others[:3])} too" if known.others else ""
+    offered = also or tuple(Choice(e, e) for e in ENCODINGS if e not in ("auto", known.encoding))
+    found = [
+        Decision(
+            "encoding",
+            f"written in {known.encoding}{doubt}",
+            "encoding",
+            offered,
+            doubtful=bool(also),
+            short=known.encoding,
+        ),
+        Decision(
+            "separator",
+            f"columns are parted by {'runs of blanks' if part == 'blanks' else f'a {part}'}",
+            "separator",
+            tuple(Choice(s, s) for s in layout.SEPARATORS if s != part),
+            short=part,
+        ),
+    ]
+    if laid.escape:
+        found.append(
+            Decision("quotes", 'quotes within quoted cells are written with a backslash, \\"')
+        )
+    width = len(laid.rows[0]) if laid.rows else 0
+    found.append(_header_decision(laid, width))
+    return found
+
+
+def _header_decision(laid: Layout, width: int) -> Decision:
+    said = (
+        f"the first line names the {count(width, 'column')}"
+        if laid.header
+        else "no line names the columns"
+    )
+    head = "yes" if laid.header else "no"
+    return Decision(
+        "header",
+        said,
+        "header",
+        tuple(Choice(h, h) for h in ("yes", "no") if h != head),
+        short=f"header: {head}",
+    )
+
+
+def _units_sentence(laid: Layout) -> str:
+    said = ", ".join(cell.strip() for cell in laid.units if cell.strip())
+    return f"the row below the header holds no data but units ({workspace.display_name(said, 60)}), and is left out"
+
+
+def _skips(lines: Sequence[tuple[str, tuple[int, ...]]]) -> list[Decision]:
+    """What was skipped, each with the setting that skips the others only."""
+    every = {n for _, own in lines for n in own}
+    found = []
+    for sentence, own in lines:
+        rest = tables.lines_text(sorted(every - set(own)))
+        others = (Choice("take them as data", rest),) if own and len(rest) < 1000 else ()
+        found.append(Decision("lines", sentence, "skip_lines", others))
+    return found
+
+
+def _names(laid: Layout, title: str, found: list[Decision]) -> list[str]:
+    """The columns' names, made unique and not empty.
+
+    Raises:
+        SpecError: rows are longer than the header, or there are too many columns.
+    """
+
+    def say(sentence: str) -> None:
+        found.append(Decision("names", sentence, "header"))
+
+    rows = laid.rows
+    trimmed = [_trimmed(r) for r in rows]
+    if not laid.header:
+        width = max(trimmed)
+        _check_width(width, title)
+        say(f"the first line holds data, so the columns are called column 1 to column {width}")
         return [f"column {i}" for i in range(1, width + 1)]
     own = list(rows[0])
-    longer = [i for i, r in enumerate(rows[1:], 1) if len(r) > width]
-    if longer:
-        extra = [r[width:] for r in rows[1:] if len(r) > width]
-        if len(longer) == len(rows) - 1 and all(len(e) == 1 for e in extra):
-            if all(not e[0] for e in extra):
-                own.append("")
-            else:
-                own.insert(0, "row")
-                notes.append(
-                    "the header has one name less than the rows have cells, so the first column is called 'row'"
-                )
+    width = len(own)
+    while width > 1 and not own[width - 1].strip() and max(trimmed[1:], default=width) < width:
+        width -= 1
+    own = own[:width]
+    if max((len(r) for r in rows[1:]), default=0) == width + 1 and all(
+        len(r) == width + 1 for r in rows[1:]
+    ):
+        if all(not r[width].strip() for r in rows[1:]):
+            own.append("")
         else:
-            raise SpecError(
-                f"Row {longer[0]} has {count(len(rows[longer[0]]), 'cell')}, but the header names {count(width, 'column')}. "
-                "Add the missing names, put quotes around cells that hold the separator, or choose another separator.",
-                "separator",
+            own.insert(0, "row")
+            say(
+                "the header has one name less than the rows have cells, so the first column is called 'row'"
             )
+    elif longer := next((i for i, n in enumerate(trimmed) if n > width), 0):
+        extra = shown(rows[longer][width])
+        raise SpecError(
+            f"Row {longer} has {count(len(rows[longer]), 'cell')}, but the header names {count(width, 'column')}: {extra} stands "
+            "beyond them. Add the missing names, put quotes around cells that hold the separator, skip lines above the "
+            "table, or choose another separator.",
+            "separator",
+        )
     _check_width(len(own), title)
-    names: list[str] = []
+    names: dict[str, None] = {}
+    copies: dict[str, int] = {}
+    renamed = 0
     for i, name in enumerate(own, 1):
-        unique = name.strip() or f"column {i}"
-        copy = 2
+        base = name.strip() or f"column {i}"
+        unique, copy = base, copies.get(base, 1)
         while unique in names:
-            unique, copy = f"{name.strip() or f'column {i}'} ({copy})", copy + 1
-        if name.strip() and unique != name.strip():
-            notes.append(
-                f"several columns are called {shown(name.strip())}; column {i} is now {shown(unique)}"
-            )
-        names.append(unique)
-    return names
+            copy += 1
+            unique = f"{base} ({copy})"
+        copies[base] = copy
+        if name.strip() and unique != base:
+            renamed += 1
+            if renamed <= 5:
+                say(f"several columns are called {shown(base)}; column {i} is now {shown(unique)}")
+        names[unique] = None
+    if renamed > 5:
+        say(f"{renamed - 5} more columns were renamed, as their names stand there twice")
+    return list(names)
+
+
+def _trimmed(row: Sequence[str]) -> int:
+    """Cells of a row without the empty ones at its end."""
+    width = len(row)
+    while width > 1 and not row[width - 1].strip():
+        width -= 1
+    return width
 
 
 def _check_width(width: int, title: str) -> None:
@@ -519,92 +689,156 @@ def _check_width(width: int, title: str) -> None:
         )
 
 
-def _guess(cells: list[str], decimal: str) -> str:
-    """What a column of the sample looks like: "number", a date's format, or "words"."""
-    cells = [c for c in (cell.strip() for cell in cells) if c not in MISSING]
-    if not cells:
-        return "number"
-    numbers = sum(1 for c in cells if _is_number(c, decimal))
-    if numbers >= 0.9 * len(cells):
-        return "number"
-    return _date_format(cells) or "words"
+def _skipped(
+    path: Path, encoding: str, laid: Layout
+) -> tuple[tuple[int, ...], list[tuple[str, tuple[int, ...]]]]:
+    """Records that are no part of the table, in all of the file, as pandas counts them; and why."""
+    skipped, lines = set(laid.skipped), list(laid.said)
+    if not (laid.comment or laid.units):
+        return tuple(sorted(skipped)), lines
+    record, inside, filled = -1, False, 0
+    with path.open(encoding=encoding) as file:
+        for line in file:
+            if not inside:
+                record += 1
+                if laid.comment and line.lstrip("\ufeff \t").startswith(laid.comment):
+                    skipped.add(record)
+                    continue
+                if record not in skipped and line.strip():
+                    filled += 1
+                    if laid.units and filled == 2 - laid.marked:
+                        skipped.add(record)
+                        lines.append((_units_sentence(laid), (record,)))
+                    if filled >= 2 and not laid.comment:
+                        break
+            if laid.separator != r"\s+" and line.count('"') % 2:
+                inside = not inside
+    return tuple(sorted(skipped)), lines
 
 
-def _date_format(cells: list[str]) -> str:
-    """The one format that most cells are dates in, or ""."""
-    for format, shape in DATE_FORMATS.items():
-        if sum(1 for c in cells[:200] if shape.fullmatch(c)) < 0.9 * len(cells[:200]):
-            continue
-        times = pd.to_datetime(pd.Series(cells, dtype="str"), format=format, errors="coerce")
-        if times.notna().mean() >= 0.9:
-            return format
-    return ""
+def _decimal(rows: list[list[str]], options: CsvOptions, separator: str) -> str:
+    """The decimal sign of most columns of the file."""
+    if options.decimal != "auto":
+        return _DECIMALS[options.decimal]
+    proofs = {".": 0, ",": 0}
+    width = max(map(len, rows), default=0)
+    for k in range(width):
+        column = [row[k].strip() for row in rows[:500] if k < len(row)]
+        for sign, shape in ((",", _COMMA_NUMBER), (".", _POINT_NUMBER)):
+            fits = [c for c in column if shape.fullmatch(c)]
+            proofs[sign] += (
+                any(not _THOUSANDS[sign].fullmatch(c) for c in fits)
+                and 2 * len(fits) > sum(map(bool, column)) * 0.2
+            )
+    return "," if proofs[","] > proofs["."] else "."
 
 
-def _decode(
-    path: Path,
-    how: dict[str, Any],
-    guesses: dict[str, str],
-    kinds: dict[str, str],
-    data: list[list[str]],
-    notes: list[str],
-) -> tuple[pd.DataFrame, list[str], dict[str, str]]:
-    """The whole file, numbers and dates as float32, words as categories; which number columns hold words too."""
-    types = {n: "float32" if guess == "number" else "str" for n, guess in guesses.items()}
+def _types(opened: _Opened, kinds: dict[str, str], options: CsvOptions) -> dict[str, str]:
+    """float32 for columns that hold nothing but numbers as pandas reads them, as far as the sample tells; else str."""
+    if opened.sheet:
+        return dict.fromkeys(opened.names, "str")
+    plain = _COMMA_FLOAT if opened.decimal == "," else _POINT_FLOAT
+    odd = columns.entries(options.missing_words, opened.names)[0].keys()
+    types = {}
+    for i, name in enumerate(opened.names):
+        column = [c for c in (r[i].strip() for r in opened.sample if i < len(r)) if c]
+        kind = kinds.get(name, "")
+        numeric = (
+            kind in ("", "number", "id")
+            and all(map(plain.fullmatch, column))
+            and not odd & {"", name}
+        )
+        if numeric and not kind and len(column) > 2:
+            numeric = not all(map(_COMPACT_DATE.fullmatch, column))
+        signed = [c for c in column if opened.decimal in c]
+        if numeric and signed:
+            numeric = not all(map(_THOUSANDS[opened.decimal].fullmatch, signed))
+        elif numeric and column and opened.decimal == ",":
+            numeric = False  # 1,234 far below might be a thousand
+        types[name] = "float32" if numeric else "str"
+        if not signed:
+            opened.whole.add(name)
+    return types
+
+
+def _decoded(opened: _Opened, types: dict[str, str]) -> pd.DataFrame:
+    """The whole file, numbers as float32 where `types` says so and all cells of a column are numbers; `types` is mended."""
     try:
-        table = _pandas(path, how, types)
-    except pd.errors.ParserError:
+        table = opened.read(types)
+    except (pd.errors.ParserError, SpecError):
         raise
     except ValueError:  # words below the sample: pandas does not say in which column
-        for name in _wordy(path, how, [n for n, t in types.items() if t == "float32"]):
+        for name in _wordy(opened, [n for n, t in types.items() if t == "float32"]):
             types[name] = "str"
-        table = _pandas(path, how, types)
-    mended: list[str] = []
-    dates: dict[str, str] = {}
-    for i, (name, guess) in enumerate(guesses.items()):
-        if types[name] == "float32":
+        table = opened.read(types)
+    # an infinite number may be one too large for float32; thousands may hide in whole numbers with three decimals
+    again = []
+    for name in [n for n, t in types.items() if t == "float32"]:
+        values = table[name].to_numpy()
+        whole = name not in opened.whole or bool((values[np.isfinite(values)] % 1 == 0).all())
+        if not whole or np.isinf(values).any():
+            again.append(name)
+    if again:
+        types |= dict.fromkeys(again, "str")
+        table = opened.read(types)
+    return table
+
+
+def _tail(table: pd.DataFrame, types: dict[str, str]) -> tuple[int, str]:
+    """How many rows at the end are no data, totals or notes, and a sentence on them."""
+    words = [n for n, t in types.items() if t == "str"]
+    if len(table) < 4 or len(types) < 2 or not words:
+        return 0, ""
+    last = {
+        n: str(v).strip() for n, v in table[words].iloc[-1].items() if v == v and str(v).strip()
+    }
+    first = next(iter(types))
+    named = [n for n, v in last.items() if _TOTAL.fullmatch(v)]
+    for n in named:
+        if (table[n].iloc[:-1].astype("str").str.strip() == last[n]).any():
             continue
-        column = cast(pd.Series, table[name])
-        present = int(column.notna().sum())
-        if guess == "number":
-            numbers = steps.words_to_numbers(column, how["decimal"])
-            words = np.flatnonzero(numbers.isna() & column.notna())
-            if name in kinds or len(words) <= 0.1 * present:
-                mended.append(name)
-                table[name] = numbers
-                if len(words):
-                    notes.append(
-                        f"column {shown(name)}: {len(words)} of {present} cells with no number in them, the first "
-                        f"{shown(str(column.iloc[words[0]]))} in row {words[0] + 1}; they count as missing"
-                    )
-                continue
-        elif guess == "date" or guess in DATE_FORMATS:
-            cells = [r[i].strip() for r in data if i < len(r) and r[i].strip() not in MISSING]
-            format = guess if guess in DATE_FORMATS else _date_format(cells)
-            if not format:
-                raise SpecError(
-                    f"Column {shown(name)} is set to dates, but {shown(cells[0]) if cells else 'its cells'} is none this page "
-                    "knows. Write dates as 2024-12-31, or set the column to category.",
-                    "column_kinds",
-                )
-            days = steps.days_since_1970(column, format)
-            words = np.flatnonzero(days.isna() & column.notna())
-            if name in kinds or len(words) <= 0.1 * present:
-                dates[name] = format
-                table[name] = days
-                rounded = ", as float32: times are off by up to a minute and a half"
-                notes.append(
-                    f"column {shown(name)}: dates written as {format} became days since 1 January 1970"
-                    + rounded * ("%H" in format)
-                )
-                if len(words):
-                    notes.append(
-                        f"column {shown(name)}: {len(words)} of {present} cells with no date in them, the first "
-                        f"{shown(str(column.iloc[words[0]]))} in row {words[0] + 1}; they count as missing"
-                    )
-                continue
-        table[name] = column.astype("category")
-    return table, mended, dates
+        others = [
+            w
+            for w in words
+            if w != n
+            and w in last
+            and not cells.number_parts(pd.Series([last[w]])).body.notna().any()
+        ]
+        if not others or _sums(table, types):
+            return (
+                1,
+                f"the last row says {shown(last[n])} and is left out: it holds no data of its own",
+            )
+    tail = 0
+    while tail < min(10, len(table) - 3):
+        row = table.iloc[-1 - tail]
+        value = row[first]
+        alone = isinstance(value, str) and bool(row.drop(first).isna().all())
+        if not alone or not (tail or _NOTE.match(value.strip())):
+            break
+        tail += 1
+    if tail and not table.iloc[-1 - tail].drop(first).isna().all():
+        said = shown(str(table[first].iloc[-tail]))
+        return (
+            tail,
+            f"the last {count(tail, 'row')} hold{'s' * (tail == 1)} only a note ({said}) and {'is' if tail == 1 else 'are'} left out",
+        )
+    return 0, ""
+
+
+def _sums(table: pd.DataFrame, types: dict[str, str]) -> bool:
+    """Whether a column's last number is the sum of those above."""
+    for name, kind in types.items():
+        values = (
+            table[name]
+            if kind == "float32"
+            else cells.read_numbers(cast(pd.Series, table[name]), ".", ",")
+        )
+        values = values.to_numpy("float64")
+        above = np.nansum(values[:-1])
+        if above and abs(values[-1] - above) <= 1e-3 * abs(above):
+            return True
+    return False
 
 
 def _pandas(path: Path, how: dict[str, Any], types: dict[str, str]) -> pd.DataFrame:
@@ -618,19 +852,18 @@ def _pandas(path: Path, how: dict[str, Any], types: dict[str, str]) -> pd.DataFr
 
 def _header(path: Path, how: dict[str, Any]) -> list[str]:
     """The names pandas itself reads from the first line."""
+    own = {k: v for k, v in how.items() if k not in ("names", "usecols")}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return list(
-            pd.read_csv(path, nrows=0, **{k: v for k, v in how.items() if k != "names"}).columns
-        )
+        return list(pd.read_csv(path, nrows=0, **own).columns)
 
 
-def _wordy(path: Path, how: dict[str, Any], names: list[str]) -> list[str]:
+def _wordy(opened: _Opened, names: list[str]) -> list[str]:
     """Those of the columns that hold anything but numbers."""
     found: set[str] = set()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        for part in pd.read_csv(path, chunksize=100_000, **how):
+        for part in pd.read_csv(opened.path, chunksize=100_000, **opened.how):
             found |= {
                 n
                 for n in names
@@ -639,101 +872,151 @@ def _wordy(path: Path, how: dict[str, Any], names: list[str]) -> list[str]:
     return [n for n in names if n in found]
 
 
-def _short_rows(
-    path: Path, size: int, encoding: str, separator: str, names: list[str], header: bool
-) -> list[str]:
+def _records(opened: _Opened) -> Iterator[tuple[int, int, list[str]]]:
+    """Number of the record from 0, line of the file from 1, and cells of every record that is part of the table."""
+    skipped = set(opened.skipped)
+    laid = opened.layout
+    with opened.path.open(encoding=opened.encoding, newline="") as stream:
+        if laid.separator == r"\s+":
+            for number, line in enumerate(stream):
+                if number not in skipped and line.strip():
+                    yield number, number + 1, layout.records(line, laid.separator)[0]
+            return
+        reader = csv.reader(
+            stream,
+            delimiter=laid.separator,
+            skipinitialspace=True,
+            escapechar="\\" if laid.escape else None,
+            doublequote=not laid.escape,
+        )
+        # pandas has read it, so what csv complains of is a cell beyond its limit
+        with contextlib.suppress(csv.Error):
+            for number, row in enumerate(reader):
+                if number not in skipped and row:
+                    yield number, reader.line_num, row
+
+
+def _long_rows(opened: _Opened) -> list[Decision]:
+    """A sentence on rows with empty cells beyond the last column.
+
+    Raises:
+        SpecError: cells beyond the last column hold something.
+    """
+    width, long = len(opened.names), 0
+    for number, line, row in _records(opened):
+        if len(row) > width:
+            if any(cell.strip() for cell in row[width:]):
+                raise SpecError(
+                    f"Line {line} of the file has {len(row)} cells, but there are {count(width, 'column')}. Remove the extra "
+                    "cells, put quotes around cells that hold the separator, or choose another separator.",
+                    "separator",
+                    f"record {number}",
+                )
+            long += 1
+    return (
+        [
+            Decision(
+                "rows",
+                f"{count(long, 'row')} with empty cells beyond the last column; these are cut",
+            )
+        ]
+        if long
+        else []
+    )
+
+
+def _short_rows(size: int, opened: _Opened) -> list[Decision]:
     """A sentence on rows with fewer cells than columns; nothing of large files where quotes or two-byte letters forbid
     counting bytes."""
-    if encoding.startswith(("utf-16", "utf-32")):
-        return _short_rows_read(path, size, encoding, separator, names)
+    encoding, separator = opened.encoding, opened.layout.separator
+    plain = len(separator) == 1 and not encoding.startswith(("utf-16", "utf-32"))
+    width = len(opened.names)
+    ignored = np.array(sorted(opened.skipped), dtype=np.int64)
     short = first = line = 0
+    heads = int(opened.layout.header)  # a header may lack the name of the first column
     rest = b""
-    with path.open("rb") as stream:
-        while chunk := stream.read(1 << 23):
-            if b'"' in chunk:
-                return _short_rows_read(path, size, encoding, separator, names)
+    with opened.path.open("rb") as stream:
+        while plain and (chunk := stream.read(1 << 23)):
+            if b'"' in chunk or (b"\r" in chunk and b"\n" not in chunk):
+                plain = False
+                break
             block, newline, rest = (rest + chunk).rpartition(b"\n")
-            bytes_ = np.frombuffer(block + newline, np.uint8)
-            short, first, line = _count_short(bytes_, separator, len(names), short, first, line)
-    if rest.strip():
-        short, first, line = _count_short(
-            np.frombuffer(rest + b"\n", np.uint8), separator, len(names), short, first, line
-        )
-    return _short_sentence(short, first, len(names))
-
-
-def _short_rows_read(
-    path: Path, size: int, encoding: str, separator: str, names: list[str]
-) -> list[str]:
-    """The same, found by reading cell by cell; nothing of a file that takes long to read so."""
-    if size > _READ_BYTES:
-        return []
-    short = first = 0
-    with path.open(encoding=encoding, newline="") as stream:
-        reader = csv.reader(stream, delimiter=separator, skipinitialspace=True)
-        with contextlib.suppress(
-            csv.Error
-        ):  # pandas has read it, so it is a cell beyond csv's limit
-            for row in reader:
-                if row and len(row) < len(names):
-                    short, first = short + 1, first or reader.line_num
-    return _short_sentence(short, first, len(names))
-
-
-def _short_sentence(short: int, first: int, width: int) -> list[str]:
+            lacking, lines, heads = _lacking(
+                block + newline, separator, width, line, ignored, heads
+            )
+            first = first or (int(lacking[0]) + 1 if len(lacking) else 0)
+            short, line = short + len(lacking), line + lines
+        if plain and rest.strip():
+            lacking, _, heads = _lacking(rest + b"\n", separator, width, line, ignored, heads)
+            first = first or (int(lacking[0]) + 1 if len(lacking) else 0)
+            short += len(lacking)
+    if not plain:
+        if size > _READ_BYTES:
+            return []
+        short = first = 0
+        heads = int(opened.layout.header)
+        for _, at, row in _records(opened):
+            if heads:
+                heads -= 1
+            elif len(row) < width:
+                short, first = short + 1, first or at
     if not short:
         return []
     return [
-        f"{count(short, 'row')} with fewer than {width} cells, the first in line {first} of the file; what they lack counts as missing"
+        Decision(
+            "rows",
+            f"{count(short, 'row')} with fewer than {width} cells, the first in line {first} of the file; what they lack counts as missing",
+        )
     ]
 
 
-def _count_short(
-    block: np.ndarray, separator: str, width: int, short: int, first: int, line: int
-) -> tuple[int, int, int]:
+def _lacking(
+    data: bytes, separator: str, width: int, line: int, ignored: np.ndarray, heads: int
+) -> tuple[np.ndarray, int, int]:
+    """Lines of a block, from 0 in the file, with too few separators; how many lines it has; header lines still to come."""
+    block = np.frombuffer(data, np.uint8)
     ends = np.flatnonzero(block == 10)
     if not len(ends):
-        return short, first, line
+        return ends, 0, heads
     cuts = np.concatenate([[0], np.cumsum(block == ord(separator), dtype=np.int64)[ends]])
     lengths = np.diff(np.concatenate([[-1], ends]))
     blank = (lengths == 1) | ((lengths == 2) & (block[ends - 1] == 13))  # "\n" or "\r\n"
-    lacking = np.flatnonzero((np.diff(cuts) < width - 1) & ~blank)
-    if len(lacking) and not short:
-        first = line + int(lacking[0]) + 1
-    return short + len(lacking), first, line + len(ends)
+    told = ~blank & ~np.isin(np.arange(line, line + len(ends)), ignored)
+    for _ in range(heads):
+        if told.any():
+            told[np.flatnonzero(told)[0]], heads = False, heads - 1
+    lacking = np.flatnonzero((np.diff(cuts) < width - 1) & told)
+    return lacking + line, len(ends), heads
 
 
-def _number_notes(table: pd.DataFrame, columns: Sequence[Column]) -> list[str]:
-    notes = []
+def _number_notes(table: pd.DataFrame, columns: Sequence[Column]) -> list[Decision]:
+    found = []
     for about in columns:
         if about.infinite:
             row = int(np.flatnonzero(np.isinf(table[about.name].to_numpy()))[0]) + 1
-            notes.append(
+            said = (
                 f"column {shown(about.name)}: {count(about.infinite, 'infinite value')}, the first in row {row}; "
                 f"{'it counts' if about.infinite == 1 else 'they count'} as missing"
             )
+            found.append(Decision("missing", said, column=about.name))
         if about.whole and max(abs(about.low), abs(about.high)) > 2**24:
-            notes.append(
-                f"column {shown(about.name)}: whole numbers beyond 16777216 are rounded to float32; set it to category if they are names"
-            )
-    return notes
-
-
-def _is_number(cell: str, decimal: str) -> bool:
-    cell = cell.strip()
-    return (
-        bool((_COMMA_FLOAT if decimal == "," else _POINT_FLOAT).fullmatch(cell))
-        or cell.lower() in _INFINITE
-    )
+            said = f"column {shown(about.name)}: whole numbers beyond 16777216 are rounded to float32; set it to category if they are names"
+            other = Choice("they are names", f"{about.name}=category")
+            found.append(Decision("numbers", said, "column_kinds", (other,), about.name))
+    return found
 
 
 def _kept_kind(chosen: str) -> str:
     """A kind set by hand decides over a column's use; how it is stored is settled before."""
-    return chosen if chosen in ("id", "text", "category", "number") else ""
+    return (
+        chosen
+        if chosen in ("id", "text", "category", "number")
+        else "number" * chosen.startswith("decimal")
+    )
 
 
 def _plain_number(found: Profile, about: Column) -> bool:
-    return about.is_number and about.name not in found.mended and about.name not in found.dates
+    return about.is_number and about.name not in found.numbers and about.name not in found.dates
 
 
 def _in_words(message: str) -> tuple[str, str]:
@@ -772,24 +1055,36 @@ _UNREADABLE = (
     OSError,
     pd.errors.ParserWarning,
 )
-_CHARACTERS = {"comma": ",", "semicolon": ";", "tab": "\t", "bar": "|"}
-_NAMES = {sign: name for name, sign in _CHARACTERS.items()}
+_BOOK: dict[str, Any] = {
+    "engine": "calamine",
+    "header": None,
+    "dtype": "str",
+    "keep_default_na": False,
+    "na_values": [""],
+}
+_READ_BYTES = 20_000_000  # of a file that is read cell by cell to find short rows: half a second
 _DECIMALS = {"point": ".", "comma": ","}
 _POINT_FLOAT = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 _COMMA_FLOAT = re.compile(r"[+-]?(\d+,?\d*|,\d+)([eE][+-]?\d+)?", re.ASCII)
-_COMMA_NUMBER = re.compile(r"[+-]?\d+,\d+([eE][+-]?\d+)?", re.ASCII)
-_THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2},\d{3}", re.ASCII)
-_POINT_NUMBER = re.compile(r"[+-]?\d+\.\d+([eE][+-]?\d+)?", re.ASCII)
-_INFINITE = frozenset(sign + word for sign in ("", "+", "-") for word in ("inf", "infinity"))
-_CONTROLS = [bytes([c]) for c in range(32) if c not in (9, 10, 12, 13, 27)]
-
-_MARKS = {
-    codecs.BOM_UTF8: "utf-8-sig",
-    codecs.BOM_UTF32_LE: "utf-32",
-    codecs.BOM_UTF32_BE: "utf-32",
-    codecs.BOM_UTF16_LE: "utf-16",
-    codecs.BOM_UTF16_BE: "utf-16",
+_COMMA_NUMBER = re.compile(r"[+-]?\d*,\d+([eE][+-]?\d+)?", re.ASCII)
+_POINT_NUMBER = re.compile(r"[+-]?\d*\.\d+([eE][+-]?\d+)?", re.ASCII)
+_THOUSANDS = {
+    ",": re.compile(r"[+-]?[1-9]\d{0,2},\d{3}", re.ASCII),
+    ".": re.compile(r"[+-]?[1-9]\d{0,2}\.\d{3}", re.ASCII),
 }
+_COMPACT_DATE = re.compile(r"(1[5-9]|20|21)\d\d(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])", re.ASCII)
+_LONGER = re.compile(
+    r"Expected \d+ fields in line \d+, saw \d+|too many columns|Length of header or names",
+    re.IGNORECASE,
+)
+_TOTAL = re.compile(
+    r"(grand |sub-?)?totals?:?|sum(me)?:?|gesamt(summe)?:?|insgesamt:?|summa:?|total général:?|somme:?|totale:?|suma:?|razem:?"
+    r"|итого:?|всего:?|합계|合計|总计|總計|mean:?|average:?|mittel(wert)?:?|moyenne:?|media:?|durchschnitt:?",
+    re.IGNORECASE,
+)
+_NOTE = re.compile(
+    r"\W|(source|quelle|note|remark|fuente|fonte|stand|anmerkung|©|\(c\)|\* )", re.IGNORECASE
+)
 
 _MAGIC = {
     b"PK\x03\x04": "a ZIP archive (Excel's .xlsx is one)",
@@ -813,18 +1108,4 @@ _MAGIC = {
     b"\x89HDF": "an HDF5 file",
     b"\x80\x02": "a Python pickle",
     b"\x80\x04": "a Python pickle",
-}
-
-_DAY, _TIME = r"\d{1,2}", r"\d{1,2}:\d{2}"
-DATE_FORMATS: dict[str, re.Pattern[str]] = {
-    "%Y-%m-%d": re.compile(rf"\d{{4}}-{_DAY}-{_DAY}"),
-    "%Y-%m-%d %H:%M": re.compile(rf"\d{{4}}-{_DAY}-{_DAY} {_TIME}"),
-    "%Y-%m-%d %H:%M:%S": re.compile(rf"\d{{4}}-{_DAY}-{_DAY} {_TIME}:\d{{2}}"),
-    "%Y-%m-%dT%H:%M:%S": re.compile(rf"\d{{4}}-{_DAY}-{_DAY}T{_TIME}:\d{{2}}"),
-    "%Y/%m/%d": re.compile(rf"\d{{4}}/{_DAY}/{_DAY}"),
-    "%d.%m.%Y": re.compile(rf"{_DAY}\.{_DAY}\.\d{{4}}"),
-    "%d.%m.%Y %H:%M": re.compile(rf"{_DAY}\.{_DAY}\.\d{{4}} {_TIME}"),
-    "%d/%m/%Y": re.compile(rf"{_DAY}/{_DAY}/\d{{4}}"),
-    "%m/%d/%Y": re.compile(rf"{_DAY}/{_DAY}/\d{{4}}"),
-    "%d-%m-%Y": re.compile(rf"{_DAY}-{_DAY}-\d{{4}}"),
 }

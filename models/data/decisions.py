@@ -57,6 +57,7 @@ TOPICS = (
     "separator",
     "quotes",
     "header",
+    "names",  # of columns, where the header's own could not be used
     "numbers",  # decimal and thousands signs, percent, currencies
     "dates",
     "missing",  # words that count as missing, and words that do not

@@ -22,7 +22,7 @@ from models.data.tables import Column
 from models.data.wording import shown
 
 MAX_WORDS = 100_000  # different words of a column that is kept decoded
-CACHE_VERSION = 2
+CACHE_VERSION = 3
 
 
 def profile(id: str, options: CsvOptions = AUTO) -> Profile:
@@ -50,11 +50,19 @@ def remembered(id: str, options: CsvOptions = AUTO) -> Profile | None:
     try:
         known = json.loads((_cache(id, options) / "profile.json").read_text(encoding="utf-8"))
         columns = tuple(Column(**{**c, "examples": tuple(c["examples"])}) for c in known["columns"])
-        tuples = {name: tuple(known[name]) for name in ("named", "mended", "notes")}
+        tuples = {name: tuple(known[name]) for name in ("named", "skipped")}
         head = tuple(map(tuple, known["head"]))
         decided = decisions.restored(known["decisions"])
+        signs = {name: (one, two) for name, (one, two) in known["numbers"].items()}
         return Profile(
-            **{**known, **tuples, "columns": columns, "head": head, "decisions": decided}
+            **{
+                **known,
+                **tuples,
+                "numbers": signs,
+                "columns": columns,
+                "head": head,
+                "decisions": decided,
+            }
         )
     except (OSError, ValueError, KeyError, TypeError):  # not there, or damaged from outside
         return None

@@ -28,6 +28,12 @@ class Spec(core.Spec):
     column_kinds: str = knob(
         "", csv_files.HELP["column_kinds"], label="Kinds of columns", max_chars=20_000
     )
+    skip_lines: str = knob(
+        "auto", csv_files.HELP["skip_lines"], label="Lines left out", max_chars=2000
+    )
+    missing_words: str = knob(
+        "", csv_files.HELP["missing_words"], label="Words that mean missing", max_chars=5000
+    )
 
     def check(self) -> None:
         if not self.data:
@@ -35,6 +41,7 @@ class Spec(core.Spec):
                 "No table is chosen. Upload one, or choose one you uploaded before.", "data"
             )
         tables.parse_kinds(self.column_kinds)
+        tables.parse_lines(self.skip_lines)
 
 
 def run(spec: Spec, *, device: str = "cpu") -> Result:

@@ -51,17 +51,17 @@ def read(spec: TableSpec, content: bytes, name: str) -> pd.DataFrame:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "content"
         path.write_bytes(content)
-        how = dataclasses.replace(spec.csv, column_kinds="")
+        how = dataclasses.replace(spec.csv, column_kinds="", skip_lines="auto")
         _, table = csv_files.read_csv(path, name, how)
-        if spec.data in toy.TOYS:
+        if spec.upload:
+            kinds = csv_files.kinds_of(tabular.profile_of(spec), list(table))
+        elif spec.data in bundled.BUNDLED:
+            known = {c.name: c for c in tabular.plan(spec).columns}
+            kinds = tables.comma_text([f"{n}={_kind(known[n])}" for n in table if n in known])
+        else:
             return table
-        known = {c.name: c for c in tabular.plan(spec).columns}
-        kinds = [f"{n}={_kind(known[n])}" for n in table if n in known and known[n].kind != "empty"]
-        how = dataclasses.replace(how, column_kinds=tables.comma_text(kinds))
-        return csv_files.read_csv(path, name, how)[1]
+        return csv_files.read_csv(path, name, dataclasses.replace(how, column_kinds=kinds))[1]
 
 
 def _kind(about: tables.Column) -> str:
-    if about.kind == "date":
-        return "date"
     return "number" if about.is_number else "category"

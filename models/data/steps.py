@@ -149,23 +149,3 @@ def scaled(x: Tensor, shift: Tensor, scale: Tensor) -> Tensor:
 def rows_of(x: Tensor, y: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
     """Inputs and targets of one part of a split."""
     return x[rows], y[rows]
-
-
-def words_to_numbers(column: pd.Series, decimal: str) -> pd.Series:
-    """Numbers written as words, as float32; what is no number becomes missing."""
-    codes, words = pd.factorize(column)
-    texts = pd.Series(words, dtype="str").str.replace(decimal, ".", regex=False)
-    numbers = np.asarray(pd.to_numeric(texts, errors="coerce"), dtype="float64").astype("float32")
-    return pd.Series(
-        np.append(numbers, np.float32("nan"))[codes], index=column.index
-    )  # code -1: missing
-
-
-def days_since_1970(column: pd.Series, format: str) -> pd.Series:
-    """Dates as float32 days since 1 January 1970; what is no date becomes missing."""
-    codes, words = pd.factorize(column)
-    times = pd.to_datetime(pd.Series(words, dtype="str"), format=format, errors="coerce")
-    days = ((times - pd.Timestamp("1970-01-01")) / pd.Timedelta(days=1)).to_numpy("float32")
-    return pd.Series(
-        np.append(days, np.float32("nan"))[codes], index=column.index
-    )  # code -1: missing

@@ -16,6 +16,8 @@ import pandas as pd
 from models.core.spec import SpecError
 
 KINDS = ("number", "category", "date", "text", "id")
+# kinds that also say how the cells are written
+READINGS = ("decimal point", "decimal comma", "day first", "month first")
 
 
 @dataclass(frozen=True)
@@ -59,13 +61,50 @@ def parse_kinds(text: str) -> dict[str, str]:
     found: dict[str, str] = {}
     for entry in comma_list(text):
         name, equals, kind = entry.rpartition("=")
-        if not equals or kind.strip() not in KINDS:
+        if not equals or kind.strip() not in (*KINDS, *READINGS):
             raise SpecError(
-                f"{entry[:60]!r} sets no kind of a column. Write name=kind, with a kind out of: {', '.join(KINDS)}.",
+                f"{entry[:60]!r} sets no kind of a column. Write name=kind, with a kind out of: {', '.join((*KINDS, *READINGS))}.",
                 "column_kinds",
             )
         found[name] = kind.strip()
     return found
+
+
+def parse_lines(text: str) -> tuple[int, ...] | None:
+    """Lines of a file, from 0, out of `1-4, 6, -1`, the last lines as -1, -2, …; None for "auto".
+
+    Raises:
+        SpecError: the text is not of that form.
+    """
+    if text.strip() in ("auto", ""):
+        return None
+    found: set[int] = set()
+    for entry in text.split(","):
+        parts = re.fullmatch(r"\s*(?:(\d{1,7})(?:\s*[-–]\s*(\d{1,7}))?|[-−](\d{1,5}))\s*", entry)
+        if not parts or int(parts[2] or parts[1] or 0) - int(parts[1] or 0) > 100_000:
+            raise SpecError(
+                f"{entry.strip()[:40]!r} names no lines. Write 1-4 for the first four, 6 for the sixth, -1 for the last one, "
+                "0 for none, or auto.",
+                "skip_lines",
+            )
+        if parts[3]:
+            found.add(-int(parts[3]))
+        elif int(parts[1]):
+            found.update(range(int(parts[1]) - 1, int(parts[2] or parts[1])))
+    return tuple(sorted(found))
+
+
+def lines_text(lines: Sequence[int]) -> str:
+    """The text `parse_lines` reads back as these lines."""
+    parts: list[str] = []
+    above = sorted(n for n in lines if n >= 0)
+    while above:
+        length = next((k for k, n in enumerate(above) if n != above[0] + k), len(above))
+        parts.append(
+            f"{above[0] + 1}" if length == 1 else f"{above[0] + 1}-{above[length - 1] + 1}"
+        )
+        del above[:length]
+    return ", ".join([*parts, *(str(n) for n in sorted(lines) if n < 0)]) or "0"
 
 
 def comma_list(text: str) -> list[str]:

@@ -20,6 +20,7 @@ from models.core.recipe import Given, Name, Step
 from models.core.spec import Spec, SpecError, knob
 from models.data import (
     bundled,
+    cells,
     csv_files,
     decoded,
     example,
@@ -69,6 +70,12 @@ class TableSpec(Spec):
     )
     column_kinds: str = knob(
         "", csv_files.HELP["column_kinds"], label="Kinds of columns", max_chars=20_000
+    )
+    skip_lines: str = knob(
+        "auto", csv_files.HELP["skip_lines"], label="Lines left out", max_chars=2000
+    )
+    missing_words: str = knob(
+        "", csv_files.HELP["missing_words"], label="Words that mean missing", max_chars=5000
     )
     target: str = knob(
         "", "The column to predict; proposed from all columns when empty.", max_chars=5000
@@ -173,6 +180,7 @@ class TableSpec(Spec):
         elif self.target and self.target in tables.comma_list(self.features):
             raise SpecError(_TARGET_IS_INPUT.format(shown(self.target)), "features")
         tables.parse_kinds(self.column_kinds)
+        tables.parse_lines(self.skip_lines)
 
     def _check_toy(self) -> None:
         about = toy.TOYS[self.data]
@@ -858,7 +866,7 @@ def _numbers(column: pd.Series, date_format: str) -> pd.Series:
     if pd.api.types.is_datetime64_any_dtype(column):
         return ((column - pd.Timestamp("1970-01-01")) / pd.Timedelta(days=1)).astype("float32")
     if date_format and not pd.api.types.is_numeric_dtype(column):
-        numbers = steps.days_since_1970(column, date_format)
+        numbers = cells.days_since_1970(column, date_format)
     else:
         numbers = pd.Series(
             pd.to_numeric(column.astype("object"), errors="coerce"), dtype="float32"
@@ -942,6 +950,8 @@ def read_lines(spec: TableSpec, used: list[str]) -> tuple[str, list[Callable[...
     head = "import numpy as np\nimport pandas as pd\nimport torch\n"
     if spec.data not in bundled.BUNDLED:
         functions, lines = csv_files.code(profile_of(spec), spec.csv, used)
+        if any(function.__module__ == cells.__name__ for function in functions):
+            head = "import re\n\n" + head
         return head + "from torch import Tensor", functions, lines
     about = bundled.BUNDLED[spec.data]
     head += f"from sklearn.datasets import {about.loader}\nfrom sklearn.utils import Bunch\nfrom torch import Tensor"
@@ -1028,6 +1038,8 @@ VARIATIONS: dict[str, dict[str, Any]] = {
     "header": {"data": example.DATA, "header": "no"},
     "decimal": {"data": example.DATA, "decimal": "point"},
     "column_kinds": {"data": example.DATA, "column_kinds": "moons=category"},
+    "skip_lines": {"data": example.DATA, "skip_lines": "2-3"},
+    "missing_words": {"data": example.DATA, "missing_words": "dwarf"},
     "target": {"target": "petal width (cm)"},
     "features": {"features": "petal length (cm),petal width (cm)"},
     "task": {"target": "petal width (cm)", "task": "classification"},

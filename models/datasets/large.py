@@ -25,7 +25,7 @@ from models.core import export
 from models.core import spec as core
 from models.core.control import Control, Snapshot
 from models.core.spec import SpecError, knob
-from models.data import decoded, workspace
+from models.data import csv_files, decoded, workspace
 
 MADE = "made"  # a table of random numbers
 
@@ -174,20 +174,12 @@ def prepare(spec: Spec, folder: Path) -> None:
         except OSError:  # not every system lets everybody make one
             shutil.copyfile(kept, path)
         found = decoded.profile(spec.data.removeprefix("upload:"))
-        how = {
-            "sep": found.separator,
-            "encoding": found.encoding,
-            "decimal": found.decimal,
-            "header": 0 if found.header else None,
-            "names": list(found.named) or None,
-            "index_col": False,
-            "skipinitialspace": True,
-        }
+        how = csv_files.pandas_arguments(found)
         # a column in which some cells are no numbers would have to be mended piece by piece
         names = [
             c.name
             for c in found.columns
-            if c.is_number and c.name not in (*found.mended, *found.dates)
+            if c.is_number and c.name not in (*found.numbers, *found.dates)
         ]
     if not names:
         raise SpecError("This table has no column of numbers to take the mean of.", "data")
