@@ -13,6 +13,8 @@ PAGES = Path(__file__).resolve().parents[1] / "pages"
 
 def import_pages() -> None:
     """Import every module that a page names, and so whatever those import."""
+    # brings PyTorch, so the client itself leaves it until the first answer
+    importlib.import_module("models.core.runs.answers")
     for path in sorted(PAGES.glob("[a-z]*.py")):
         for name in _named(ast.parse(path.read_text(encoding="utf-8"))):
             importlib.import_module(name)

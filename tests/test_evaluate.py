@@ -38,9 +38,9 @@ def test_the_server_evaluates_nothing(
 
 
 def test_an_expression_that_does_not_end_is_a_sentence_and_the_page_goes_on() -> None:
-    slow = "F.avg_pool1d(torch.rand(1, 1, 300000), 299, stride=1).sort().values.cumsum(-1)"
+    slow = "torch.linalg.eigvals(torch.rand(800, 800)).real"  # just within what one call may take
     at = open_page("tensors", tensors_expression=" + ".join([slow] * 12), tensors_shelf="a = torch.ones(2)")  # fmt: skip
-    assert any("longer than 2 seconds" in e.value or "operations" in e.value for e in at.error)
+    assert any("longer than 2 seconds" in e.value for e in at.error)
     at.text_input(key="tensors-expression").set_value("a + 1").run()
     assert not at.error
     assert not at.exception

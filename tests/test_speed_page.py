@@ -261,8 +261,8 @@ def test_the_network_trained_last_becomes_the_subject() -> None:
     at.run()
     at.button(key="speed-take").click().run()
     assert named(at.text_input, "speed-layers").value == "5 relu"
-    assert any("nn.Linear(4, 5)" in block.value for block in at.code)
-    assert any("(7, 4)" in block.value for block in at.code)
+    assert any("nn.Linear(2, 5)" in block.value for block in at.code)  # the circle has two features
+    assert any("(7, 2)" in block.value for block in at.code)
     runs.client().stop(run, owner)
 
 

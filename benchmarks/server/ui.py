@@ -10,10 +10,10 @@ HERE = Path(__file__).resolve().parent
 navigation = getattr(st.navigation, "without_floor", st.navigation)
 
 
-def with_floor(pages: dict[str, list[Any]], **options: Any) -> Any:
+def with_floor(pages: list[Any], **options: Any) -> Any:
     """`st.navigation` with one more page."""
     more = st.Page(HERE / "floor_page.py", title="Floor", url_path="floor")
-    return navigation({**pages, "Measured": [more]}, **options)
+    return navigation([*pages, more], **options)
 
 
 with_floor.without_floor = navigation  # type: ignore[attr-defined]  # each run of this script wraps the original
