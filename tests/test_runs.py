@@ -585,6 +585,18 @@ time.sleep(600)
 """
 
 
+def test_a_killed_supervisor_takes_its_fork_server_and_a_frozen_worker_along(owner: str) -> None:
+    client = make()
+    run = begin(client, owner, paused=True)
+    worker = psutil.Process(shown(client, run)["scene"]["pid"])
+    family = psutil.Process(client.supervisor_pid).children(recursive=True)
+    assert worker in family
+    worker.suspend()  # it holds the pipe open by whose end the fork server would know
+    os.kill(client.supervisor_pid or 0, signal.SIGKILL)
+    until(lambda: not any(alive(p.pid) for p in family), "the end of them all", seconds=5)
+    client.close()
+
+
 def test_a_killed_server_leaves_no_process_behind() -> None:
     server = subprocess.Popen([sys.executable, "-c", _SERVER], cwd=ROOT, stdout=subprocess.PIPE)
     with server:

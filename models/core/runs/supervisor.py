@@ -129,7 +129,7 @@ class Supervisor:
             "forkserver" if "forkserver" in methods else "spawn"
         )
         if "forkserver" in methods:
-            self._context.set_forkserver_preload(list(preload))
+            self._context.set_forkserver_preload(["models.core.runs.orphan", *preload])
         self._processes = (
             threading.Lock()
         )  # one thread at a time may start or reap: each start reaps others
