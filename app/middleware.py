@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-import secrets
 from pathlib import Path
 
 import streamlit
@@ -13,6 +12,8 @@ from starlette.datastructures import MutableHeaders
 from starlette.requests import cookie_parser
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from models.data import owners
 
 COOKIE = "playground_owner"
 
@@ -162,8 +163,7 @@ class Owner:
             return
         secure = "; Secure" if scope["scheme"] == "https" else ""
         cookie = (
-            f"{COOKIE}={secrets.token_urlsafe(24)}; Path=/; Max-Age=31536000; HttpOnly; "
-            f"SameSite=Strict{secure}"
+            f"{COOKIE}={owners.made()}; Path=/; Max-Age=31536000; HttpOnly; SameSite=Strict{secure}"
         )
 
         async def sending(message: Message) -> None:
@@ -175,10 +175,10 @@ class Owner:
 
 
 def owner_of(scope: Scope) -> str | None:
-    """The owner's name in a request's cookie."""
+    """The owner's name in a request's cookie; None where this server has not made it."""
     for name, value in scope["headers"]:
         if name == b"cookie":
             owner = cookie_parser(value.decode("latin-1")).get(COOKIE)
-            if owner:
+            if owner and owners.genuine(owner):
                 return owner
     return None

@@ -12,6 +12,7 @@ import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from models.core import runs
+from models.data import owners
 
 _COOKIE = "playground_owner"  # set by app/middleware.py
 P = ParamSpec("P")
@@ -22,7 +23,7 @@ _BEGUN: dict[str, list[functools.partial[None]]] = {}  # by session; empty lists
 def owner() -> str:
     """The name under which this browser's runs are kept: its cookie, else one that lasts for the session."""
     cookie = st.context.cookies.get(_COOKIE)
-    if isinstance(cookie, str) and cookie:  # AppTest has cookies of no type
+    if isinstance(cookie, str) and owners.genuine(cookie):  # AppTest has cookies of no type
         return cookie
     return st.session_state.setdefault("_owner", secrets.token_urlsafe(24))
 

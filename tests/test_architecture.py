@@ -56,6 +56,7 @@ RULES = {
         "starlette", "plotly", "models.core", "app"
     ),  # hands out plotly's own file
     "app/uploads.py": rule("starlette", "models.core", "models.data.workspace", "app"),
+    "app/middleware.py": rule("streamlit", "starlette", "models.data.owners", "app"),
     "app/__init__.py": rule(),
     "app/__main__.py": rule("app.bootstrap"),
     "app/bootstrap.py": rule(),
