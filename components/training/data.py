@@ -14,6 +14,7 @@ from components.datasets import reading
 from components.transport import Followed, Topic
 from models.core.spec import SpecError
 from models.data import bundled, decoded, rows, tables, tabular, toy, workspace
+from models.data.naming import FreeNames
 from models.training import Spec
 
 _PREDICTED_BYTES = 20 * 2**20
@@ -171,14 +172,12 @@ def example_rows(spec: Spec, scene: Mapping[str, Any]) -> pd.DataFrame:
 
 def beside(answers: Mapping[str, Any], own: pd.DataFrame) -> pd.DataFrame:
     """A network's answers, column by column, before the rows they are for; a row's column of the same name gives way."""
-    taken = {*answers, *own.columns}
-    names = {}
-    for name in [name for name in own.columns if name in answers]:
-        other = f"{name} (own)"
-        while other in taken:
-            other += "'"
-        taken.add(other)
-        names[name] = other
+    free = FreeNames({*answers, *own.columns})
+    names = {
+        name: free.take(f"{name} (own)", lambda n, name=name: f"{name} (own {n})")
+        for name in own.columns
+        if name in answers
+    }
     return pd.concat(
         [pd.DataFrame(dict(answers), index=own.index), own.rename(columns=names)], axis=1
     )

@@ -330,13 +330,12 @@ def _array(path: Path | Any, name: str) -> np.ndarray:
 def _npz(path: Path, name: str) -> list[Source]:
     known = archives.contents(path, name)
     left_out = [(r.name, r.reason) for r in known.refused]
+    unread = {r.name for r in known.refused}
     arrays: dict[str, np.ndarray] = {}
     room = MAX_BYTES
     with zipfile.ZipFile(path) as archive:
         for info in archive.infolist():
-            if not info.filename.endswith(".npy") or any(
-                r.name == info.filename for r in known.refused
-            ):
+            if not info.filename.endswith(".npy") or info.filename in unread:
                 continue
             word = workspace.display_name(info.filename.removesuffix(".npy"))
             room -= info.file_size

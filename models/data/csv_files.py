@@ -23,6 +23,7 @@ from models.data.columns import SIGNS, Columns
 from models.data.decisions import Choice, Decision
 from models.data.encodings import ENCODINGS
 from models.data.layout import Layout
+from models.data.naming import FreeNames
 from models.data.tables import Column
 from models.data.wording import count, dict_literal, literal, names_text, shown
 
@@ -653,24 +654,18 @@ def _names(laid: Layout, title: str, found: list[Decision]) -> list[str]:
             "separator",
         )
     _check_width(len(own), title)
-    names: dict[str, None] = {}
-    copies: dict[str, int] = {}
-    renamed = 0
+    free, names, renamed = FreeNames(), [], 0
     for i, name in enumerate(own, 1):
         base = name.strip() or f"column {i}"
-        unique, copy = base, copies.get(base, 1)
-        while unique in names:
-            copy += 1
-            unique = f"{base} ({copy})"
-        copies[base] = copy
+        unique = free.take(base, lambda copy, base=base: f"{base} ({copy})")
         if name.strip() and unique != base:
             renamed += 1
             if renamed <= 5:
                 say(f"several columns are called {shown(base)}; column {i} is now {shown(unique)}")
-        names[unique] = None
+        names.append(unique)
     if renamed > 5:
         say(f"{renamed - 5} more columns were renamed, as their names stand there twice")
-    return list(names)
+    return names
 
 
 def _trimmed(row: Sequence[str]) -> int:

@@ -32,6 +32,7 @@ from models.core.control import Control, Snapshot
 from models.core.spec import SpecError, knob
 from models.data import archives, array_pictures, code_pages, image_folder, images, workspace
 from models.data.archives import Member, Refused
+from models.data.naming import FreeNames
 from models.data.wording import count, names_text, shown
 
 CARD_SIDE = 64  # pixels at which channel statistics are taken
@@ -153,30 +154,23 @@ def folders(classes: Iterable[str]) -> dict[str, str]:
     return _distinct({name: _folder(name) for name in classes})
 
 
-def free_name(folder: str, file: str, used: set[str]) -> str:
+def free_name(folder: str, file: str, used: FreeNames) -> str:
     """A path in a clean zip that is not taken yet; `used` remembers it."""
     stem, suffix = os.path.splitext(file)
-    stem = _folder(stem)
-    name, again = f"{folder}/{stem}{suffix}", 2
-    while name.lower() in used:
-        name, again = f"{folder}/{stem} ({again}){suffix}", again + 1
-    used.add(name.lower())
-    return name
+    path = f"{folder}/{_folder(stem)}"
+    return used.take(f"{path}{suffix}", lambda again: f"{path} ({again}){suffix}")
 
 
 @contextmanager
 def packed(files: Iterable[tuple[str, BinaryIO]]) -> Iterator[Path]:
     """Files as they are in one zip on the disk, each under its own name; gone at the end of the `with`."""
-    used: set[str] = set()
+    free = FreeNames()
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "files.zip"
         with zipfile.ZipFile(path, "w") as archive:
             for name, file in files:
-                base, again = re.split(r"[/\\]", name)[-1] or "file", 2
-                title = base
-                while title in used:
-                    title, again = f"{again}-{base}", again + 1
-                used.add(title)
+                base = re.split(r"[/\\]", name)[-1] or "file"
+                title = free.take(base, lambda again, base=base: f"{again}-{base}")
                 with archive.open(zipfile.ZipInfo(title), "w") as out:
                     shutil.copyfileobj(file, out, 1 << 20)
         yield path
@@ -400,7 +394,7 @@ class _Taker:
         self.notes: Counter[str] = Counter()  # pictures by what was done to their numbers
         self.ranges: list[str] = []
         self.lost: dict[str, list[str]] = {}  # why pictures of a folder were refused
-        self._used: set[str] = set()
+        self._used = FreeNames(key=str.lower)
 
     def take(
         self,
@@ -635,13 +629,9 @@ def _folder(name: str) -> str:
 
 def _distinct(folders: dict[str, str]) -> dict[str, str]:
     """The same, with a number behind names that would fall together."""
-    used: set[str] = set()
+    free = FreeNames(key=str.lower)
     for name, folder in folders.items():
-        chosen, again = folder, 2
-        while chosen.lower() in used:
-            chosen, again = f"{folder} ({again})", again + 1
-        used.add(chosen.lower())
-        folders[name] = chosen
+        folders[name] = free.take(folder, lambda again, folder=folder: f"{folder} ({again})")
     return folders
 
 

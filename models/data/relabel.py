@@ -21,6 +21,7 @@ from models.core.spec import SpecError, knob
 from models.data import image_sets, ingest, workspace
 from models.data.image_folder import ZippedImages
 from models.data.image_sets import PHOTOS
+from models.data.naming import FreeNames
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ def train(spec: Spec, *, device: str = "cpu", control: Control | None = None) ->
     if not len(data):
         raise SpecError("Every class is left out. Keep at least one.", "rename")
     folders = ingest.folders(data.classes)
-    used: set[str] = set()
+    used = FreeNames(key=str.lower)
     new: list[str] = []
     modes: Counter[str] = Counter()
     with tempfile.TemporaryDirectory() as folder:

@@ -19,6 +19,7 @@ import torch
 from models import expressions
 from models.core.spec import SpecError
 from models.data import images, workspace
+from models.data.naming import FreeNames
 
 MAX_TENSORS = 8
 MAX_GRID = 400  # cells typed by hand
@@ -257,8 +258,9 @@ def line_for(id: str, taken: tuple[str, ...]) -> str:
 
 
 def free_name(taken: tuple[str, ...]) -> str:
-    """The first letter that no tensor on the shelf has."""
-    return next(c for c in "abcdeghijkopqrstuvwxyz" if c not in taken)
+    """The first letter that no tensor on the shelf has, or t2, t3, … where all have one."""
+    letter = next((c for c in "abcdeghijkopqrstuvwxyz" if c not in taken), "t")
+    return FreeNames(taken).take(letter, lambda number: f"{letter}{number}")
 
 
 def for_script(text: str) -> str:
