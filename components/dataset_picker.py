@@ -3,27 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-import time
 from typing import TypeVar
 
 import streamlit as st
 
-from components import address, controls, session
+from components import controls, reading, session
 from components.controls import Panel
-from models.core import runs
 from models.core import spec as specs
 from models.core.spec import SpecError
-from models.data import (
-    bundled,
-    csv_files,
-    decoded,
-    example,
-    profiling,
-    tables,
-    tabular,
-    toy,
-    workspace,
-)
+from models.data import bundled, csv_files, example, tables, tabular, toy, workspace
 from models.data.csv_files import CsvOptions
 from models.data.tabular import TableSpec
 
@@ -73,7 +61,7 @@ def ready(panel: Panel, spec: T, keep: bool = True) -> T:
     An uploaded table is read in a worker; the page goes on showing what it showed until that is done.
     """
     memory = f"{panel.prefix}:ready"
-    error = _reading(panel, spec) if spec.upload else None
+    error = _reading(spec) if spec.upload else None
     if error is None:
         found = _fits(_table_part(spec))
         error = SpecError(*found) if found else None
@@ -91,48 +79,12 @@ def ready(panel: Panel, spec: T, keep: bool = True) -> T:
     return kept
 
 
-def _reading(panel: Panel, spec: TableSpec) -> SpecError | None:
+def _reading(spec: TableSpec) -> SpecError | None:
     """Have the upload read in a worker; what is wrong with it, `_BUSY` while it lasts, or None."""
-    client, me = session.client(), session.owner()
-    wanted = profiling.Spec(**{n: getattr(spec, n) for n in specs.knobs(profiling.Spec)})
-    reads: dict[profiling.Spec, str] = st.session_state.setdefault(f"{panel.prefix}:reads", {})
     try:
-        if spec.data == example.DATA:
-            workspace.put(example.CONTENT, example.NAME)  # at hand on every server
-        workspace.about(spec.upload)
-        if decoded.remembered(spec.upload, spec.csv) is not None:
-            return None
-        if wanted not in reads:
-            reads[wanted] = client.start("models.data.profiling", wanted, owner=me)
-        run = reads[wanted]
-        for _ in range(10):  # most tables are read within this
-            status = client.status(run, me)
-            if status.state not in ("queued", "running"):
-                break
-            time.sleep(0.03)
+        return None if reading.table(spec.upload, spec.csv) else SpecError(_BUSY)
     except SpecError as error:
         return error
-    except runs.RunError as error:
-        return SpecError(str(error), "data")
-    if status.state == "done":
-        return None
-    if status.state in ("queued", "running"):
-        _wait(run)
-        return SpecError(_BUSY)
-    del reads[wanted]
-    return SpecError(status.message, "data", status.detail)
-
-
-@address.every(0.5)
-def _wait(run: str) -> None:
-    status = session.client().status(run, session.owner())
-    if status.state not in ("queued", "running"):
-        st.rerun()
-    place = f", number {status.position} in line" if status.position else ""
-    st.info(
-        f"Your table is being read ({status.seconds:.0f} s so far{place}); the page stays usable.",
-        icon=":material/hourglass_top:",
-    )
 
 
 @st.cache_data(max_entries=256, show_spinner=False)

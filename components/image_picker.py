@@ -6,12 +6,13 @@ from typing import Any
 
 import streamlit as st
 
-from components import address, controls, session
+from components import address, controls, reading, session
 from components.controls import Panel
+from components.job import Job
 from components.views.drawpad import drawpad
 from components.views.paste import paste
 from models.core.spec import SpecError
-from models.data import images, workspace
+from models.data import images, opening, workspace
 
 _TITLES = {
     "china": "Temple (photograph)",
@@ -89,8 +90,10 @@ def drawn(key: str, data: bytes) -> None:
 def keep(key: str, data: bytes, name: str) -> None:
     """Keep a picture in the workspace and make it the value under `key`; one that is none is explained."""
     try:
-        images.decode(data, workspace.display_name(name), longest=64)  # checked before it is kept
-        address.put(key, f"upload:{workspace.put(data, name, session.owner())}")
+        value = f"upload:{workspace.put(data, name)}"
+        reading.check(Job("models.data.opening", opening.Spec(value)))
+        workspace.claim(value.removeprefix("upload:"), name, session.owner())
+        address.put(key, value)
     except SpecError as error:
         st.session_state[f"{key}:error"] = error
 

@@ -1,14 +1,16 @@
 """Convolution: a kernel slides over numbers and over your own picture."""
 
+from typing import Any
+
 import streamlit as st
 
-from components import code_panel, controls, image_picker, lesson, number_grid, session
+from components import code_panel, controls, image_picker, lesson, number_grid, reading, session
 from components.views.compare import compare
 from components.views.convolution import convolution as cells
 from models import convolution, filters
 from models.core import device
 from models.core.spec import SpecError
-from models.data import images, workspace
+from models.data import images
 
 projector = lesson.page(
     "convolution",
@@ -158,7 +160,9 @@ def show_picture() -> None:
     panel.complain()
     spec = panel.spec
     try:
-        pixels = _pixels(spec.image, spec.gray, spec.longest)
+        pixels = reading.picture(spec.image, spec.gray, spec.longest)
+        if pixels is None:
+            return
         result = filters.run(spec, pixels)
     except SpecError as error:
         controls.explain(error)
@@ -188,7 +192,7 @@ def show_picture() -> None:
     low, high = (float(v) for v in after.aminmax())
     with lesson.stage():
         compare(
-            _before(spec.image, spec.gray, spec.longest, only),
+            _before(spec.image, spec.gray, spec.longest, only, pixels),
             images.to_png(images.SCALES[scale](after)),
             key="filters-compare",
             values=after,
@@ -252,21 +256,9 @@ def _kernel_grid(spec: filters.Spec) -> None:
 
 
 @st.cache_data(max_entries=32, show_spinner=False)
-def _pixels(image: str, gray: bool, longest: int):
-    """Decoding a photograph takes longer than convolving it."""
-    spec = filters.Spec(image=image, gray=gray, longest=longest)
-    if image in images.BUNDLED:
-        return filters.picture(spec)
-    upload = image.removeprefix("upload:")
-    data = workspace.get(upload).read_bytes()
-    return filters.picture(spec, data, workspace.display_name(workspace.about(upload).name))
-
-
-@st.cache_data(max_entries=32, show_spinner=False)
-def _before(image: str, gray: bool, longest: int, only: int | None) -> bytes:
+def _before(image: str, gray: bool, longest: int, only: int | None, _pixels: Any) -> bytes:
     """The picture, or one channel of it, as PNG; it stays the same while the kernel changes."""
-    pixels = _pixels(image, gray, longest)
-    return images.to_png(pixels if only is None else pixels[only : only + 1])
+    return images.to_png(_pixels if only is None else _pixels[only : only + 1])
 
 
 with device.one_thread():

@@ -367,6 +367,54 @@ def test_a_second_owner_of_the_address_is_seen(path: str, code: str, seen: bool)
     assert _touches_the_address(path, code) == seen
 
 
+# What a learner sends is opened where it can be ended: in a worker, never in the server's own process.
+
+SERVER = ("app/", "components/", "pages/")
+READERS = frozenset(
+    {
+        *(
+            f"pd.read_{kind}"
+            for kind in ("csv", "excel", "fwf", "json", "parquet", "pickle", "table")
+        ),
+        *("Image.open", "zipfile.ZipFile", "ZipFile", "tarfile.open", "pq.ParquetFile"),
+        *("torch.load", "np.load", "np.genfromtxt", "np.loadtxt", "pickle.load", "pickle.loads"),
+        *("csv.reader", "safetensors.safe_open", "load_file", "read_image", "decode_image"),
+        *("csv_files.read_csv", "decoded.profile", "images.decode", "images.opened"),
+        *("archives.contents", "archives.read", "checkpoint.read", "checkpoint.read_weights"),
+        *("looking.spec_of", "looking.state_dict", "looking.picture", "streaming.preview"),
+        *("profiling.run", "opening.run", "previewing.run"),
+    }
+)
+
+
+def readers(code: str) -> list[str]:
+    """The readers of files that this code calls, each as "name (line n)"."""
+    calls = [node for node in ast.walk(ast.parse(code)) if isinstance(node, ast.Call)]
+    named = [(".".join(ast.unparse(c.func).split(".")[-2:]), c.lineno) for c in calls]
+    return [f"{name} (line {line})" for name, line in named if name in READERS]
+
+
+def test_the_servers_own_folders_open_no_file_of_a_learner() -> None:
+    files = [f for f in project_files(".py") if f.startswith(SERVER)]
+    assert {path: found for path in files if (found := readers(text(path)))} == {}
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "pd.read_csv(x)",
+        "f(images.decode(x))",
+        "with zipfile.ZipFile(x) as z: pass",
+        "torch.load(x)",
+    ],
+)
+def test_a_reader_is_seen(code: str) -> None:
+    assert len(readers(code)) == 1
+
+
+# What the README promises.
+
+
 def test_everything_the_readme_names_is_there() -> None:
     readme = text("README.md")
     tree = readme.partition("```text\n")[2].partition("```")[0]

@@ -7,6 +7,7 @@ from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from models.cnn import judging, looking
+from tests.waiting import settled
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -44,6 +45,7 @@ def test_an_own_picture_is_looked_at_and_anything_else_refused():
     out = io.BytesIO()
     Image.new("RGB", (1, 1), (200, 10, 10)).save(out, "PNG")
     at.file_uploader(key="look-image:file").upload("dot.png", out.getvalue(), "image/png").run()
+    settled(at)
     assert "The network says" in texts(at)
     at.file_uploader(key="look-image:file").upload("bad.png", b"<html>", "image/png").run()
     assert any("not an image" in error.value for error in at.error)

@@ -7,6 +7,7 @@ from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from tests.conftest import named
+from tests.waiting import settled
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -52,6 +53,7 @@ def test_an_uploaded_picture_becomes_the_picture_and_anything_else_is_refused():
     out = io.BytesIO()
     Image.new("RGB", (32, 32), (200, 10, 10)).save(out, "PNG")
     at.file_uploader(key="filters-image:file").upload("red.png", out.getvalue(), "image/png").run()
+    settled(at)
     chosen = named(at.selectbox, "filters-image").value
     assert str(chosen).startswith("upload:")
     at.file_uploader(key="filters-image:file").upload("bad.png", b"<svg/>", "image/png").run()

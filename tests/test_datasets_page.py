@@ -17,6 +17,7 @@ from models.core import runs
 from models.data import convert_tables, image_sets, workspace
 from models.datasets import streaming
 from tests.conftest import ROOT
+from tests.waiting import settled
 
 
 def opened(**params: str) -> AppTest:
@@ -80,7 +81,8 @@ def test_the_network_of_the_last_cnn_run_trains_on_the_loaders_batches():
 
 
 def test_steps_of_a_tables_columns_reach_the_batch_and_the_code_and_nonsense_is_explained():
-    at = opened(datasets__view="Table", columns__steps="mass: median, log\nkind: embedding 3")
+    steps = "mass: median, log\nkind: embedding 3"
+    at = settled(opened(datasets__view="Table", columns__steps=steps))
     assert not at.error
     assert (metric(at, "Numbers"), metric(at, "A network sees")) == ("8 × 1", "8 × 4")
     assert any("'mass': [Median(), Log()]" in code.value for code in at.code)
@@ -119,7 +121,7 @@ def test_a_parquet_file_is_previewed_and_trained_on_as_a_whole(tmp_path: Path):
     id = workspace.put(tmp_path / "t.parquet", "t.parquet")
     *_, last = convert_tables.train(convert_tables.Spec(f"upload:{id}", rows=500))
     table = (last.frame or {})["dataset"]
-    at = opened(datasets__view="Table", tables__data=f"upload:{table}")
+    at = settled(opened(datasets__view="Table", tables__data=f"upload:{table}"))
     assert not at.exception
     assert (metric(at, "Rows"), metric(at, "Rows of the file")) == ("500", "4,000")
     at.button(key="streaming:start").click().run()

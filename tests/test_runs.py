@@ -495,6 +495,27 @@ def test_a_finished_run_gives_its_place_to_a_waiting_one(tight: Client, owner: s
         tight.stop(other, owner)
 
 
+def test_files_are_opened_although_every_place_is_taken(owner: str) -> None:
+    client = make(per_owner=1, reading=("tests.topics.answering",), reading_per_owner=1)
+    busy = begin(client, owner, paused=True)
+    waiting = begin(client, owner, paused=True)
+    opened = [client.start("tests.topics.answering", Answering(), owner=owner) for _ in range(3)]
+    for run in opened:
+        assert ended(client, run).state == "done"
+        assert client.blob(run, "archive") == b"kept apart"
+        until(lambda run=run: not client.status(run).answering, "the end of its process")
+    assert client.status(busy).answering
+    assert client.status(waiting).position == 1
+    client.close()
+
+
+def test_a_file_that_takes_too_long_to_open_is_given_up_with_its_reason(owner: str) -> None:
+    client = make(reading=(TICKING,), reading_seconds=0.3)
+    status = ended(client, begin(client, owner))
+    assert (status.state, "Keep a part of it" in status.message) == ("failed", True)
+    client.close()
+
+
 def test_measurements_run_one_at_a_time_at_full_priority_while_other_runs_go_on(owner: str) -> None:
     client = make(exclusive=(TICKING,), per_server=40, per_owner=40)
     quick = Ticking(epochs=20, seconds=0.001)

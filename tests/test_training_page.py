@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import time
 from types import SimpleNamespace
 from typing import Any
@@ -13,7 +14,7 @@ from components import session
 from components.controls import plain
 from components.training import data, doctor
 from models.core.spec import SpecError
-from models.data import workspace
+from models.data import decoded, workspace
 from models.training import Spec, predicting
 from models.training.run import Run
 from tests.conftest import named
@@ -279,8 +280,14 @@ def test_rows_to_predict_are_read_as_the_data_was():
         separator="semicolon",
         missing="drop",
     )
-    file: Any = SimpleNamespace(getvalue=lambda: b"size;weight\n1;3,5\n1;4,5\n", name="new.csv")
-    table = data.read_csv(spec, file)  # without the target, and with nothing but numbers
+    id = workspace.put(train.encode(), "train.csv", "me")
+    decoded.profile(id, spec.csv)
+    file: Any = io.BytesIO(b"size;weight\n1;3,5\n1;4,5\n")
+    file.size, file.name = 20, "new.csv"
+    table = None
+    while table is None:  # a worker reads it
+        file.seek(0)
+        table = data.own_rows(spec, file)  # without the target, and with nothing but numbers
     assert table["size"].tolist() == ["1", "1"]
     assert table["weight"].tolist() == [3.5, 4.5]
     assert predicting.predict(Run(spec), table)["predictions"]

@@ -8,13 +8,14 @@ from typing import Any
 import streamlit as st
 from torch import Tensor
 
-from components import address, controls, image_picker, session
+from components import address, controls, image_picker, reading, session
 from components.cnn import jobs
 from components.controls import Panel
+from components.job import Job
 from components.transport import Topic
 from components.views.drawpad import drawpad
 from components.views.tiles import Tile, tiles
-from models.cnn import architecture, data, looking, pretrained
+from models.cnn import architecture, data, looking, opening, pretrained
 from models.core.runs import RunError
 from models.core.spec import SpecError, defaults
 from models.data import images, workspace
@@ -227,32 +228,41 @@ def panel(topic: Topic) -> Panel[looking.Spec]:
 
 
 def look(spec: looking.Spec) -> tuple[looking.Bench, looking.Result] | None:
-    """What the network makes of the picture; None after saying why there is nothing."""
+    """What the network makes of the picture; None after saying why there is nothing (yet)."""
     try:
-        used = looking.bench(spec)
-        if used.size > _LARGE:
-            return used, _kept(spec)
-        return used, looking.run(spec, pixels=_pixels(spec.image, used.channels == 1))
+        used = network_of(spec)
+        if used is None:
+            return None
+        gray = used.channels == 1
+        own = spec.image not in (looking.DIGITS, looking.SET)
+        pixels = reading.picture(spec.image, gray, looking.LONGEST) if own else None
+        if own and pixels is None:
+            return None
+        return used, _kept(spec, pixels) if used.size > _LARGE else looking.run(spec, pixels=pixels)
     except SpecError as error:
         controls.explain(error)
         return None
 
 
+def network_of(spec: looking.Spec) -> looking.Bench | None:
+    """The network of these settings; None while a worker opens its weights file.
+
+    Raises:
+        SpecError: the weights are not on this server, are none, or another network's.
+    """
+    if spec.weights and not looking.opened(spec.weights):
+        network = "" if spec.network == looking.OWN else spec.network
+        job = Job("models.cnn.opening", opening.Spec(spec.weights, network))
+        if job.frame(patience=2.0) is None:
+            job.watch("The weights are being read")
+            return None
+    return looking.bench(spec)
+
+
 @st.cache_resource(max_entries=3, show_spinner="Running the network")
-def _kept(spec: looking.Spec) -> looking.Result:
+def _kept(spec: looking.Spec, _pixels: Tensor | None) -> looking.Result:
     """A large network's maps, kept while single numbers of them are asked for; shared, never changed in place."""
-    used = looking.bench(spec)
-    return looking.run(spec, pixels=_pixels(spec.image, used.channels == 1))
-
-
-def _pixels(image: str, gray: bool) -> Tensor | None:
-    """An own picture, decoded once: photographs take longer to decode than to look at."""
-    return None if image in (looking.DIGITS, looking.SET) else _decoded(image, gray)
-
-
-@st.cache_data(max_entries=16, show_spinner=False)
-def _decoded(image: str, gray: bool) -> Tensor:
-    return looking.picture(looking.Spec(image=image), gray)
+    return looking.run(spec, pixels=_pixels)
 
 
 def truth(spec: looking.Spec) -> str:
@@ -270,7 +280,10 @@ def take(file: bytes, name: str, **more: str) -> None:
 
     With it comes the first validation picture of the set it was trained on, where that is known.
     """
-    kept = f"upload:{workspace.put(file, name, session.owner())}"
+    _put_on(f"upload:{workspace.put(file, name, session.owner())}", **more)
+
+
+def _put_on(kept: str, **more: str) -> None:
     if more.get("network") == looking.OWN:
         put_row(_first_row(kept), own=True)
     address.put(f"{PREFIX}-weights", kept)
@@ -283,15 +296,13 @@ def _take_file() -> None:
     file = st.session_state.get(f"{PREFIX}-file")
     if file is None:
         return
-    data_ = file.getvalue()
     chosen = str(address.value(f"{PREFIX}-network", looking.OWN))
+    # the file itself says whose weights it holds
+    unknown = chosen in (looking.OWN, looking.SHIPPED)
     try:
-        if chosen in (looking.OWN, looking.SHIPPED):
-            looking.spec_of(data_)  # says so when it is not a file of this page
-            take(data_, file.name, network=looking.OWN)
-        else:
-            looking.state_dict(data_)
-            take(data_, file.name)
+        kept = f"upload:{workspace.put(file, file.name, session.owner())}"
+        reading.check(Job("models.cnn.opening", opening.Spec(kept, "" if unknown else chosen)))
+        _put_on(kept, **({"network": looking.OWN} if unknown else {}))
     except SpecError as error:
         st.session_state[f"{PREFIX}:error"] = error
 

@@ -44,7 +44,9 @@ def show(topic: Topic) -> None:
             help="top-k: the share of pictures whose true class is among the k likeliest.",
         )
     try:
-        used = looking.bench(panel.spec)
+        used = bench.network_of(panel.spec)
+        if used is None:
+            return
         if chosen == "test" and not _asked(topic, panel.spec):
             return
         report = judging.report(used, _SPLITS[chosen])

@@ -8,12 +8,13 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from components import address, code_panel, controls, lesson, news, session
+from components import address, code_panel, controls, lesson, news, reading, session
 from components.cnn import bench, sets
 from components.figures import evaluation as figures
+from components.job import Job
 from components.transport import Topic
 from components.views.figure import figure
-from models.cnn import looking, transfer
+from models.cnn import looking, opening, transfer
 from models.core.runs import RunError
 from models.core.spec import SpecError
 from models.data import workspace
@@ -94,9 +95,9 @@ def _weights(panel: controls.Panel[transfer.Spec]) -> None:
         if file is None:
             return
         try:
-            looking.state_dict(file.getvalue())
-            kept = workspace.put(file.getvalue(), file.name, session.owner())
-            controls.put(PREFIX, weights=f"upload:{kept}")
+            kept = f"upload:{workspace.put(file, file.name, session.owner())}"
+            reading.check(Job("models.cnn.opening", opening.Spec(kept, str(panel.values["base"]))))
+            controls.put(PREFIX, weights=kept)
         except SpecError as error:
             st.session_state[f"{PREFIX}:error"] = error
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pandas as pd
 import streamlit as st
 
 from components import address, code_panel, controls, lesson, news, session
+from components.job import Job
 from components.views.curves import LOSS, curves
 from models.core import runs
 from models.core.spec import SpecError
-from models.data import workspace
-from models.datasets import streaming
+from models.datasets import previewing
 from models.datasets.streaming import Preview, Spec
 
 PREFIX = "streaming"
@@ -19,12 +21,18 @@ PREFIX = "streaming"
 def show(data: str) -> None:
     """What the file says of itself, the settings, and what training on all of it came to."""
     st.markdown("##### The whole Parquet file, piece by piece")
-    path = workspace.get(data.removeprefix("upload:"))
+    panel = controls.panel(Spec, PREFIX, data=data)
+    opening = Job("models.datasets.previewing", previewing.Spec(**dataclasses.asdict(panel.spec)))
     try:
-        known = streaming.preview(path)
+        frame = opening.frame(patience=1.0)
     except SpecError as error:
         lesson.problem("This file cannot be read", str(error), error.detail)
         return
+    if frame is None:
+        opening.watch("The file is being opened")
+        return
+    found = frame["result"]
+    known = Preview(**found["preview"])
     with st.container(horizontal=True):
         st.metric("Rows of the file", f"{known.rows:,}")
         st.metric("Row groups", known.groups)
@@ -40,7 +48,6 @@ def show(data: str) -> None:
             hide_index=True,
             alt="The first rows of the Parquet file",
         )
-    panel = controls.panel(Spec, PREFIX, data=data)
     left, middle, right = st.columns(3)
     with left:
         panel.draw("target", "epochs")
@@ -50,14 +57,12 @@ def show(data: str) -> None:
         panel.draw("hidden", "lr", "seed")
     panel.complain()
     _training(panel.spec, known)
-    try:
-        code = streaming.to_code(panel.spec)
-    except SpecError as error:
-        controls.explain(error)
+    if found["refused"]:
+        controls.explain(SpecError(found["refused"], found["field"], found["detail"]))
         return
     with st.expander("The script", icon=":material/code:"):
         code_panel.show(
-            code, name=PREFIX, page="datasets", prefix=PREFIX, spec=panel.spec,
+            found["code"], name=PREFIX, page="datasets", prefix=PREFIX, spec=panel.spec,
             params={"datasets-view": "Table"},
         )  # fmt: skip
 

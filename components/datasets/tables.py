@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from components import address, controls, demo, lesson, news, session
+from components import address, controls, demo, lesson, news, reading, session
 from components.datasets import columns, streaming
 from components.datasets.pictures import plain
 from components.datasets.taking import Intake
@@ -27,7 +27,6 @@ from models.data import (
     image_sets,
     ingest,
     ingest_texts,
-    profiling,
     workspace,
 )
 from models.data.tables import Column
@@ -38,7 +37,6 @@ PLAIN = convert_tables.PLAIN
 ARCHIVES = ("zip", "tar", "gz", "tgz", "bz2", "xz")
 INTAKE = Intake(PREFIX, "models.data.convert_tables", "Taking in a table")
 PAGES = Path(__file__).resolve().parents[2] / "pages"
-_SMALL = 2_000_000  # bytes that are read within the page's script
 
 
 def page() -> None:
@@ -51,7 +49,7 @@ def page() -> None:
     with lesson.controls() as side:
         _source(chosen)
     try:
-        known = _profile(id)
+        known = reading.table(id, csv_files.AUTO)
     except SpecError as error:
         lesson.problem("This table cannot be shown", str(error), error.detail)
         return
@@ -141,38 +139,6 @@ def _taken(id: str, name: str) -> None:
         address.put(f"{PREFIX}-data", f"upload:{id}")
     else:
         INTAKE.begin(convert_tables.Spec(f"upload:{id}"))
-
-
-def _profile(id: str) -> csv_files.Profile | None:
-    """What the table holds; None while a worker reads it.
-
-    Raises:
-        SpecError: it is no table.
-    """
-    known = decoded.remembered(id)
-    if known is not None:
-        return known
-    if workspace.about(id).size <= _SMALL:
-        return decoded.profile(id)
-    try:
-        _wait(demo.run("models.data.profiling", profiling.Spec(data=f"upload:{id}")))
-    except runs.RunError as error:
-        raise SpecError(str(error)) from None
-    return None
-
-
-@address.every(0.7)
-def _wait(run: str) -> None:
-    status = session.client().status(run)
-    if status.state == "failed":
-        lesson.problem("This table cannot be read", status.message, status.detail)
-    elif status.state in ("queued", "running"):
-        st.info(
-            f"The table is being read ({status.seconds:.0f} s so far).",
-            icon=":material/hourglass_top:",
-        )
-    else:
-        st.rerun()
 
 
 def _card(data: str, known: csv_files.Profile) -> None:

@@ -9,7 +9,7 @@ import streamlit as st
 
 from components import controls, session
 from components.controls import Panel
-from components.datasets import reading
+from components.datasets import decided
 from models.core import spec as specs
 from models.core.spec import SpecError
 from models.data import decoded, example, tables, tabular, workspace
@@ -27,18 +27,18 @@ def show(panel: Panel[Spec]) -> None:
     try:
         found = decoded.remembered(spec.upload, spec.csv)
         if found is None:  # a worker reads it, or cannot: which is said above
-            reading.line(panel, None)
+            decided.line(panel, None)
             return
         proposed = tabular.plan(spec)
     except SpecError:  # said above
-        reading.line(panel, None)
+        decided.line(panel, None)
         return
     with st.container(key="training-card", border=True):
         title = controls.plain(workspace.display_name(found.name))
         st.markdown(
             f"##### {title}: {found.rows:,} rows, {len(found.columns)} columns", width="content"
         )
-        reading.line(panel, found)
+        decided.line(panel, found)
         left, right = st.columns([2, 3], gap="large")
         with left:
             made = _choose(panel, spec, proposed)
@@ -100,7 +100,7 @@ def _choose(
 
     @session.whole
     def train() -> None:
-        controls.put(panel.prefix, **{n: panel.values[n] for n in reading.OPTIONS}, **chosen)
+        controls.put(panel.prefix, **{n: panel.values[n] for n in decided.OPTIONS}, **chosen)
 
     st.button(
         "Train",

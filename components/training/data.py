@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Mapping
 from typing import Any
@@ -9,8 +10,8 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from components import controls, news, session
-from components.datasets import reading
+from components import controls, news, reading, session
+from components.datasets import decided
 from components.transport import Followed, Topic
 from models.core.spec import SpecError
 from models.data import bundled, decoded, rows, tables, tabular, toy, workspace
@@ -57,13 +58,13 @@ def line(panel: controls.Panel[Spec]) -> None:
     try:
         found = decoded.remembered(panel.spec.upload, panel.spec.csv)
         if found is None:  # a worker reads it, or cannot: which is said above
-            reading.line(panel, None)
+            decided.line(panel, None)
             return
         try:
             plan = tabular.plan(panel.spec)
-            reading.line(panel, found, plan.left_out, tabular.rows_lost(panel.spec, plan))
+            decided.line(panel, found, plan.left_out, tabular.rows_lost(panel.spec, plan))
         except SpecError:  # said above, and the line is where it is put right
-            reading.line(panel, found)
+            decided.line(panel, found)
     except SpecError as error:
         controls.explain(error)
 
@@ -183,19 +184,24 @@ def beside(answers: Mapping[str, Any], own: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def read_csv(spec: Spec, file: Any) -> pd.DataFrame:
-    """A learner's rows from a CSV, each column read as its namesake in the data was.
+def own_rows(spec: Spec, file: Any) -> pd.DataFrame | None:
+    """A learner's rows from a CSV, each column read as its namesake in the data was; None while a worker reads them.
 
     Raises:
         SpecError: the file is no table.
     """
-    content = file.getvalue()
-    if len(content) > _PREDICTED_BYTES:
+    if file.size > _PREDICTED_BYTES:
         raise SpecError(
-            f"The file has {len(content) / 2**20:.0f} MB; rows to predict may have {_PREDICTED_BYTES // 2**20} MB at most. "
+            f"The file has {file.size / 2**20:.0f} MB; rows to predict may have {_PREDICTED_BYTES // 2**20} MB at most. "
             "Split it into parts."
         )
-    return rows.read(spec, content, file.name)
+    id = workspace.put(file, file.name)
+    found = reading.table(id, dataclasses.replace(spec.csv, column_kinds=""))
+    how = rows.like(spec, found) if found else None
+    again = reading.table(id, how) if how else None
+    if how is None or again is None:
+        return None
+    return decoded.load(id, how, [column.name for column in again.columns])
 
 
 def _plain(text: str) -> str:

@@ -8,13 +8,14 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from components import controls, lesson, news, session, transport
+from components import controls, lesson, news, reading, session, transport
+from components.job import Job
 from components.training import data
 from components.transport import Followed, Topic
 from models.core.runs import RunError
 from models.core.spec import SpecError
-from models.data import toy
-from models.training import Spec, checkpoint
+from models.data import toy, workspace
+from models.training import Spec, opening
 from models.training.spec import RunSpec
 
 
@@ -82,7 +83,7 @@ def load(topic: Topic[Any], spec_type: type[RunSpec]) -> None:
         if file is None:
             return
         try:
-            _resume(topic, spec_type, file.getvalue())
+            _resume(topic, spec_type, file)
         except (SpecError, RunError) as error:
             st.session_state[f"{key}-error"] = error
 
@@ -97,9 +98,13 @@ def load(topic: Topic[Any], spec_type: type[RunSpec]) -> None:
         lesson.problem("This file was not loaded", str(error), getattr(error, "detail", ""))
 
 
-def _resume(topic: Topic[Any], spec_type: type[RunSpec], data: bytes) -> None:
-    loaded = checkpoint.read(data, spec_type)
-    start = loaded.spec.replace(changes="")
+def _resume(topic: Topic[Any], spec_type: type[RunSpec], file: Any) -> None:
+    kept = f"upload:{workspace.put(file, file.name)}"
+    found = reading.check(Job("models.training.opening", opening.Spec(kept, topic.module)))
+    if found is None:
+        raise SpecError("The checkpoint takes too long to be read. Try again in a minute.")
+    start = spec_type(**found["fields"]).replace(changes="")
+    epoch, data = found["epoch"], workspace.get(kept.removeprefix("upload:")).read_bytes()
     transport.restart(topic, start, paused=True)
     run = transport.current(topic)
     client, me = session.client(), session.owner()
@@ -108,7 +113,7 @@ def _resume(topic: Topic[Any], spec_type: type[RunSpec], data: bytes) -> None:
         controls.put_spec(topic.page, start)
         transport.say(
             topic,
-            f"Loaded: as soon as a place is free, training stands at epoch {loaded.state.epoch}, exactly where it was saved.",
+            f"Loaded: as soon as a place is free, training stands at epoch {epoch:g}, exactly where it was saved.",
         )
         return
     try:
@@ -175,7 +180,7 @@ def _own_rows(spec: Spec, scene: Mapping[str, Any]) -> pd.DataFrame | None:
         if file is None:
             return None
         try:
-            return data.read_csv(spec, file)
+            return data.own_rows(spec, file)
         except SpecError as error:
             controls.explain(error)
             return None

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import pickle
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -26,6 +28,7 @@ from models.training import checkpoint
 DIGITS, SET = "digits", "set"  # pictures by their row: scikit-learn's digits, the network's own set
 SHIPPED, OWN = "shipped", "own file"
 MAX_WEIGHTS = pretrain.MAX_WEIGHTS
+LONGEST = 512  # pixels of a picture's longer side, at most
 _SIDE = 32  # pixels that an untrained small network sees
 
 
@@ -139,10 +142,9 @@ def _bench(name: str, weights: str, seed: int) -> Bench:
             True,
             imagenet=_wants_imagenet(file),
         )
-    large = name in architecture.TORCHVISION
-    size = 224 if large else _SIDE
+    large, size = name in architecture.TORCHVISION, _side(name)
     state = state_dict(file) if file else {}
-    channels, outputs = (3, 1000 if large else 10) if not state else _ends(state)
+    channels, outputs = _ends(name, state) if state else (3, 1000 if large else 10)
     with seeding.seeded(seed):
         model = network.known(name, channels, outputs, size)
     if state:
@@ -178,10 +180,10 @@ def picture(spec: Spec, gray: bool) -> Tensor:
         x = data.all_digits(8)[0][spec.row]
         return x if gray else x.expand(3, -1, -1)
     if spec.image in images.BUNDLED:
-        return images.to_tensor(images.bundled(spec.image), gray, longest=512)
+        return images.to_tensor(images.bundled(spec.image), gray, longest=LONGEST)
     id = spec.image.removeprefix("upload:")
     name = workspace.display_name(workspace.about(id).name)
-    return images.decode(workspace.get(id).read_bytes(), name, gray=gray, longest=512).pixels
+    return images.decode(workspace.get(id).read_bytes(), name, gray=gray, longest=LONGEST).pixels
 
 
 def picture_of(used: Bench, row: int) -> Tensor:
@@ -318,7 +320,7 @@ def state_dict(file: bytes) -> dict[str, Tensor]:
             f"The file has {len(file) / 2**20:.0f} MB; weights may have {MAX_WEIGHTS // 2**20} MB at most.",
             "weights",
         )
-    if file[8:9] == b"{":
+    if is_plain(file):
         return checkpoint.read_weights(file, MAX_WEIGHTS)
     try:
         found = torch.load(io.BytesIO(file), map_location="cpu", weights_only=True)
@@ -405,8 +407,7 @@ def network_code(spec: Spec) -> tuple[bool, int, bool, str]:
         )
         wants = spec.network == OWN and _wants_imagenet(_content(spec.weights))
         return own.channels == 1, own.image_size, wants, f"{network.code(own)}\n\n{load}"
-    large = spec.network in architecture.TORCHVISION
-    size = 224 if large else _SIDE
+    large, size = spec.network in architecture.TORCHVISION, _side(spec.network)
     if not spec.weights:
         seed = f"torch.manual_seed({spec.seed})  # random weights: nothing was learned\n"
         made = network.known_code(spec.network, "3", "1000" if large else "10", size)
@@ -416,9 +417,9 @@ def network_code(spec: Spec) -> tuple[bool, int, bool, str]:
     if name.endswith(".safetensors"):
         read = f'load_file("{name}")'
     head = "from safetensors.torch import load_file\n\n" if "load_file" in read else ""
+    first, last = _end_names(spec.network)
     code = (
-        f"{head}state = {read}\nchannels = next(iter(state.values())).shape[1]\n"
-        "classes = list(state.values())[-1].shape[0]\n"
+        f'{head}state = {read}\nchannels = state["{first}"].shape[1]\nclasses = state["{last}"].shape[0]\n'
         f"{network.known_code(spec.network, 'channels', 'classes', size)}\nmodel.load_state_dict(state)"
     )
     return _gray_file(spec), size, large, code
@@ -445,7 +446,7 @@ def _picture_code(spec: Spec, gray: bool, size: int, wants_imagenet: bool) -> st
     else:
         opened = (
             f"{images.code(spec.image)}\n"
-            f"x = to_tensor(image, gray={gray}, longest=512)  # (C, H, W) in [0, 1]"
+            f"x = to_tensor(image, gray={gray}, longest={LONGEST})  # (C, H, W) in [0, 1]"
         )
         head = f"import numpy as np\nfrom PIL import Image, ImageOps\n\n\n{export.source(*images.TO_TENSOR)}"
     steps = [f"x = upright(x, invert={spec.invert})"]
@@ -461,16 +462,31 @@ def _picture_code(spec: Spec, gray: bool, size: int, wants_imagenet: bool) -> st
     return "\n\n\n".join([head, export.source(*functions), "\n".join([opened, *steps])])
 
 
-def _ends(state: Mapping[str, Tensor]) -> tuple[int, int]:
-    """Channels that come in and classes that go out, by the shapes of the first and the last tensor."""
-    values = list(state.values())
-    if values[0].ndim != 4 or not values[-1].ndim:
+def _ends(name: str, state: Mapping[str, Tensor]) -> tuple[int, int]:
+    """Channels that come in and classes that go out of a known network with these weights."""
+    first, last = (state.get(key) for key in _end_names(name))
+    if first is None or last is None:
+        return 3, 10  # another network's: what is missing is said when the weights are compared
+    if first.ndim != 4 or not last.ndim:
         raise SpecError(
-            f"The file's first tensor has shape {tuple(values[0].shape)}, which is no convolution's. "
+            f"The file's first tensor has shape {tuple(first.shape)}, which is no convolution's. "
             "Choose the network that the weights were saved from.",
             "weights",
         )
-    return values[0].shape[1], values[-1].shape[0]
+    return first.shape[1], last.shape[0]
+
+
+@lru_cache(maxsize=32)
+def _end_names(name: str) -> tuple[str, str]:
+    """The first and the last tensor of a known network. A safetensors file keeps no order of its own."""
+    with torch.device("meta"):
+        keys = list(network.known(name, 3, 10, _side(name)).state_dict())
+    return keys[0], keys[-1]
+
+
+def _side(name: str) -> int:
+    """Pixels per side that a known network sees."""
+    return 224 if name in architecture.TORCHVISION else _SIDE
 
 
 def _names(name: str, outputs: int) -> tuple[str, ...]:
@@ -482,7 +498,12 @@ def _names(name: str, outputs: int) -> tuple[str, ...]:
     return tuple(f"class {i}" for i in range(outputs))
 
 
-def _content(upload: str) -> bytes:
+def content(upload: str) -> bytes:
+    """The bytes of an uploaded weights file.
+
+    Raises:
+        SpecError: it is not on this server, or too large.
+    """
     path = workspace.get(upload.removeprefix("upload:"))
     if path.stat().st_size > MAX_WEIGHTS:
         raise SpecError(
@@ -492,10 +513,49 @@ def _content(upload: str) -> bytes:
     return path.read_bytes()
 
 
+def is_plain(file: bytes) -> bool:
+    """Whether a file is safetensors by its beginning: reading it runs nothing and unpacks nothing."""
+    return file[8:9] == b"{"
+
+
+def opened(upload: str) -> bool:
+    """Whether an uploaded weights file can be read as safetensors: it is one, or a worker has made one of it.
+
+    Raises:
+        SpecError: it is not on this server.
+    """
+    path = workspace.get(upload.removeprefix("upload:"))
+    with path.open("rb") as file:
+        return is_plain(file.read(9)) or (path.parent / _PLAIN).exists()
+
+
+def keep_plain(folder: Path, state: Mapping[str, Tensor]) -> None:
+    """Put the tensors of a weights file beside it as safetensors, in one step."""
+    from safetensors.torch import save_file  # only what is no safetensors file needs it
+
+    target = folder / _PLAIN
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=target.parent) as made:
+        # own memory for each: safetensors refuses tensors that share it
+        save_file(
+            {n: t.detach().clone().contiguous() for n, t in state.items()}, Path(made, "weights")
+        )
+        os.replace(Path(made, "weights"), target)
+
+
+_PLAIN = Path("cache", "weights.safetensors")
+
+
+def _content(upload: str) -> bytes:
+    """The weights as they are read here: the safetensors file that a worker has made, where there is one."""
+    plain = workspace.folder(upload.removeprefix("upload:")) / _PLAIN
+    return plain.read_bytes() if plain.exists() else content(upload)
+
+
 def _header(file: bytes) -> Mapping[str, Any]:
     """The notes in a safetensors file's header; {} for any other file."""
     size = int.from_bytes(file[:8], "little")
-    if file[8:9] != b"{" or size > 2**20:
+    if not is_plain(file) or size > 2**20:
         return {}
     try:
         found = json.loads(file[8 : 8 + size]).get("__metadata__")

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import tempfile
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -42,25 +40,21 @@ def original(spec: TableSpec, numbers: Sequence[int], every: bool = False) -> pd
     return table
 
 
-def read(spec: TableSpec, content: bytes, name: str) -> pd.DataFrame:
-    """New rows out of a CSV, each column read as its namesake in the data was and as the learner set it, for `Prepared.transform`.
+def like(spec: TableSpec, found: csv_files.Profile) -> csv_files.CsvOptions:
+    """How to read the new rows of a file, for `Prepared.transform`: each column as its namesake in the data is.
 
-    Raises:
-        SpecError: it is no table.
+    `found`: what the file holds when nothing is said about its columns.
     """
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "content"
-        path.write_bytes(content)
-        how = dataclasses.replace(spec.csv, column_kinds="", skip_lines="auto")
-        _, table = csv_files.read_csv(path, name, how)
-        if spec.upload:
-            kinds = csv_files.kinds_of(tabular.profile_of(spec), list(table))
-        elif spec.data in bundled.BUNDLED:
-            known = {c.name: c for c in tabular.plan(spec).columns}
-            kinds = tables.comma_text([f"{n}={_kind(known[n])}" for n in table if n in known])
-        else:
-            return table
-        return csv_files.read_csv(path, name, dataclasses.replace(how, column_kinds=kinds))[1]
+    how = dataclasses.replace(spec.csv, column_kinds="", skip_lines="auto")
+    names = [c.name for c in found.columns]
+    if spec.upload:
+        kinds = csv_files.kinds_of(tabular.profile_of(spec), names)
+    elif spec.data in bundled.BUNDLED:
+        known = {c.name: c for c in tabular.plan(spec).columns}
+        kinds = tables.comma_text([f"{n}={_kind(known[n])}" for n in names if n in known])
+    else:
+        return how
+    return dataclasses.replace(how, column_kinds=kinds)
 
 
 def _kind(about: tables.Column) -> str:

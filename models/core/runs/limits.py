@@ -41,6 +41,8 @@ class Limits:
         modules: prefixes of the topic modules that may run.
         exclusive: prefixes of those that measure: one of them runs at a time, at full priority, so that
             they do not disturb each other.
+        reading: the topics that only open a file: they wait for no other run, end once they are done, and may
+            take `reading_seconds` and `reading_per_owner` at a time.
     """
 
     wall_seconds: float = 1800
@@ -63,6 +65,15 @@ class Limits:
     peeks_per_second: float = 10
     modules: tuple[str, ...] = ("models.",)
     exclusive: tuple[str, ...] = ("models.speed",)
+    reading: tuple[str, ...] = (
+        "models.data.profiling",
+        "models.data.opening",
+        "models.cnn.opening",
+        "models.training.opening",
+        "models.datasets.previewing",
+    )
+    reading_seconds: float = 120
+    reading_per_owner: int = 2
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Self:

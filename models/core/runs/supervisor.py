@@ -70,6 +70,7 @@ class Run:
     owner: str
     device: str
     exclusive: bool  # it measures: no other such run beside it
+    reads: bool  # it opens a file: it has a line of its own, and ends once it is done
     history: History
     changed: threading.Condition
     orders: list[tuple] = field(default_factory=list)
@@ -123,6 +124,7 @@ class Supervisor:
         self._runs: dict[str, Run] = {}
         self._queue = FairQueue()
         self._measuring = FairQueue()  # runs of which only one may live at a time
+        self._reading = FairQueue()  # runs that wait for none of the others
         self._seen: dict[str, float] = {}
         methods = multiprocessing.get_all_start_methods()
         self._context: Any = multiprocessing.get_context(
@@ -148,16 +150,16 @@ class Supervisor:
         """A new run, started now or queued; its id."""
         if not module.startswith(self._limits.modules):
             raise RunError(f"{module} is no topic of this playground.")
+        kept = self._limits
         with self._lock:
             self._see(owner)
-            exclusive = module.startswith(self._limits.exclusive)
-            line = self._measuring if exclusive else self._queue
-            if line.waiting(owner) >= self._limits.queued_per_owner:
+            exclusive, reads = module.startswith(kept.exclusive), module in kept.reading
+            line = self._line_of(exclusive, reads)
+            if line.waiting(owner) >= kept.queued_per_owner:
                 raise RunError(
                     f"You have {line.waiting(owner)} runs waiting already, which is the most. "
                     "Stop one of them, or wait until one has started."
                 )
-            kept = self._limits
             run = Run(
                 secrets.token_urlsafe(16),
                 module,
@@ -165,6 +167,7 @@ class Supervisor:
                 owner,
                 device,
                 exclusive,
+                reads,
                 History(kept.rows, kept.events, kept.frames, kept.frames_mb, kept.blobs_mb),
                 threading.Condition(self._lock),
                 orders,
@@ -288,9 +291,9 @@ class Supervisor:
             return {
                 "warm": self._warm.is_set(),
                 "live": len(live),
-                "queued": len(self._queue) + len(self._measuring),
+                "queued": (queued := sum(map(len, self._lines))),
                 "evaluators": self._evaluators.pids,
-                "kept": len(self._runs) - len(live) - len(self._queue) - len(self._measuring),
+                "kept": len(self._runs) - len(live) - queued,
                 "workers": [
                     r.process.pid for r in self._runs.values() if r.process and r.process.pid
                 ],
@@ -331,6 +334,11 @@ class Supervisor:
             if id is None:
                 break
             self._launch(self._runs[id])
+        while len(self._reading):
+            id = self._reading.take(self._may_read)
+            if id is None:
+                break
+            self._launch(self._runs[id])
         # `process` outlives `live`: a stopped measurement disturbs the next one until it is gone
         if len(self._measuring) and not any(
             run.exclusive and (run.live or run.process is not None) for run in self._runs.values()
@@ -339,9 +347,15 @@ class Supervisor:
             if id is not None:
                 self._launch(self._runs[id])
 
+    def _may_read(self, owner: str) -> bool:
+        """Whether this owner may have another file opened now."""
+        live = [run for run in self._runs.values() if run.reads and run.live]
+        own = sum(run.owner == owner for run in live)
+        return own < self._limits.reading_per_owner and len(live) < self._limits.per_server
+
     def _has_place(self, owner: str) -> bool:
         """Whether this owner may start a run now; puts an idle worker away if that is what it takes."""
-        live = [run for run in self._runs.values() if run.live]
+        live = [run for run in self._runs.values() if run.live and not run.reads]
         own = [run for run in live if run.owner == owner]
         full, own_full = len(live) >= self._limits.per_server, len(own) >= self._limits.per_owner
         if not full and not own_full:
@@ -461,6 +475,8 @@ class Supervisor:
             run.replies[number] = parts[index]
         while len(run.replies) > 64:
             run.replies.popitem(last=False)
+        if head["final"] and run.reads:
+            self._put_away(run)
 
     def _end(self, run: Run, state: str, message: str, detail: str = "") -> None:
         """The run is over, whatever its process still does; the first reason stands."""
@@ -532,7 +548,15 @@ class Supervisor:
                         f"{limits.memory_mb} MB. Make the model, the batch or the data smaller.",
                     )
                     run.kill_at = 0.0
-        if run.computing > limits.wall_seconds:
+        if run.reads and run.computing > limits.reading_seconds:
+            with self._lock:
+                self._end(
+                    run,
+                    "failed",
+                    f"The file was read for {_duration(limits.reading_seconds)}, the most that opening one may take "
+                    "here. Keep a part of it.",
+                )
+        elif run.computing > limits.wall_seconds:
             with self._lock:
                 self._end(
                     run,
@@ -575,7 +599,14 @@ class Supervisor:
 
     def _line(self, run: Run) -> FairQueue:
         """Where this run waits or would wait."""
-        return self._measuring if run.exclusive else self._queue
+        return self._line_of(run.exclusive, run.reads)
+
+    def _line_of(self, exclusive: bool, reads: bool) -> FairQueue:
+        return self._measuring if exclusive else self._reading if reads else self._queue
+
+    @property
+    def _lines(self) -> tuple[FairQueue, ...]:
+        return self._queue, self._measuring, self._reading
 
     def _see(self, owner: str | None) -> None:
         if owner:
@@ -635,7 +666,7 @@ class Supervisor:
         elif position:
             live = sum(other.live for other in self._runs.values())
             message = (
-                f"Waiting for a free place: {position} of {len(self._queue)}. "
+                f"Waiting for a free place: {position} of {len(line)}. "
                 f"Live on this server: {live} {'run' if live == 1 else 'runs'}."
             )
         elif run.state == "paused" and not run.parked and run.live:
@@ -667,7 +698,7 @@ _STILL = ("pause", "step_batch", "step_epoch")  # orders after which a run does 
 def main() -> None:
     """Serve one server: settings come as a line on standard input, the address goes out on standard output."""
     settings = json.loads(sys.stdin.buffer.readline())
-    for prefixes in ("modules", "exclusive"):
+    for prefixes in ("modules", "exclusive", "reading"):
         settings["limits"][prefixes] = tuple(settings["limits"][prefixes])
     folder = Path(tempfile.mkdtemp(prefix="playground-"))
     tempfile.tempdir = str(
