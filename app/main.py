@@ -25,6 +25,7 @@ from app.routes import ROUTES  # noqa: E402 - the path comes first
 from app.warm import import_pages  # noqa: E402 - the path comes first
 from models.core import runs  # noqa: E402 - the path comes first
 from models.core.spec import SpecError  # noqa: E402 - the path comes first
+from models.data import workspace  # noqa: E402 - the path comes first
 
 _LOG = logging.getLogger("playground")
 
@@ -32,6 +33,7 @@ _LOG = logging.getLogger("playground")
 @asynccontextmanager
 async def lifespan(app: st.App) -> AsyncIterator[None]:
     """Workers get ready while the first page loads, and end with the server."""
+    workspace.settle()  # first: workers keep the folder that they start with
     client = runs.client()
     loop = asyncio.get_running_loop()
     warming = [loop.run_in_executor(None, job) for job in (partial(_warm, client), import_pages)]

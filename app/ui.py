@@ -11,6 +11,8 @@ os.environ.setdefault("PYTHONPATH", str(ROOT))
 
 import streamlit as st  # noqa: E402 - the path comes first
 
+from models.data import workspace  # noqa: E402 - the path comes first
+
 # (file in pages/ and path in the address, title, icon), in the order of the chapters. The first one is the start page.
 PAGES = [
     ("home", "Home", "home"),
@@ -27,7 +29,7 @@ PAGES = [
 st.set_page_config(
     page_title="PyTorch Playground", page_icon=ROOT / "app" / "icon.png", layout="wide"
 )
-st.navigation(
+page = st.navigation(
     [
         st.Page(
             ROOT / "pages" / f"{name}.py",
@@ -39,4 +41,7 @@ st.navigation(
         for name, title, icon in PAGES
     ],
     position="top",  # the sidebar is for the controls of a page
-).run()
+)
+if problem := workspace.problem():
+    st.warning(problem, icon=":material/folder_off:")
+page.run()

@@ -57,6 +57,8 @@ RULES = {
     ),  # hands out plotly's own file
     "app/uploads.py": rule("starlette", "models.core", "models.data.workspace", "app"),
     "app/middleware.py": rule("streamlit", "starlette", "models.data.owners", "app"),
+    "app/main.py": rule("streamlit", "starlette", "models.core", "models.data.workspace", "app"),
+    "app/ui.py": rule("streamlit", "models.data.workspace"),
     "app/__init__.py": rule(),
     "app/__main__.py": rule("app.bootstrap"),
     "app/bootstrap.py": rule(),

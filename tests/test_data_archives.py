@@ -11,13 +11,14 @@ import tempfile
 import zipfile
 import zlib
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.core.spec import SpecError
-from models.data import archives
+from models.data import archives, convert_tables, ingest, ingest_texts, workspace
 from tests import image_cases
 
 
@@ -270,3 +271,14 @@ def test_a_damaged_archive_never_fails_but_with_a_sentence(data: st.DataObject) 
         with contextlib.suppress(SpecError):  # the only way in which it may fail
             found = everything(path)
             assert all(isinstance(value, (bytes, archives.Refused)) for value in found.values())
+
+
+@pytest.mark.parametrize("topic", [ingest, convert_tables, ingest_texts])
+def test_members_whose_names_begin_with_a_zero_byte_are_listed_or_said(topic: Any) -> None:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        for name in ("#.png", "#.csv", "#.txt", "#.npy"):
+            archive.writestr(name, b"1")
+    id = workspace.put(packed.getvalue().replace(b"#", b"\0"), "zero.zip")
+    with pytest.raises(SpecError):
+        list(topic.train(topic.Spec(f"upload:{id}")))

@@ -6,6 +6,7 @@ import hashlib
 import io
 import json
 import os
+import shutil
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -172,3 +173,32 @@ def test_metadata_is_json() -> None:
     known = json.loads((workspace.folder(id) / "about.json").read_text())
     assert known.keys() == {"name", "size", "added"}
     assert known["size"] == 3
+
+
+def test_a_workspace_that_cannot_be_written_is_said_and_another_takes_its_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(workspace._WANTED, "")
+    monkeypatch.setenv("PLAYGROUND_HOME", str(tmp_path / "fine"))
+    workspace.settle()
+    assert (workspace.problem(), workspace.home()) == ("", tmp_path / "fine")
+    (tmp_path / "file").write_text("no folder can be made in it")
+    monkeypatch.setenv("PLAYGROUND_HOME", str(tmp_path / "file"))
+    with pytest.raises(SpecError, match="cannot be written"):
+        workspace.put(b"x", "x.csv", "me")
+    assert workspace.listing("me") == ()
+    assert "What comes with the app works" in workspace.problem()
+    workspace.settle()
+    assert "until this server stops" in workspace.problem()
+    assert workspace.get(workspace.put(b"x", "x.csv", "me")).read_bytes() == b"x"
+
+
+def test_a_folder_that_was_removed_is_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PLAYGROUND_HOME", str(tmp_path / "home"))
+    id = workspace.put(b"x", "x.csv", "me")
+    shutil.rmtree(tmp_path / "home")
+    with pytest.raises(SpecError, match="not on this server"):
+        workspace.get(id)
+    assert workspace.put(b"x", "x.csv", "me") == id

@@ -43,8 +43,6 @@ def page() -> None:
     """The whole view: the table's card as the picture, larger-than-memory reading below."""
     chosen = address.setting(f"{PREFIX}-data", example.DATA)
     data = chosen.value
-    if data == example.DATA:
-        workspace.put(example.CONTENT, example.NAME)  # at hand on every server
     id = data.removeprefix("upload:")
     with lesson.controls() as side:
         _source(chosen)

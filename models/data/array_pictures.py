@@ -198,7 +198,7 @@ def is_arrays(path: Path) -> bool:
         return False
     try:
         with zipfile.ZipFile(path) as archive:
-            names = [i.filename for i in archive.infolist()[:1000] if not i.is_dir()]
+            names = [i.filename for i in archive.infolist()[:1000] if not i.filename.endswith("/")]
     except _DAMAGE:
         return False
     return bool(names) and all(n.lower().endswith(".npy") for n in names)

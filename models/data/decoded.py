@@ -37,7 +37,10 @@ def profile(id: str, options: CsvOptions = AUTO) -> Profile:
     shutil.rmtree(_cache(id, options), ignore_errors=True)  # damaged from outside
     about = workspace.about(id)
     found, table = csv_files.read_csv(workspace.get(id), about.name, options)
-    _remember(_cache(id, options), found, table)
+    with contextlib.suppress(
+        OSError
+    ):  # a full or read-only disk: it is read again when it is asked for
+        _remember(_cache(id, options), found, table)
     return found
 
 

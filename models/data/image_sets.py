@@ -61,11 +61,7 @@ def card(data: str) -> Card:
     try:
         known: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        name = workspace.display_name(workspace.about(id).name)
-        raise SpecError(
-            f"{name} has not been taken in as pictures. Upload the archive on this page once more.",
-            "data",
-        ) from None
+        raise _another(id) from None
     refused = tuple((str(name), str(reason)) for name, reason in known["refused"])
     return Card(
         id,
@@ -81,6 +77,27 @@ def card(data: str) -> Card:
 def id_of(data: str) -> str:
     """The id in the workspace of a set's clean zip; the set to begin with is made when it is missing."""
     return _photos(str(workspace.home())) if data == PHOTOS else data.removeprefix("upload:")
+
+
+def path_of(data: str) -> Path:
+    """A set's clean zip.
+
+    Raises:
+        SpecError: it is not on this server, or it is no data set of pictures.
+    """
+    id = id_of(data)
+    path = workspace.get(id)
+    if not is_set(id):
+        raise _another(id)
+    return path
+
+
+def _another(id: str) -> SpecError:
+    name = workspace.display_name(workspace.about(id).name)
+    return SpecError(
+        f"{name} has not been taken in as pictures. Upload the archive on this page once more.",
+        "data",
+    )
 
 
 def is_set(id: str) -> bool:
@@ -102,7 +119,7 @@ def opened(data: str, side: int, rename: dict[str, str] | None = None) -> Zipped
     Raises:
         SpecError: it is not on this server.
     """
-    return ZippedImages(workspace.get(id_of(data)), side, rename)
+    return ZippedImages(path_of(data), side, rename)
 
 
 def pictures(
@@ -165,7 +182,7 @@ def unpacked(data: str) -> Path:
     if not folder.exists():
         folder.parent.mkdir(parents=True, exist_ok=True)
         part = Path(tempfile.mkdtemp(dir=folder.parent, suffix=".part"))
-        with zipfile.ZipFile(workspace.get(id)) as archive:
+        with zipfile.ZipFile(path_of(data)) as archive:
             archive.extractall(part)
         with contextlib.suppress(OSError):  # another process was first
             part.rename(folder)
@@ -186,7 +203,7 @@ def in_parquet(data: str, rows: int = 64) -> Path:
         os.close(handle)
         schema = pa.schema([("name", pa.string()), ("data", pa.binary())])
         with (
-            zipfile.ZipFile(workspace.get(id)) as archive,
+            zipfile.ZipFile(path_of(data)) as archive,
             pq.ParquetWriter(part, schema, compression="none") as out,
         ):
             names = sorted(archive.namelist())

@@ -62,16 +62,55 @@ def home() -> Path:
     return caches / "pytorch-playground"
 
 
+def problem() -> str:
+    """Why nothing can be kept here, for a learner; "" where it can."""
+    wanted = os.environ.get(_WANTED)
+    if wanted:
+        return (
+            f"The workspace folder {wanted} cannot be written, so what you upload is kept only until this server stops. "
+            "Whoever runs the server can free space there, allow writing, or name another folder with PLAYGROUND_HOME."
+        )
+    if _writable():
+        return ""
+    return (
+        f"The workspace folder {home()} cannot be written: nothing can be uploaded, and what was uploaded may be missing. "
+        "What comes with the app works. Whoever runs the server can free space there, or allow writing."
+    )
+
+
+def settle() -> None:
+    """Before a server starts: where the workspace cannot be written, a folder that lasts as long as the server takes its place."""
+    if not os.environ.get(_WANTED) and not _writable():
+        os.environ[_WANTED] = str(home())
+        os.environ["PLAYGROUND_HOME"] = tempfile.mkdtemp(prefix="playground-home-")
+
+
+def _writable() -> bool:
+    try:
+        for part in ("files", "tmp"):
+            _folder(part).mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=_folder("tmp")) as probe:
+            probe.write(b"x" * 4096)
+            probe.flush()
+        return True
+    except OSError:
+        return False
+
+
+_WANTED = "PLAYGROUND_HOME_WANTED"  # the folder in whose place another one stands
+
+
 def put(content: bytes | BinaryIO | Path, name: str, owner: str = "") -> str:
     """Keep a file and return its id; the same content is kept once, whoever brings it.
 
     Raises:
         SpecError: it is too large, the quota is used up by files in use, or the disk is full.
     """
-    _folder("files").mkdir(parents=True, exist_ok=True)
-    _folder("tmp").mkdir(parents=True, exist_ok=True)
-    parcel = Path(tempfile.mkdtemp(dir=_folder("tmp")))
+    parcel = None
     try:
+        _folder("files").mkdir(parents=True, exist_ok=True)
+        _folder("tmp").mkdir(parents=True, exist_ok=True)
+        parcel = Path(tempfile.mkdtemp(dir=_folder("tmp")))
         digest, size = _copy(content, parcel / "content", name)
         kept = _folder("files") / digest
         if not (kept / "content").exists():
@@ -87,12 +126,10 @@ def put(content: bytes | BinaryIO | Path, name: str, owner: str = "") -> str:
             claim(digest, name, owner)
         _touch(kept)
     except OSError as error:
-        raise SpecError(
-            f"{display_name(name)} could not be kept: {error.strerror or error}. Free some space on the server's disk.",
-            detail=str(error),
-        ) from error
+        raise _unwritable(name, error) from error
     finally:
-        shutil.rmtree(parcel, ignore_errors=True)
+        if parcel is not None:
+            shutil.rmtree(parcel, ignore_errors=True)
     return digest
 
 
@@ -100,10 +137,13 @@ def claim(id: str, name: str, owner: str) -> None:
     """Put a kept file into this owner's listing under this name.
 
     Raises:
-        SpecError: nothing of that id is on this server.
+        SpecError: nothing of that id is on this server, or the workspace cannot be written.
     """
     entry = folder(id) / "owners" / f"{hashed(owner)}.json"
-    write_json(entry, {"name": name, "added": time.time()})
+    try:
+        write_json(entry, {"name": name, "added": time.time()})
+    except OSError as error:
+        raise _unwritable(name, error) from error
 
 
 def get(id: str) -> Path:
@@ -155,7 +195,10 @@ def listing(owner: str) -> tuple[Upload, ...]:
 def forget(id: str, owner: str) -> None:
     """Take a file out of this owner's listing; when nobody lists it any more, it goes at once."""
     kept = folder(id)
-    (kept / "owners" / f"{hashed(owner)}.json").unlink(missing_ok=True)
+    try:
+        (kept / "owners" / f"{hashed(owner)}.json").unlink(missing_ok=True)
+    except OSError as error:
+        raise _unwritable(about(id).name, error) from error
     if not any((kept / "owners").glob("*.json")):
         _remove(kept)
 
@@ -255,7 +298,7 @@ def _folder(part: str) -> Path:
 def _kept() -> list[Path]:
     try:
         return [path for path in _folder("files").iterdir() if _ID.fullmatch(path.name)]
-    except FileNotFoundError:
+    except OSError:  # not there yet, or no folder that can be read
         return []
 
 
@@ -268,8 +311,20 @@ def _upload(id: str, entry: Path) -> Upload:
     return Upload(id, str(known.get("name", "")), size, float(known.get("added", 0)))
 
 
+def _unwritable(name: str, error: OSError) -> SpecError:
+    """In words, that the workspace takes nothing more."""
+    return SpecError(
+        f"{display_name(name)} could not be kept: the server's workspace folder cannot be written "
+        f"({error.strerror or type(error).__name__}). Whoever runs the server has to free space there or allow writing; "
+        "what comes with the app can be used meanwhile.",
+        "data",
+        detail=str(error),
+    )
+
+
 def _touch(kept: Path) -> None:
-    os.utime(kept)
+    with contextlib.suppress(OSError):  # read-only: then nothing is removed either
+        os.utime(kept)
 
 
 def _used(kept: Path) -> float:
@@ -291,7 +346,10 @@ def _size(kept: Path) -> int:
 
 def _remove(kept: Path) -> None:
     """Away in one step, then deleted: nobody ever finds half a folder."""
-    grave = Path(tempfile.mkdtemp(dir=_folder("tmp")))
+    try:
+        grave = Path(tempfile.mkdtemp(dir=_folder("tmp")))
+    except OSError:  # read-only: it stays
+        return
     with contextlib.suppress(OSError):  # already gone, or held open on a system that forbids it
         kept.rename(grave / kept.name)
     shutil.rmtree(grave, ignore_errors=True)

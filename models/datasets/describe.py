@@ -12,7 +12,7 @@ from PIL import Image, ImageOps
 from models import datasets
 from models.core.seeding import seeded
 from models.core.spec import SpecError
-from models.data import image_sets, image_steps, images, workspace
+from models.data import image_sets, image_steps, images
 from models.data.image_steps import Stage
 
 
@@ -65,7 +65,7 @@ def chosen(made: datasets.Parts, label: str, part: str) -> list[int]:
 def thumbnails(data: str, names: tuple[str, ...], longest: int = 128) -> list[bytes]:
     """These pictures small, whole and in their own proportions: as PNG files, photographs as JPEG for the line's sake."""
     found = []
-    with zipfile.ZipFile(workspace.get(image_sets.id_of(data))) as archive:
+    with zipfile.ZipFile(image_sets.path_of(data)) as archive:
         for name in names:
             image = Image.open(io.BytesIO(archive.read(name)))
             image.draft("RGB", (longest, longest))  # a JPEG decodes at an eighth, a quarter or half

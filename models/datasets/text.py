@@ -124,7 +124,24 @@ def parts(spec: Spec) -> Parts:
 def _rows(data: str, home: str) -> tuple[tuple[str, str], ...]:
     if data == DOCS:
         return tuple(text_steps.docstrings())
-    return tuple(text_steps.read_texts(workspace.get(data.removeprefix("upload:"))))
+    id = data.removeprefix("upload:")
+    path = workspace.get(id)
+    try:
+        rows = tuple(text_steps.read_texts(path))
+        if not rows:
+            raise ValueError("no line")
+        return rows
+    except (
+        ValueError,
+        LookupError,
+        TypeError,
+    ) as error:  # whatever a file of another kind looks like
+        name = workspace.display_name(workspace.about(id).name)
+        raise SpecError(
+            f"{name} has not been taken in as texts. Upload the file on this page once more, or choose another set.",
+            "data",
+            str(error)[:500],
+        ) from None
 
 
 def stages(spec: Spec, made: Parts, text: str) -> Stages:

@@ -307,7 +307,8 @@ def main(
     except Stopped:
         end = {"end": "stopped"}
     except BaseException as error:
-        traceback.print_exc()  # goes to the server's log; a learner sees the sentence only
+        if not _said(error):
+            traceback.print_exc()  # goes to the server's log; a learner sees the sentence only
         end = {"end": "failed", "message": explain(error), "detail": _last_line(error)}
     end["seconds"] = control.seconds
     say(end)
@@ -326,6 +327,13 @@ def explain(error: BaseException) -> str:
     ):
         return "There was not enough memory for this run. Make the model, the batch or the data smaller."
     return "The run ended with an error of the program. The other runs go on; press Play to start again."
+
+
+def _said(error: BaseException) -> bool:
+    """Whether it is a sentence for the learner, about what was asked, and no error of the program."""
+    from models.core.spec import SpecError
+
+    return isinstance(error, SpecError)
 
 
 def _last_line(error: BaseException) -> str:
