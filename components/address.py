@@ -16,7 +16,7 @@ new widget, and messages that were under way with the old value speak of a widge
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, ParamSpec, TypeVar
 from urllib.parse import urlencode
@@ -68,6 +68,10 @@ class Setting(Generic[V]):
     value: V
     born: V
     note: str = ""
+
+    def among(self, offered: Collection[V]) -> V:
+        """`born` for a widget whose choices come and go: what it shows now where that is no choice any more."""
+        return self.born if self.born in offered else self.value
 
 
 @dataclass

@@ -78,11 +78,10 @@ class Panel(Generic[S]):
         kind = specs.kinds(self.spec_type)[name]
         offered = tuple(self.choices.get(name, about.choices))
         one = self.setting(name)
-        born = one.born if not offered or one.born in offered else self.values[name]
         draw = _WIDGETS[_widget_kind(kind, about, offered)]
         draw(
             about,
-            born,
+            one.among(offered) if offered else one.born,
             offered,
             label=label(self.spec_type, name),
             key=one.key,
@@ -169,9 +168,8 @@ def one_of(label: str, options: Sequence[str], *, key: str, default: str = "", *
     """A row of choices that the address holds; the first one unless `default` is given."""
     default = default or options[0]
     one = address.setting(key, default, read=address.among(key, options))
-    born = one.born if one.born in options else default
     chosen = st.segmented_control(
-        label, tuple(options), default=born, required=True, key=one.key, **how
+        label, tuple(options), default=one.among(options), required=True, key=one.key, **how
     )
     say(key)
     return chosen or default

@@ -41,7 +41,7 @@ def pick(panel: Panel) -> None:
     st.selectbox(
         "Data",
         list(titles),
-        list(titles).index(one.born if one.born in titles else chosen),
+        list(titles).index(one.among(titles)),
         format_func=lambda value: titles.get(str(value), str(value)),
         key=one.key,
         on_change=chosen_anew,

@@ -37,11 +37,11 @@ def pick(panel: Panel[Any], name: str = "image") -> None:
     if current.startswith("upload:"):
         own.setdefault(current, _name_of(current))
     options = [*images.BUNDLED, *own]
-    shown = next((v for v in (one.born, current) if v in options), options[0])
+    shown = one.among(options)
     st.selectbox(
         "Picture",
         options,
-        options.index(shown),
+        options.index(shown) if shown in options else 0,
         format_func=lambda v: _TITLES.get(v) or workspace.display_name(own[v]),
         key=one.key,
     )

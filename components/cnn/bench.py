@@ -96,10 +96,11 @@ def picture(panel: Panel[looking.Spec]) -> None:
     now, by_row = address.value(_SOURCE), _BY_ROW.get(str(panel.values["image"]))
     kept = now if now in ("draw", "picture") else "picture"
     one = address.mirror(_SOURCE, by_row if by_row and now != "draw" else kept)
+    offered = ("set", *SOURCES) if own else SOURCES
     source = st.segmented_control(
         "Picture",
-        ("set", *SOURCES) if own else SOURCES,
-        default=one.born,
+        offered,
+        default=one.among(offered),
         required=True,
         format_func=_SAYS.__getitem__,
         key=one.key,

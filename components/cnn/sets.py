@@ -38,7 +38,7 @@ def pick(panel: Panel[Any], name: str = "data") -> None:
     st.selectbox(
         "Pictures",
         options := [*_TITLES, *own],
-        options.index(one.born if one.born in options else chosen),
+        options.index(one.among(options)),
         format_func=lambda v: _TITLES.get(str(v)) or workspace.display_name(own[str(v)]),
         key=one.key,
         help="An own set is a zip of class folders, taken in on the Datasets page or with the uploader here.",

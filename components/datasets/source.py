@@ -36,7 +36,7 @@ def pick(panel: Panel[datasets.Spec]) -> None:
     st.selectbox(
         "Data set",
         options,
-        options.index(one.born if one.born in options else chosen),
+        options.index(one.among(options)),
         format_func=lambda v: (
             "Two photographs, cut up" if v == PHOTOS else workspace.display_name(own[v])
         ),

@@ -88,7 +88,7 @@ def _source(one: address.Setting[str]) -> None:
     st.selectbox(
         "Table",
         options,
-        options.index(one.born if one.born in options else data),
+        options.index(one.among(options)),
         format_func=lambda v: (
             "Planets (an example CSV)" if v == example.DATA else workspace.display_name(own[v])
         ),

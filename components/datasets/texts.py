@@ -74,7 +74,7 @@ def _source(panel: controls.Panel[Spec]) -> None:
     st.selectbox(
         "Texts",
         options,
-        options.index(one.born if one.born in options else chosen),
+        options.index(one.among(options)),
         format_func=lambda v: (
             "Documentation of three libraries" if v == DOCS else workspace.display_name(own[v])
         ),

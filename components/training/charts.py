@@ -151,7 +151,7 @@ def axes(topic: Topic[Spec], run: Followed[Spec], spec: Spec) -> None:
         column.selectbox(
             label,
             names,
-            names.index(one.born if one.born in names else one.value),
+            names.index(one.among(names)),
             format_func=lambda name: title.get(str(name), str(name)),
             key=one.key,
             help="The two columns that the plane shows; the others stay at their mean.",

@@ -49,12 +49,14 @@ def context(browser: Browser) -> Iterator[BrowserContext]:
 
 @pytest.fixture
 def watch(context: BrowserContext, server: harness.Server) -> Iterator[harness.Watch]:
-    """What this visitor's pages asked for and complained about; both must stay empty.
+    """What this visitor's pages asked for and complained about; both must stay empty, as must the server's log.
 
     A test that provokes an error on purpose reads it here and clears it.
     """
-    seen = harness.watched(context, server.url)
+    seen, before = harness.watched(context, server.url), len(server.output())
     yield seen
+    said = server.output()[before:]
+    assert "Traceback" not in said, said[-8000:]
     assert not seen.foreign, "requests left the server's origin"
     assert not seen.errors, "the browser's console shows errors"
 

@@ -194,11 +194,14 @@ def test_several_tables_at_once_are_in_the_list_and_one_trains(visit: Callable[.
     page.get_by_role("textbox", name="Steps of each column").press("Control+Enter")
     expect(page.get_by_test_id("stMetricValue").filter(has_text="8 × 4").first).to_be_visible()
     page.get_by_role("link", name="Train on this table").click()
+    expect(page.get_by_role("heading", name="two.csv: 30 rows, 3 columns")).to_be_visible()
+    page.get_by_role("button", name="Train", exact=True).click()
     expect(page.locator(".st-key-training-transport-bar .view")).to_have_attribute(
         "data-state", "done"
     )
     expect(page.get_by_role("combobox", name="Data", exact=True)).to_have_value("two.csv")
-    page.go_back()
+    while "/datasets" not in page.url:
+        page.go_back()
     expect(page.get_by_test_id("stMetricValue").first).to_have_text("30")
     expect(page.get_by_role("textbox", name="Steps of each column")).to_have_value(
         "x: standardise\nkind: embedding 3"
