@@ -62,7 +62,7 @@ def show(
     Args:
         name: file name without extension, also the prefix of the widgets here.
         spec: the settings the link carries.
-        params: further parameters of the link, such as a run's id.
+        params: further parameters of the link that no setting holds, such as a run's id.
         page: the page's word in the address; `name` unless given.
         prefix: the word before its parameters; `page` unless given.
         files: what the script reads from its own folder, by the name it uses.
@@ -108,7 +108,7 @@ def show(
 def lesson_link(
     spec: Spec, *, page: str, params: Mapping[str, str | None], prefix: str = ""
 ) -> None:
-    """A link that opens this experiment, optionally with controls hidden, with a copy button and a QR code."""
+    """A link that opens this experiment in this view, optionally with controls hidden; to copy, and as a QR code."""
     labels = {n: controls.label(type(spec), n) for n in knobs(type(spec))}
     hide = st.multiselect(
         "Controls the lesson link hides",
@@ -117,7 +117,9 @@ def lesson_link(
         key=f"{prefix or page}-link-hide",
         help="Whoever opens the link sees the experiment without these controls.",
     )
-    path = address.link(page, address.query(prefix or page, spec, hide=hide, **params))
+    prefix = prefix or page
+    experiment = address.query(prefix, spec, hide=hide, **params)
+    path = address.link(page, {**address.beside(prefix, spec), **experiment})
     copy_link(path, key=f"{prefix or page}-copy")
     qr = st.expander(
         "QR code", icon=":material/qr_code:", on_change="rerun", key=f"{prefix or page}-qr"

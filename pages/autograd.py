@@ -268,7 +268,6 @@ def show_accumulation() -> None:
             spec=spec,
             page="autograd",
             prefix="accumulate",
-            params={"autograd-view": "Accumulation"},
         )
 
 
@@ -306,7 +305,6 @@ def show_rules() -> None:
             spec=spec,
             page="autograd",
             prefix="rules",
-            params={"autograd-view": "Rules"},
         )
 
 
@@ -383,7 +381,6 @@ def show_function() -> None:
             spec=spec,
             page="autograd",
             prefix="function",
-            params={"autograd-view": "Own Function"},
         )
 
 
@@ -503,7 +500,6 @@ def show_by_hand() -> None:
             files=tabular.files(spec),
             page="autograd",
             prefix="hand",
-            params={"autograd-view": "By hand"},
         )
 
 
@@ -586,7 +582,6 @@ def show_beyond() -> None:
             spec=spec,
             page="autograd",
             prefix="beyond",
-            params={"autograd-view": "Beyond reverse mode"},
         )
 
 

@@ -227,7 +227,6 @@ def show_picture() -> None:
             spec=spec,
             page="convolution",
             prefix="filters",
-            params={"convolution-view": "Picture"},
         )
 
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+from urllib.parse import parse_qsl, urlsplit
 
+import pytest
 from streamlit.testing.v1 import AppTest
 
 from components import code_panel
 from models.core import export
+from tests.test_pages import opened
 
 
 def _page() -> None:
@@ -40,6 +43,24 @@ def test_the_lesson_link_carries_settings_and_run_and_what_it_hides():
     assert link(at) == "/toy?toy-lr=0.5&toy-loss=l1&toy-run=abc"
     at.multiselect[0].set_value(["lr", "seed"]).run()
     assert link(at) == "/toy?toy-lr=0.5&toy-loss=l1&hide=lr%2Cseed&toy-run=abc"
+
+
+@pytest.mark.parametrize(
+    ("page", "view"),
+    [
+        ("autograd", {"autograd-view": "Rules"}),
+        ("convolution", {"convolution-view": "Picture"}),
+        ("cnn", {"cnn-view": "Evaluate", "cnn-split": "training", "cnn-k": "2"}),
+        ("datasets", {"datasets-view": "Text"}),
+        ("speed", {"speed-part": "memory"}),
+    ],
+)
+def test_the_lesson_link_opens_the_view_that_it_was_copied_in(
+    page: str, view: dict[str, str]
+) -> None:
+    at = opened(page, **view)
+    assert not at.exception
+    assert view.items() <= dict(parse_qsl(urlsplit(link(at)).query)).items()
 
 
 def test_a_qr_code_is_a_png_that_holds_the_link_and_grows_with_it():

@@ -87,10 +87,6 @@ def show(topic: Topic) -> None:
             spec=panel.spec,
             page="cnn",
             prefix=bench.PREFIX,
-            params={
-                "cnn-view": "Evaluate",
-                "cnn-split": None if chosen == "validation" else chosen,
-            },
             files=judging.files(panel.spec),
         )
 

@@ -81,7 +81,6 @@ def show(topic: Topic) -> None:
             spec=panel.spec,
             page="cnn",
             prefix=bench.PREFIX,
-            params={"cnn-view": "Explain"},
             files=looking.files(panel.spec),
         )
 

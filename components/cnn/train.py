@@ -185,7 +185,7 @@ def _tabs(
                 code,
                 name=topic.page,
                 spec=ran,
-                params={"run": run.run, "cnn-view": "Build and train"},
+                params={"run": run.run},
                 files=cnn.files(ran),
             )
 

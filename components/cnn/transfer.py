@@ -79,7 +79,6 @@ def show(topic: Topic) -> None:
             spec=spec,
             page="cnn",
             prefix=PREFIX,
-            params={"cnn-view": "Transfer"},
             files=transfer.files(spec),
         )
 

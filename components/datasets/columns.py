@@ -106,10 +106,7 @@ def show(panel: controls.Panel[Spec], known: Profile, data: str) -> None:
         lesson.problem("The batch could not be made", str(error))
         return
     st.markdown("##### Code")
-    link = {"datasets-view": "Table", "tables-data": data}
-    code_panel.show(
-        code, name=PREFIX, page="datasets", prefix=PREFIX, spec=spec, files=files, params=link
-    )
+    code_panel.show(code, name=PREFIX, page="datasets", prefix=PREFIX, spec=spec, files=files)
 
 
 @st.cache_data(max_entries=32, show_spinner=False)

@@ -59,10 +59,7 @@ def page(view: str) -> None:
         st.markdown("##### Code")
         own = spec.data != PHOTOS
         files = {datasets.file_name(spec): workspace.get(id_of(spec.data))} if own else {}
-        link = {"datasets-view": view if view != VIEWS[0] else None}
-        code_panel.show(
-            datasets.to_code(spec), name="datasets", spec=spec, files=files, params=link
-        )
+        code_panel.show(datasets.to_code(spec), name="datasets", spec=spec, files=files)
 
 
 @st.cache_data(max_entries=16, show_spinner=False)

@@ -63,7 +63,6 @@ def show(data: str) -> None:
     with st.expander("The script", icon=":material/code:"):
         code_panel.show(
             found["code"], name=PREFIX, page="datasets", prefix=PREFIX, spec=panel.spec,
-            params={"datasets-view": "Table"},
         )  # fmt: skip
 
 

@@ -57,7 +57,6 @@ def page() -> None:
         )
         code_panel.show(
             text.to_code(spec), name=PREFIX, page="datasets", prefix=PREFIX, spec=spec, files=files,
-            params={"datasets-view": "Text"},
         )  # fmt: skip
 
 

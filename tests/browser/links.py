@@ -55,7 +55,7 @@ PLACES = (
     Place("convolution", "filters", filters.Spec, (("convolution-view", "Picture"),), (("image", ("flower", "digit")), ("longest", (64,)))),
     Place("cnn", "cnn", cnn.Spec, (("cnn-view", "Build and train"), ("cnn-tab", "Code")),
         (("data", ("digits 0-4", "digits 5-9")), ("network", ()), ("image_size", ()), ("epochs", (2,)), ("changes", ()))),
-    Place("datasets", "datasets", datasets.Spec, (("datasets-view", "Pictures"),), (("data", ()),)),
+    Place("datasets", "datasets", datasets.Spec, (), (("data", ()),)),
     Place("speed", "speed", speed.Spec, (), (("model", ("mlp",)), ("width", (64,)), ("size", (32,)), ("part", ("memory", "precision")), ("device", ()), ("threads", (2,)))),
 )  # fmt: skip
 
@@ -129,7 +129,8 @@ def _in_effect(page: Page, place: Place, spec: Spec) -> list[str]:
 
 def _missing(where: str, link: str, place: Place, spec: Spec) -> list[str]:
     said = dict(parse_qsl(urlsplit(link).query, keep_blank_values=True))
-    wanted = {f"{place.prefix}-{n}": specs.to_text(v) for n, v in spec.changed().items()}
+    changed = {f"{place.prefix}-{n}": specs.to_text(v) for n, v in spec.changed().items()}
+    wanted = {**dict(place.view), **changed}
     return [
         f"{where}: {name} is {said.get(name)!r}, asked for {text!r}"
         for name, text in wanted.items()
