@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import torch
 
 from models import tensor_ops
+from models.core import export
 from models.core.runs import answers
 from models.core.spec import SpecError
 from models.tensor_ops import Spec, look, properties
@@ -66,3 +69,23 @@ def test_a_cell_is_rewritten_by_what_was_typed() -> None:
 
 def test_shapes_name_their_operations() -> None:
     assert "transpose" in {name for name, _ in look.found("2, 3 -> 3, 2")}
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        Spec(),
+        Spec(shelf="a = torch.arange(12.0).reshape(3, 4)\nb = a[:, ::2]"),
+        Spec(shelf="n = np.array([[1.0, 2.0], [3.0, 4.0]])\na = torch.from_numpy(n)\nb = a[0]"),
+        Spec(op="max", params="dim=1"),
+        Spec(shelf="a = torch.ones(2, 3)", expression="a.T.add_(1)"),
+        # the operation does not fit: the shelf alone
+        Spec(op="add", shelf="a = torch.ones(2, 3)\nb = torch.ones(4)"),
+    ],
+)
+def test_the_script_of_the_memory_prints_where_every_tensor_lies(
+    spec: Spec, tmp_path: Path
+) -> None:
+    seen = look.memory(spec)
+    assert export.numbers(export.run(seen.code, tmp_path)) == dict(seen.numbers)
+    assert {name.partition(".")[0] for name in seen.numbers} >= set(seen.properties)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import streamlit as st
 
-from components import address, controls, demo, lesson, session
+from components import address, code_panel, controls, demo, lesson, session
 from components.figures import tensors as figures
 from components.views.figure import figure
 from models.core import device as machine
@@ -68,6 +68,18 @@ def show(projector: bool) -> None:
                 else ""
             )
         )
+        _code(spec)
+
+
+def _code(spec: timing.Spec) -> None:
+    st.markdown("##### Code")
+    code_panel.show(
+        timing.to_code(spec),
+        name="timing",
+        spec=spec,
+        page="tensors",
+        prefix="timing",
+    )
 
 
 def _race(run_id: str, alone: bool, moving: bool) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import streamlit as st
 
-from components import controls, evaluate, lesson
+from components import code_panel, controls, evaluate, lesson
 from components.tensors import shelf
 from components.views.memory import memory as line
 from models.core.spec import SpecError
@@ -77,6 +77,8 @@ def show(projector: bool) -> None:
                 height=36 * len(found) + 38,
             )
         _promotions()
+        st.markdown("##### Code")
+        code_panel.show(seen.code, name="memory", spec=spec, page="tensors", prefix=shelf.PREFIX)
 
 
 @st.cache_data(show_spinner=False)

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import streamlit as st
 
-from components import controls, lesson
+from components import code_panel, controls, lesson
 from models.core import export
-from models.tensor_ops import compare
+from models.tensor_ops import compare, versus
 
 
 def show(projector: bool) -> None:
     """The comparison part of the page."""
+    panel = controls.panel(versus.Spec, "versus")
+    spec = panel.spec
+    result = versus.run(spec)
     with lesson.stage():
         rows = [
             f"| **{topic}** | {torch} | {tensorflow} | [read]({source}) |"
@@ -26,19 +29,21 @@ def show(projector: bool) -> None:
     left, middle, right = st.columns(3)
     with left:
         st.markdown("**Dynamic graphs**: a tensor decides how long a Python loop runs.")
-        start = st.slider("First number", 2, 40, 7, key="tensors:collatz")
+        panel.draw("start")
         st.code(export.source(compare.collatz), language="python")
-        seen = compare.collatz(start)
-        st.markdown(
-            f"{len(seen) - 1} steps: {' → '.join(map(str, seen[:14]))}{' → …' if len(seen) > 14 else ''}"
-        )
+        first = " → ".join(map(str, result.seen[:14])) + " → …" * (len(result.seen) > 14)
+        st.markdown(f"{len(result.seen) - 1} steps: {first}")
     with middle:
         st.markdown("**Gradients** follow the path that was taken.")
-        x = st.slider("Point x", 0.5, 3.0, 1.2, 0.1, key="tensors:branch")
+        panel.draw("x")
         st.code(export.source(compare.branching_gradient), language="python")
-        value, slope = compare.branching_gradient(x)
-        st.markdown(f"y = **{value:.4g}**, slope **{slope:.4g}**")
+        st.markdown(f"y = **{result.y:.4g}**, slope **{result.slope:.4g}**")
     with right:
         st.markdown("**Debugging**: the error comes at its line.")
         st.code(export.source(compare.failing_line), language="python")
         st.error(controls.plain(compare.failing_line()))
+    with lesson.details():
+        st.markdown("##### Code")
+        code_panel.show(
+            versus.to_code(spec), name="versus", spec=spec, page="tensors", prefix="versus"
+        )

@@ -283,21 +283,25 @@ def numbers(result: Result) -> dict[str, float]:
     return report(result.value)
 
 
-def to_code(spec: Spec) -> str:
-    """The shelf and the operation as a script of plain PyTorch."""
+def script_shelf(spec: Spec) -> tuple[str, str]:
+    """What a script begins with, in two cells: its imports and seed, then the shelf."""
     text = f"{spec.shelf_text}\n{spec.code}"
     head = ["import torch", *create.needs(text), f"torch.manual_seed({spec.seed})"]
-    shelf = "\n".join(
+    shelf = (
         f"{name} = {expression}"
         for name, expression in create.lines(create.for_script(spec.shelf_text))
     )
+    return "\n".join(head), "\n".join(shelf)
+
+
+def to_code(spec: Spec) -> str:
+    """The shelf and the operation as a script of plain PyTorch."""
     return export.script(
         f"{OPS[spec.op].name}: tensors cell by cell"
         if not spec.expression
         else "Tensors cell by cell",
         [
-            "\n".join(head),
-            shelf,
+            *script_shelf(spec),
             f"result = {spec.code}\nprint(result)",
             "from typing import Any\n\n\n"
             + _report_source()

@@ -13,6 +13,7 @@ from typing import Any
 import torch
 
 from models import tensor_ops
+from models.core import export
 from models.expressions import show_bytes
 from models.tensor_ops import Result, Spec, create, properties, search
 from models.tensor_ops.properties import Property, Seen, Storage
@@ -51,10 +52,16 @@ class Look:
 
 @dataclass(frozen=True)
 class Memory:
-    """The memory behind a shelf and the results on it, and the properties of every tensor by name."""
+    """The memory behind a shelf and the results on it.
+
+    Attributes:
+        properties: of every tensor, by name. numbers: what the exported script prints; code: that script.
+    """
 
     storages: tuple[Storage, ...]
     properties: Mapping[str, tuple[Property, ...]]
+    numbers: Mapping[str, float]
+    code: str
 
 
 def look(spec: Spec, at: Mapping[str, At] | None = None) -> Look:
@@ -101,20 +108,44 @@ def memory(spec: Spec) -> Memory:
         SpecError: the shelf cannot be made.
     """
     tensors, arrays = tensor_ops.shelf(spec)
+    code, outputs = "", {}
     try:
         result = tensor_ops.run(spec, links=False)
     except ValueError:
         pass  # the operation does not fit this shelf; its tensors are what this part is about
     else:
-        tensors = dict(result.shelf)
-        tensors |= {
+        tensors, arrays, code = dict(result.shelf), dict(result.arrays), spec.code
+        outputs = {
             label: t for label, t in result.outputs if all(t is not o for o in tensors.values())
         }
-        arrays = dict(result.arrays)
+    script = _memory_script(spec, tuple(tensors), tuple(outputs), code)
+    tensors |= outputs
     return Memory(
         properties.memory(tensors, arrays),
         {name: properties.describe(t) for name, t in tensors.items()},
+        properties.places(tensors),
+        script,
     )
+
+
+def _memory_script(
+    spec: Spec, names: tuple[str, ...], outputs: tuple[str, ...], operation: str
+) -> str:
+    shelf = tensor_ops.script_shelf(spec)
+    known = ", ".join(f'"{name}": {name}' for name in names)
+    cells = [*shelf, f"tensors = {{{known}}}"]
+    if operation:
+        # several results have a label each
+        shown = {label: "result" if label == "result" else f"result.{label}" for label in outputs}
+        made = "".join(f'\ntensors["{label}"] = {value}' for label, value in shown.items())
+        cells.insert(len(shelf), f"result = {operation}")
+        cells[-1] += made
+    cells.append(
+        "import torch\nfrom torch import Tensor\nfrom collections.abc import Mapping\n\n\n"
+        + export.source(properties.places)
+        + '\n\n\nfor name, number in places(tensors).items():\n    print(f"{name} = {number}")'
+    )
+    return export.script("Who shares memory with whom", cells)
 
 
 def changed(spec: Spec, name: str, cell: int, typed: str) -> str:

@@ -77,6 +77,21 @@ class View:
     kind: str = "tensor"
 
 
+def places(tensors: Mapping[str, Tensor]) -> dict[str, float]:
+    """Where each tensor lies: which storage (equal numbers share one), where it begins there, its sizes and strides."""
+    storages: dict[int, int] = {}
+    found: dict[str, float] = {}
+    for name, tensor in tensors.items():
+        if tensor.layout != torch.strided:
+            continue
+        storage = tensor.untyped_storage().data_ptr()
+        found[f"{name}.storage"] = storages.setdefault(storage, len(storages))
+        found[f"{name}.storage_offset"] = int(tensor.storage_offset())
+        for dim, (size, stride) in enumerate(zip(tensor.shape, tensor.stride(), strict=True)):
+            found[f"{name}.size_{dim}"], found[f"{name}.stride_{dim}"] = size, stride
+    return found
+
+
 @dataclass(frozen=True)
 class Storage:
     """One stretch of memory and everything that looks at it.

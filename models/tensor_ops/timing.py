@@ -14,13 +14,16 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+from torch import Tensor
 from torch.utils import benchmark
 
-from models.core import device as devices
-from models.core import seeding
+from models.core import export, seeding
 from models.core.control import Control, Snapshot
+from models.core.device import available, synchronize
 from models.core.spec import Spec as BaseSpec
 from models.core.spec import knob
+
+SIZES = (16, 64, 128, 256, 512, 1024, 2048)  # rows and columns
 
 
 @dataclass(frozen=True)
@@ -61,7 +64,7 @@ class Lane:
 
 def lanes() -> tuple[Lane, ...]:
     """What races on this machine: all devices, or with a CPU alone its threads and kinds of number."""
-    found = devices.available()
+    found = available()
     cores = (
         len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     )
@@ -81,7 +84,7 @@ def train(spec: Spec, *, device: str = "cpu", control: Control | None = None) ->
     """
     control = control or Control()
     racing = lanes()
-    sizes = [n for n in (16, 64, 128, 256, 512, 1024, 2048) if n <= spec.largest]
+    sizes = [n for n in SIZES if n <= spec.largest]
     scene = {"lanes": [lane.name for lane in racing], "sizes": sizes, "op": spec.op}
     step, total = 0, len(racing) * len(sizes)
     yield Snapshot(0, 0.0, scene=scene)
@@ -91,7 +94,10 @@ def train(spec: Spec, *, device: str = "cpu", control: Control | None = None) ->
             control.gate()
             if number in given_up:
                 continue
-            row = measure(spec, lane, size)
+            a, b = _matrices(spec, size)
+            row = measure(
+                _CALLS[spec.op], a, b, lane.device, lane.dtype, lane.threads, spec.seconds
+            )
             if row["median"] > 1.0:  # the next size would take minutes
                 given_up.add(number)
             step += 1
@@ -101,32 +107,78 @@ def train(spec: Spec, *, device: str = "cpu", control: Control | None = None) ->
                 rows=({"lane": number, "size": size, **row},),
                 final=False,
             )
-    yield Snapshot(step, 1.0, final=True)
+    a, b = _matrices(spec, sizes[0])
+    mean = _CALLS[spec.op](a, b).double().mean().item()
+    yield Snapshot(step, 1.0, frame={"mean": mean}, final=True)
 
 
-def measure(spec: Spec, lane: Lane, size: int) -> dict[str, float]:
-    """Times of one lane at one size, in seconds."""
-    source = torch.randn(2, size, size, generator=seeding.generator(spec.seed))
-    home = source.to(lane.dtype)
+def numbers(shown: Snapshot) -> dict[str, float]:
+    """What the exported script prints and every machine agrees on: the mean of the smallest result."""
+    return {"mean": float((shown.frame or {})["mean"])}
+
+
+def to_code(spec: Spec) -> str:
+    """The race on this machine's lanes, measured by the function that measures here."""
+    sizes = [n for n in SIZES if n <= spec.largest]
+    own = (_CALLS[spec.op],) if spec.op in ("softmax", "sort") else ()
+    racing = "".join(
+        f'    ("{one.name}", "{one.device}", {one.dtype}, {one.threads}),\n' for one in lanes()
+    )
+    return export.script(
+        f"How long {spec.op} takes, by size and by where it is computed",
+        [
+            "import time\nfrom collections.abc import Callable\n\nimport torch\nfrom torch import Tensor\nfrom torch.utils import benchmark",
+            "from typing import Any\n\n\n" + export.source(synchronize, measure, *own),
+            f"# name, device, dtype, CPU threads\nlanes = [\n{racing}]",
+            f"""call = {spec.op if own else f"torch.{spec.op}"}
+for size in {sizes}:
+    generator = torch.Generator().manual_seed({spec.seed})
+    a, b = torch.randn(2, size, size, generator=generator)
+    if size == {sizes[0]}:
+        mean = call(a, b).double().mean().item()
+    for name, device, dtype, threads in lanes:
+        t = measure(call, a, b, device, dtype, threads, {spec.seconds})
+        print(f"{{size:5}} {{name:10}} {{t['median'] * 1e6:10.4g}} µs, middle half {{t['low'] * 1e6:.4g}} to {{t['high'] * 1e6:.4g}}")""",
+            'print(f"mean = {mean}")',
+        ],
+    )
+
+
+def _matrices(spec: Spec, size: int) -> torch.Tensor:
+    """Shape: (2, size, size)."""
+    return torch.randn(2, size, size, generator=seeding.generator(spec.seed))
+
+
+def measure(
+    call: Callable[[Tensor, Tensor], Any],
+    a: Tensor,
+    b: Tensor,
+    device: str,
+    dtype: torch.dtype,
+    threads: int,
+    seconds: float,
+) -> dict[str, float]:
+    """Times of `call(a, b)` there and so, in seconds; `transfer` is the way there and back."""
+    a, b = a.to(dtype), b.to(dtype)
     start = time.perf_counter()
-    there = home.to(lane.device)
-    there.cpu()
-    devices.synchronize(lane.device)
-    transfer = time.perf_counter() - start if lane.device != "cpu" else 0.0
-    call = _CALLS[spec.op]
-    a, b = there[0], there[1]
+    there = a.to(device), b.to(device)
+    for one in there:
+        one.cpu()
+    synchronize(device)
+    transfer = time.perf_counter() - start if device != "cpu" else 0.0
     start = time.perf_counter()
-    call(a, b)
-    devices.synchronize(lane.device)
+    call(*there)
+    synchronize(device)
     first = time.perf_counter() - start
     # Timer synchronises CUDA itself; other accelerators are synchronised in the statement
     timer = benchmark.Timer(
-        "call(a, b); wait(name)",
-        globals={"call": call, "a": a, "b": b, "wait": devices.synchronize, "name": lane.device},
-        num_threads=lane.threads,
+        "call(a, b); wait(device)",
+        globals={"call": call, "a": there[0], "b": there[1], "wait": synchronize, "device": device},
+        num_threads=threads,
     )
-    done = timer.blocked_autorange(min_run_time=spec.seconds)
-    low, high = _quartiles(done.times)
+    done = timer.blocked_autorange(min_run_time=seconds)
+    quarters = torch.tensor([0.25, 0.75], dtype=torch.float64)
+    low, high = torch.quantile(torch.tensor(done.times, dtype=torch.float64), quarters).tolist()
     return {"median": done.median, "low": low, "high": high, "first": first, "transfer": transfer}
 
 
@@ -162,16 +214,19 @@ def verdict(rows: list[dict[str, Any]], scene: dict[str, Any], alone: bool) -> s
     )
 
 
-def _quartiles(times: list[float]) -> tuple[float, float]:
-    quarter, three = torch.quantile(
-        torch.tensor(times, dtype=torch.float64), torch.tensor([0.25, 0.75], dtype=torch.float64)
-    ).tolist()
-    return quarter, three
+def softmax(a: Tensor, b: Tensor) -> Tensor:
+    """Of every row of `a`."""
+    return torch.softmax(a, dim=-1)
 
 
-_CALLS: dict[str, Callable[[torch.Tensor, torch.Tensor], Any]] = {
+def sort(a: Tensor, b: Tensor) -> Tensor:
+    """Every row of `a` in order."""
+    return torch.sort(a, dim=-1).values
+
+
+_CALLS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "matmul": torch.matmul,
     "add": torch.add,
-    "softmax": lambda a, b: torch.softmax(a, dim=-1),
-    "sort": lambda a, b: torch.sort(a, dim=-1),
+    "softmax": softmax,
+    "sort": sort,
 }
