@@ -78,10 +78,12 @@ class Panel(Generic[S]):
         kind = specs.kinds(self.spec_type)[name]
         offered = tuple(self.choices.get(name, about.choices))
         one = self.setting(name)
+        # what the panel makes of a choice that went, which is said
+        born = one.born if not offered or one.born in offered else self.values[name]
         draw = _WIDGETS[_widget_kind(kind, about, offered)]
         draw(
             about,
-            one.among(offered) if offered else one.born,
+            born,
             offered,
             label=label(self.spec_type, name),
             key=one.key,

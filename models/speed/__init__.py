@@ -78,7 +78,7 @@ def __getattr__(name: str) -> dict[str, Spec]:
     """VARIATIONS, made when asked for: checking a layer list imports PyTorch's compiler, for which no page should wait."""
     if name != "VARIATIONS":
         raise AttributeError(name)
-    # a setting of one part, or of one subject, has an effect there only
+    # a setting of one part, or of one subject, has an effect there only; narrow, as a wide one takes minutes to measure
     return {
         "layers": Spec(model="own", layers="16 relu"),
         "features": Spec(model="own", features=5),
@@ -87,6 +87,6 @@ def __getattr__(name: str) -> dict[str, Spec]:
         "steps": Spec(part="profile", steps=4),
         "train_steps": Spec(part="precision", train_steps=9),
         "program": Spec(part="compile", program="print"),
-        "size": Spec(model="cnn", size=64),
-        "channels_last": Spec(model="cnn", channels_last=True),
+        "size": Spec(model="cnn", width=16, depth=1, size=64),
+        "channels_last": Spec(model="cnn", width=16, depth=1, channels_last=True),
     }
