@@ -79,6 +79,9 @@ def test_shapes_name_their_operations() -> None:
         Spec(shelf="n = np.array([[1.0, 2.0], [3.0, 4.0]])\na = torch.from_numpy(n)\nb = a[0]"),
         Spec(op="max", params="dim=1"),
         Spec(shelf="a = torch.ones(2, 3)", expression="a.T.add_(1)"),
+        Spec(shelf="a = torch.arange(6.0)", expression="a.split(2)"),
+        Spec(shelf="a = torch.arange(6.0)", expression="a.sum().item()"),
+        Spec(shelf="a = torch.arange(6.0)", expression="a.shape"),
         # the operation does not fit: the shelf alone
         Spec(op="add", shelf="a = torch.ones(2, 3)\nb = torch.ones(4)"),
     ],

@@ -135,9 +135,11 @@ def _memory_script(
     known = ", ".join(f'"{name}": {name}' for name in names)
     cells = [*shelf, f"tensors = {{{known}}}"]
     if operation:
-        # several results have a label each
-        shown = {label: "result" if label == "result" else f"result.{label}" for label in outputs}
-        made = "".join(f'\ntensors["{label}"] = {value}' for label, value in shown.items())
+        # "result", "result[0]", or the name of a field; plain numbers and shapes become tensors, as on the page
+        shown = {
+            label: label if label.startswith("result") else f"result.{label}" for label in outputs
+        }
+        made = "".join(f'\ntensors["{label}"] = torch.as_tensor({v})' for label, v in shown.items())
         cells.insert(len(shelf), f"result = {operation}")
         cells[-1] += made
     cells.append(
