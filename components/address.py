@@ -123,6 +123,15 @@ def tidy() -> None:
     _TIDY(key="tidy", height=1)
 
 
+@st.fragment(run_every=3600)
+def awake() -> None:
+    """Let a page whose server was started again under it arrive anew; call once per page.
+
+    On reconnecting, Streamlit's browser asks for the page only where a timer runs. Without one the page stands without
+    a session, and every click on a part of it is dropped, since the new server knows no such part.
+    """
+
+
 def arrive(page: str) -> None:
     """A page begins to be drawn; where the learner comes from elsewhere, the address is read.
 

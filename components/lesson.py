@@ -66,6 +66,7 @@ def page(name: str, title: str, lead: str = "") -> bool:
             help="Large text and thick lines, only the picture and its transport.",
         )
     address.tidy()
+    address.awake()
     st.session_state[_NOTES] = st.container()
     if projector:
         st.html(_PROJECTOR)

@@ -131,8 +131,10 @@ class Server:
 
 
 @contextmanager
-def serve(entry: str = ENTRY, variables: dict[str, str] | None = None) -> Iterator[Server]:
-    """`streamlit run entry` on a free port of this machine, with a workspace of its own; ended at the end.
+def serve(
+    entry: str = ENTRY, variables: dict[str, str] | None = None, port: int | None = None
+) -> Iterator[Server]:
+    """`streamlit run entry` on `port`, else on a free one, with a workspace of its own; ended at the end.
 
     Raises:
         RuntimeError: the server did not answer; the message holds its output.
@@ -140,7 +142,7 @@ def serve(entry: str = ENTRY, variables: dict[str, str] | None = None) -> Iterat
     with tempfile.TemporaryDirectory(
         prefix="playground-server-", ignore_cleanup_errors=True
     ) as home:
-        port = free_port()
+        port = port or free_port()
         log = Path(home) / "server.log"
         command = [sys.executable, "-m", "streamlit", "run", entry, "--server.headless", "true"]
         command += ["--server.address", "127.0.0.1", "--server.port", str(port)]
