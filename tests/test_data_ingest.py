@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -357,6 +358,8 @@ def test_a_class_that_is_lost_with_its_unreadable_pictures_is_named_once() -> No
     assert "3 files" in lost[0]
     assert "iPhone" in lost[0]
     assert card.empty == ("cats",)
+    report = json.loads((workspace.folder(card.id) / "report.json").read_text())
+    assert report["name"] == "set.zip"  # the upload's, not the lost class's
 
 
 def test_a_large_colour_profile_opens_in_a_script_that_knows_nothing_of_it() -> None:

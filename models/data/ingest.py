@@ -500,11 +500,11 @@ class _Taker:
         empty = sorted(set(self.folders.values()) - set(counts))
         notes = [*self.plan.notes, *self.ranges]
         notes += [f"{count(n, 'picture')}: {note}" for note, n in self.notes.most_common(6)]
-        for name in empty:
-            reasons = self.lost.get(name, [])
+        for folder in empty:
+            reasons = self.lost.get(folder, [])
             if reasons:
                 notes.append(
-                    f"Class {shown(name)} is lost with its {count(len(reasons), 'file')}, none of which could be read: "
+                    f"Class {shown(folder)} is lost with its {count(len(reasons), 'file')}, none of which could be read: "
                     f"it {reasons[0]}"
                 )
         if len(counts) == 1:
