@@ -137,6 +137,46 @@ def test_a_sign_that_nothing_settles_is_named_with_both_readings(tmp_path: Path)
     assert not any(d.doubtful for d in other.decisions)
 
 
+@pytest.mark.parametrize(
+    "written", ["5.2k", "1/2", "10-20", "12:30", "5 stars", "12.5 N", "2020-W07", "1.2.3", "0x1F"]
+)
+def test_numbers_in_a_form_that_is_not_read_are_named(written: str, tmp_path: Path) -> None:
+    found, columns, _ = read("a,b\n" + f"{written},1.5\n" * 6, tmp_path)
+    assert columns["a"] == [written] * 6
+    assert written in said(found, "numbers", "a").sentence
+    plain, _, _ = read("a,b\n" + "word 7,1.5\n" * 6, tmp_path)
+    assert not any(d.column == "a" for d in plain.decisions)
+
+
+def test_codes_that_look_like_numbers_are_named(tmp_path: Path) -> None:
+    for text in ("zip,n\n01234,1\n99999,2\n50000,3\n", "zip,n\n01234,1\n?,2\n50000,3\n"):
+        found, columns, _ = read(text, tmp_path)
+        assert columns["zip"][0] == 1234
+        one = said(found, "numbers", "zip")
+        assert one.doubtful
+        _, columns, _ = read(text, tmp_path, **chosen(found, one))
+        assert columns["zip"][0] == "01234"
+    found, _, _ = read("zip,n\n0,1\n0.5,2\n50000,3\n", tmp_path)
+    assert not any(d.column == "zip" for d in found.decisions)
+
+
+@pytest.mark.parametrize("digits", ["١٢٫٥", "۱۲٫۵", "१२.५", "１２．５"])
+def test_digits_of_any_script_are_numbers(digits: str, tmp_path: Path) -> None:
+    _, columns, _ = read(f"a,b\n{digits},x\n{digits},y\n", tmp_path)
+    assert columns["a"] == [12.5, 12.5]
+
+
+def test_a_number_that_stands_for_nothing_is_asked_about(tmp_path: Path) -> None:
+    text = "t,x\n" + "".join(f"{20 + k},{'-999.00' if k % 4 == 0 else k}\n" for k in range(12))
+    found, _, _ = read(text, tmp_path)
+    one = said(found, "missing", "x")
+    assert one.doubtful
+    _, columns, _ = read(text, tmp_path, **chosen(found, one))
+    assert [k for k, v in enumerate(columns["x"]) if v is None] == [0, 4, 8]
+    found, _, _ = read("t,x\n" + "".join(f"{k},{990 + k}\n" for k in range(10)), tmp_path)
+    assert not any(d.column == "x" for d in found.decisions)
+
+
 def test_percent_is_a_number_and_said(tmp_path: Path) -> None:
     text = "loan,rate\n" + "".join(f"{k},{k + 0.25}%\n" for k in range(20))
     found, columns, _ = read(text, tmp_path)
@@ -241,6 +281,49 @@ def test_the_header_decides_the_separator(tmp_path: Path) -> None:
     assert columns["tags"] == ["red;blue", "green;x;y", "red;z"]
 
 
+@pytest.mark.parametrize(
+    ("text", "sign", "second"),
+    [
+        ("id,genre\n" + "".join(f"{k},action;drama\n" for k in range(8)), ",", "action;drama"),
+        ("id;path\n" + "".join(f"{k};a|b|c\n" for k in range(8)), ";", "a|b|c"),
+        ('"a"~"when"\n"42,2"~"Apr 11, 2019"\n"7,25"~"Jan 5, 1992"\n', "~", 17997.0),
+        ('a                 when  \n42.2     "Nov 16, 2023"  \n7.25     "Aug 2, 2024"  \n' * 1, r"\s+", 19677.0),
+        ('1.5|"Feb 20, 1993"\n2.5|"Nov 4, 1981"\n3.5|"Jan 3, 1984"\n', "|", 8451.0),
+    ],
+)  # fmt: skip
+def test_cells_that_hold_another_separator_do_not_outvote_the_first_line(
+    text: str, sign: str, second: object, tmp_path: Path
+) -> None:
+    found, columns, _ = read(text, tmp_path)
+    assert found.separator == sign
+    assert list(columns.values())[1][0] == second
+    assert not found.skipped
+
+
+def test_cells_parted_by_two_blanks_may_hold_single_ones(tmp_path: Path) -> None:
+    text = "full name   age  city\n" + "".join(
+        f"bob {k}       {20 + k}   New York\n" for k in range(6)
+    )
+    found, columns, _ = read(text, tmp_path)
+    assert list(columns) == ["full name", "age", "city"]
+    assert columns["age"][:2] == [20, 21]
+    assert columns["city"][0] == "New York"
+    assert found.separator == r"\s{2,}"
+
+
+def test_quoted_rows_with_an_index_and_no_name_for_it_are_parted_by_blanks(tmp_path: Path) -> None:
+    _, columns, _ = read('"a" "b"\n"1" 2 3\n"2" 4 5\n"3" 5 6\n', tmp_path)
+    assert columns == {"row": [1, 2, 3], "a": [2, 4, 5], "b": [3, 5, 6]}
+
+
+def test_single_quotes_around_cells_are_quotes_and_apostrophes_are_none(tmp_path: Path) -> None:
+    found, columns, _ = read("'x','y, z'\n'1','a'\n'2','b, c'\n'3','a'\n", tmp_path)
+    assert columns == {"x": [1, 2, 3], "y, z": ["a", "b, c", "a"]}
+    assert "'" in said(found, "quotes").sentence
+    _, columns, _ = read("x,y\n1,'tis\n2,o'clock\n3,'tis\n", tmp_path)
+    assert columns["y"] == ["'tis", "o'clock", "'tis"]
+
+
 @pytest.mark.parametrize("sign", [":", "~", "|", "^", "\t", ";", ","])
 def test_any_usual_separator_is_found(sign: str, tmp_path: Path) -> None:
     found, columns, _ = read(f"a{sign}b{sign}c\n1{sign}x{sign}2.5\n3{sign}y{sign}4.5\n", tmp_path)
@@ -262,6 +345,107 @@ def test_years_may_name_columns(tmp_path: Path) -> None:
     assert found.header
     assert columns["1991"] == [2, 5]
     assert not read("a,1990,1,x\nb,1991,7,y\n", tmp_path)[0].header
+
+
+def test_a_header_of_years_is_one_though_the_amounts_might_be_years(tmp_path: Path) -> None:
+    rows = "".join(f"r{k},{1900 + 7 * k},{1950 + 9 * k}\n" for k in range(6))
+    found, columns, _ = read("country,2019,2020\n" + rows, tmp_path)
+    assert found.header
+    assert columns["2019"][:2] == [1900, 1907]
+    spans = "".join(f"r{k},{1900 + k},{1901 + k}\n" for k in range(6))  # from, to
+    assert not read(spans, tmp_path)[0].header
+
+
+def test_days_may_name_columns(tmp_path: Path) -> None:
+    rows = "".join(f"r{k},{k},{2 * k}\n" for k in range(6))
+    found, columns, _ = read("item,2020-01-01,2020-02-01\n" + rows, tmp_path)
+    assert found.header
+    assert columns["2020-02-01"] == [0, 2, 4, 6, 8, 10]
+    assert not read("a,2020-01-01,1\nb,2020-02-01,2\nc,2020-03-01,3\n", tmp_path)[0].header
+
+
+@pytest.mark.parametrize(
+    "above",
+    [
+        "Source:,Office,2020\nDate:,2020-01-01,\n\n",
+        "Station,Berlin\nHeight,34\n\n",
+        "Results, all runs\n",
+        "Results\nof 2020\n",
+    ],
+)
+def test_facts_above_the_table_are_no_part_of_it(above: str, tmp_path: Path) -> None:
+    rows = "".join(f"{1.5 * k},{k % 3},{'ab'[k % 2]}\n" for k in range(10))
+    found, columns, table = read(above + "x,y,c\n" + rows, tmp_path)
+    assert list(columns) == ["x", "y", "c"]
+    assert len(table) == 10
+    assert "above the table" in said(found, "lines").sentence
+
+
+@pytest.mark.parametrize(
+    ("head", "names"),
+    [
+        ("A,A,B\nx,y,z\n", ["x", "y", "z"]),
+        ("Group A,,B\nx,y,z\n", ["x", "y", "z"]),
+        ("2020 (a),,2021 (b)\nmin,max,min\n", ["2020 (a) min", "2020 (a) max", "2021 (b) min"]),
+    ],
+)
+def test_a_line_that_groups_columns_leaves_them_their_names(
+    head: str, names: list[str], tmp_path: Path
+) -> None:
+    rows = "".join(f"{1.5 * k},{k % 3},{7 * k}\n" for k in range(10))
+    found, columns, table = read(head + rows, tmp_path)
+    assert list(columns) == names
+    assert len(table) == 10
+    assert "groups columns" in said(found, "lines").sentence
+
+
+def test_names_taken_for_units_can_be_had_back(tmp_path: Path) -> None:
+    found, columns, _ = read("Results,all\nx,y\n1,2\n3,4\n5,6\n", tmp_path)
+    assert list(columns) == ["Results", "all"]
+    one = said(found, "lines")
+    names = next(k for k, other in enumerate(one.others) if "names" in other.label)
+    _, columns, table = read(
+        "Results,all\nx,y\n1,2\n3,4\n5,6\n", tmp_path, **chosen(found, one, names)
+    )
+    assert list(columns) == ["x", "y"]
+    assert len(table) == 3
+
+
+def test_a_header_that_stands_there_again_is_no_row(tmp_path: Path) -> None:
+    rows = [f"{k},{'ab'[k % 2]}\n" for k in range(3000)]
+    text = "x,class\n" + "".join(rows) + "x,class\n" + "".join(rows)
+    for encoding in ("utf-8", "utf-16", "cp1252"):
+        found, columns, table = read(text.encode(encoding), tmp_path)
+        assert len(table) == 6000
+        assert set(columns["class"]) == {"a", "b"}
+        assert "1 more time (line 3002)" in said(found, "lines").sentence
+
+
+def test_drawn_lines_are_no_rows(tmp_path: Path) -> None:
+    psql = " id | name\n----+------\n" + "".join(f"  {k} | bob\n" for k in range(8)) + "(8 rows)\n"
+    found, columns, _ = read(psql, tmp_path)
+    assert columns["id"] == list(range(8))
+    assert any("dashes" in d.sentence for d in found.decisions if d.topic == "lines")
+    table = "| a | b |\n|---|:-:|\n" + "".join(f"| {k} | {2 * k} |\n" for k in range(6))
+    _, columns, _ = read(table, tmp_path)
+    assert columns["b"] == [0, 2, 4, 6, 8, 10]
+
+
+def test_a_source_below_the_table_is_no_row_though_a_comma_parts_it(tmp_path: Path) -> None:
+    text = "x,y,c\n" + "".join(f"{k},{k % 3},a\n" for k in range(9))
+    found, columns, _ = read(text + "\nSource: the office, 2020\n", tmp_path)
+    assert columns["y"] == [k % 3 for k in range(9)]
+    assert "note" in said(found, "lines").sentence
+    assert not any(d.topic == "rows" for d in found.decisions)  # it is no short row either
+    found, _, _ = read(text + "5,\n" + "7,1,b\n", tmp_path)
+    assert "1 row with fewer than 3 cells" in said(found, "rows").sentence
+
+
+def test_the_columns_of_an_attribute_file_are_read_below_its_attributes(tmp_path: Path) -> None:
+    head = "@relation r\n@attribute a numeric\n@attribute b {x,y}\n@data\n"
+    found, columns, _ = read(head + "".join(f"{k},{'xy'[k % 2]}\n" for k in range(10)), tmp_path)
+    assert columns["column 1"] == list(range(10))
+    assert "begin with @" in said(found, "lines").sentence
 
 
 def test_rows_of_words_without_a_header_are_all_data(tmp_path: Path) -> None:
@@ -396,6 +580,32 @@ def test_dates_are_read_as_people_write_them(written: str, days: float, tmp_path
     found, columns, _ = read(text, tmp_path)
     assert kinds(found)["d"] == "date"
     assert columns["d"] == pytest.approx([days] * 4, abs=0.002)
+
+
+def test_dates_that_are_none_are_counted_and_named(tmp_path: Path) -> None:
+    rows = [f"{k + 1}.3.2020" if k % 4 else "31.02.2020" for k in range(12)]
+    text = "d,x\n" + "".join(f"{d},1\n" for d in rows)
+    found, _, _ = read(text, tmp_path)
+    one = said(found, "dates", "d")
+    assert "9 of 12 cells are dates" in one.sentence
+    found, columns, _ = read(text, tmp_path, **chosen(found, one))
+    assert columns["d"].count(None) == 3
+    assert "31.02.2020" in said(found, "missing", "d").sentence
+
+
+def test_a_month_written_as_a_number_is_asked_about(tmp_path: Path) -> None:
+    text = "m,x\n" + "".join(f"2020.{k:02},a\n" for k in range(1, 13))
+    found, columns, _ = read(text, tmp_path)
+    assert columns["m"][0] == np.float32(2020.01)
+    _, columns, _ = read(text, tmp_path, **chosen(found, said(found, "numbers", "m")))
+    assert columns["m"][:2] == [18262, 18293]
+
+
+def test_a_day_far_in_the_future_is_named(tmp_path: Path) -> None:
+    text = "d,x\n" + "".join(f"2020-01-{k:02},1\n" for k in range(1, 11))
+    found, _, _ = read(text + "9999-12-31,1\n", tmp_path)
+    assert "31 December 9999" in said(found, "dates", "d").sentence
+    assert "latest" not in said(read(text, tmp_path)[0], "dates", "d").sentence
 
 
 def test_one_date_proves_which_number_is_the_day(tmp_path: Path) -> None:

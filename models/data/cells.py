@@ -26,6 +26,11 @@ def number_parts(texts: pd.Series) -> pd.DataFrame:
     )
     plain = (
         texts.str.normalize("NFKC")
+        .str.replace(
+            r"[^\x00-\x7f]", lambda c: str(int(c[0])) if c[0].isdecimal() else c[0], regex=True
+        )
+        .str.replace("\u066b", ".")
+        .str.replace("\u066c", ",")
         .str.replace(r"[\u2010-\u2015\u2212]", "-", regex=True)
         .str.replace("[\u2018\u2019\u02bc`´]", "'", regex=True)
         .str.replace(r"[\s\u200b\ufeff]+", " ", regex=True)
@@ -111,6 +116,7 @@ def tidy_times(texts: pd.Series) -> pd.Series:
         .str.replace(r"^(?i:mon|tue|wed|thu|fri|sat|sun)[a-z]*\.? (?=.*\d)", "", regex=True)
         .str.replace(r"(?<=\d)(?:st|nd|rd|th|er|º)\b", "", regex=True)
         .str.replace(r" (?:de|of|del) ", " ", regex=True)
+        .str.replace(r"(?<=\d) ?г(?:\.|ода?)?(?=,? |$)", "", regex=True)
         .str.replace(r" ?([aApP])\.?[mM]\.?$", r" \1M", regex=True)
         .str.replace(r" ?(?:UTC|GMT|Z|z)$", "+0000", regex=True)
         .str.replace(r"(:\d\d(?:[.,]\d+)?) ?([+-]\d\d)$", r"\1\g<2>00", regex=True)

@@ -14,6 +14,8 @@ from models.data import cells, forms, tables
 from models.data.decisions import Choice, Decision
 from models.data.wording import count, names_text, shown
 
+# a number with something around it: 5.2k, 1/2, 10-20, 12:30, 5 stars
+FIGURES = r"[^\w\s]{0,3} ?\d[\d.,:/' -]*[^\d]{0,12}(?:\d[\d.,:/' -]*[^\d]{0,12})?"
 SIGNS = {".": "point", ",": "comma"}
 
 
@@ -103,7 +105,35 @@ class Columns:
                     "knows. Write dates as 2024-12-31, or set the column to category.",
                     "column_kinds",
                 )
+            if not kind:
+                self._say_unread(name, core)
         return self._words(name, column, words, kept, said)
+
+    def _say_unread(self, name: str, core: forms.Words) -> None:
+        """Cells that look like dates or numbers, of a form that is not read: they are words."""
+        _, fits = forms.date_form(core, "")
+        n = int(core.counts[fits].sum())
+        if 2 * n >= core.total and core.total >= 3:
+            odd = str(core.texts.loc[~fits].iloc[0])
+            said = f"{n} of {core.total} cells are dates, others such as {shown(odd)} are none, so it is read as words"
+            other = Choice("what is no date counts as missing", f"{name}=date")
+            self._say("dates", name, said, "column_kinds", (other,), doubtful=True)
+            return
+        figures = core.texts.str.fullmatch(FIGURES).to_numpy("bool")
+        if any(d.column == name and d.topic == "numbers" for d in self.found):
+            return
+        if core.total >= 3 and core.counts[figures].sum() >= 0.8 * core.total:
+            odd = core.texts.loc[
+                figures & ~core.texts.str.fullmatch(r"\d+(?:[.,]\d+)?").to_numpy("bool")
+            ]
+            if not len(odd):
+                return
+            example = str(odd.iloc[0])
+            said = (
+                f"{shown(example)} and the like hold numbers in no form that is read here, so they are words. "
+                "To learn from amounts, write plain numbers, 5200 for 5.2k, and dates as 2024-12-31"
+            )
+            self._say("numbers", name, said, "column_kinds")
 
     def _number(
         self,
@@ -139,6 +169,8 @@ class Columns:
         if said or not self._plain(column):
             self.numbers[name] = (form.decimal, form.thousands)
         self._say_form(name, core, fits, form)
+        if not kind:
+            self.found += lookalike(name, list(core.texts.loc[fits]))
         wide = np.abs(cells.numbers_of(core.texts, form.decimal, form.thousands))
         most = np.finfo("float32").max
         large = column.str.strip().isin(core.texts.loc[(wide > most) & np.isfinite(wide)])
@@ -251,8 +283,12 @@ class Columns:
         form, fits = forms.date_form(core, order)
         if form is None or (not kind and core.counts[fits].sum() < 0.9 * core.total):
             return None
-        if form.format == "%Y%m%d" and not kind and (core.total < 3 or not fits.all()):
-            return None
+        if (
+            not re.search(r"[^%\w]", form.format)
+            and not kind
+            and (core.total < 3 or not fits.all())
+        ):
+            return None  # digits without a sign between them
         if not kind and core.texts.str.fullmatch(r"\d+[.]\d+").all():
             return None  # 2024.01 is a number first
         if said:
@@ -278,7 +314,11 @@ class Columns:
             others = (Choice(f"{example} is {then}", f"{name}={turned}"), *others)
         elif "%y" in form.format:
             sentence += f": {shown(str(first))} is {_day(str(first), form.format)}"
-        self._say("dates", name, sentence, "column_kinds", others, doubtful=bool(form.other))
+        latest = days.max()
+        far = bool(latest > _FAR)
+        if far:
+            sentence += f". The latest is {_date_text(latest)}, which may stand for no date"
+        self._say("dates", name, sentence, "column_kinds", others, bool(form.other) or far)
         self._say_missing(name, column, days, "date", words.total)
         return days
 
@@ -398,6 +438,26 @@ class Columns:
         )
 
 
+def lookalike(name: str, texts: Sequence[str]) -> list[Decision]:
+    """What a column of numbers may be instead: codes, or months."""
+    code = next((t for t in texts if _PADDED.fullmatch(t)), "")
+    if code:
+        said = f"{shown(code)} is read as {int(code)}: numbers with a 0 in front are often codes, such as postcodes"
+        other = Choice("they are names", f"{name}=category")
+    elif len(texts) > 2 and all(map(_MONTH.fullmatch, texts)):
+        said = f"{shown(texts[0])} is read as a number, but could be a month"
+        other = Choice("they are months", f"{name}=date")
+    else:
+        return []
+    sentence = f"column {shown(name)}: {said}"
+    return [Decision("numbers", sentence, "column_kinds", (other,), name, doubtful=True)]
+
+
+_FAR = 110_000  # days: beyond the year 2270
+_PADDED = re.compile(r"0\d{2,}", re.ASCII)
+_MONTH = re.compile(r"(19|20)\d\d[.,](0[1-9]|1[0-2])|(0?[1-9]|1[0-2])[.,](19|20)\d\d", re.ASCII)
+
+
 def _grouped(texts: pd.Series, thousands: str) -> str:
     """The first of the numbers in which a sign parts groups of digits; "" where none does."""
     signs = re.escape(thousands) + r"\s’" * bool(set(thousands) - {",", "."})
@@ -420,4 +480,9 @@ def _day(text: str, format: str) -> str:
     day = cells.days_since_1970(pd.Series([text], dtype="str"), format).iloc[0]
     if day != day:
         return "missing"
-    return (pd.Timestamp("1970-01-01") + pd.Timedelta(days=int(day // 1))).strftime("%-d %B %Y")
+    return _date_text(day)
+
+
+def _date_text(day: float) -> str:
+    date = np.datetime64("1970-01-01") + np.timedelta64(int(day // 1), "D")
+    return f"{date.astype(object).day} {date.astype(object):%B} {date.astype(object).year}"

@@ -6,9 +6,11 @@ import codecs
 import contextlib
 import csv
 import dataclasses
+import mmap
 import re
 import warnings
 import zipfile
+from collections import deque
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -83,7 +85,7 @@ class Profile:
         rows: data rows, the header not counted.
         sheet: of a spreadsheet; "" of a text file.
         separator, encoding, decimal, header: how it was read, nothing left to "auto".
-        escape: quotes within quotes have a backslash in front. skipped: records that are no data, from 0.
+        quote: what stands around cells. escape: quotes within quotes have a backslash in front. skipped: records that are no data, from 0.
         cut: rows may hold empty cells beyond the last column. tail: rows at the end that are no data.
         named: the columns' names where the header's own could not be used as they are; else ().
         columns: what each holds.
@@ -101,6 +103,7 @@ class Profile:
     encoding: str
     decimal: str
     header: bool
+    quote: str
     escape: bool
     skipped: tuple[int, ...]
     cut: bool
@@ -157,10 +160,19 @@ def pandas_arguments(found: Profile) -> dict[str, Any]:
         how |= {"header": 0 if found.header else None, "names": list(found.named)}
     if found.skipped:
         how["skiprows"] = list(found.skipped)
-    if found.escape:
-        how |= {"escapechar": "\\", "doublequote": False}
+    how |= _manner(found.separator, found.quote, found.escape)
     if found.cut:
         how["usecols"] = list(range(len(found.columns)))
+    return how
+
+
+def _manner(separator: str, quote: str, escape: bool) -> dict[str, Any]:
+    """The arguments of pandas for unusual quotes and separators."""
+    how: dict[str, Any] = {"quotechar": quote} if quote != '"' else {}
+    if escape:
+        how |= {"escapechar": "\\", "doublequote": False}
+    if separator == layout.BLANKS[1]:
+        how["engine"] = "python"
     return how
 
 
@@ -291,6 +303,7 @@ def _read(path: Path, name: str, title: str, options: CsvOptions) -> tuple[Profi
             "header",
         )
     types = _types(opened, kinds, options)
+    found += _lookalikes(opened, kinds, types)
     table = _decoded(opened, types)
     if not len(table):
         raise SpecError(f"{title} holds no data row below its header.", "header")
@@ -302,6 +315,8 @@ def _read(path: Path, name: str, title: str, options: CsvOptions) -> tuple[Profi
         tail = min(len(table) - 1, max((-n for n in skip if n < 0), default=0))
     if tail:
         table = table.iloc[:-tail]
+    if not opened.sheet:
+        found += _short_rows(size, opened, tail)
     found += _skips(opened.lines)
     own = Columns(
         table,
@@ -324,7 +339,7 @@ def _read(path: Path, name: str, title: str, options: CsvOptions) -> tuple[Profi
         if column_name in own.dates:
             about = dataclasses.replace(about, kind="date")
         held.append(about)
-    found += _number_notes(table, held)
+    found += _number_notes(table, held) + _stand_ins(table, held, opened)
     for column in held:
         if column.infinite:
             values = table[column.name].to_numpy(copy=True)
@@ -344,6 +359,7 @@ def _read(path: Path, name: str, title: str, options: CsvOptions) -> tuple[Profi
         encoding=opened.encoding,
         decimal=opened.decimal,
         header=opened.layout.header and not opened.layout.marked,
+        quote=opened.layout.quote,
         escape=opened.layout.escape,
         skipped=opened.skipped,
         cut="usecols" in opened.how,
@@ -460,8 +476,7 @@ def _open_text(path: Path, size: int, title: str, options: CsvOptions) -> _Opene
     }
     if skipped:
         how["skiprows"] = list(skipped)
-    if laid.escape:
-        how |= {"escapechar": "\\", "doublequote": False}
+    how |= _manner(laid.separator, laid.quote, laid.escape)
     longer = [r for r in laid.rows if len(r) > len(names)]
     if longer:
         how["usecols"] = list(range(len(names)))
@@ -481,7 +496,6 @@ def _open_text(path: Path, size: int, title: str, options: CsvOptions) -> _Opene
     opened.skipped, opened.lines, opened.own = skipped, lines, own
     if longer:
         found += _long_rows(opened)
-    found += _short_rows(size, opened)
     return opened
 
 
@@ -566,7 +580,7 @@ def _found_layout(laid: Layout, known: encodings.Found, options: CsvOptions) -> 
         ),
         Decision(
             "separator",
-            f"columns are parted by {'runs of blanks' if part == 'blanks' else f'a {part}'}",
+            f"columns are parted by {_PARTED.get(part, f'a {part}')}",
             "separator",
             tuple(Choice(s, s) for s in layout.SEPARATORS if s != part),
             short=part,
@@ -576,6 +590,8 @@ def _found_layout(laid: Layout, known: encodings.Found, options: CsvOptions) -> 
         found.append(
             Decision("quotes", 'quotes within quoted cells are written with a backslash, \\"')
         )
+    if laid.quote != '"':
+        found.append(Decision("quotes", f"cells are quoted with {laid.quote}, which is taken off"))
     width = len(laid.rows[0]) if laid.rows else 0
     found.append(_header_decision(laid, width))
     return found
@@ -599,7 +615,7 @@ def _header_decision(laid: Layout, width: int) -> Decision:
 
 def _units_sentence(laid: Layout) -> str:
     said = ", ".join(cell.strip() for cell in laid.units if cell.strip())
-    return f"the row below the header holds no data but units ({workspace.display_name(said, 60)}), and is left out"
+    return f"{_UNITS} ({workspace.display_name(said, 60)}), and is left out"
 
 
 def _skips(lines: Sequence[tuple[str, tuple[int, ...]]]) -> list[Decision]:
@@ -609,6 +625,9 @@ def _skips(lines: Sequence[tuple[str, tuple[int, ...]]]) -> list[Decision]:
     for sentence, own in lines:
         rest = tables.lines_text(sorted(every - set(own)))
         others = (Choice("take them as data", rest),) if own and len(rest) < 1000 else ()
+        if sentence.startswith(_UNITS) and own[0] and own[0] - 1 not in every:
+            kept = every - set(own) | {own[0] - 1}  # in place of the line above it
+            others += (Choice("it holds the names", tables.lines_text(sorted(kept))),)
         found.append(Decision("lines", sentence, "skip_lines", others))
     return found
 
@@ -689,9 +708,11 @@ def _skipped(
 ) -> tuple[tuple[int, ...], list[tuple[str, tuple[int, ...]]]]:
     """Records that are no part of the table, in all of the file, as pandas counts them; and why."""
     skipped, lines = set(laid.skipped), list(laid.said)
-    if not (laid.comment or laid.units):
+    again = laid.head if _repeated(path, encoding, laid.head) else ""
+    if not (laid.comment or laid.ruled or laid.units or again):
         return tuple(sorted(skipped)), lines
     record, inside, filled = -1, False, 0
+    copies: list[int] = []
     with path.open(encoding=encoding) as file:
         for line in file:
             if not inside:
@@ -699,16 +720,36 @@ def _skipped(
                 if laid.comment and line.lstrip("\ufeff \t").startswith(laid.comment):
                     skipped.add(record)
                     continue
+                if laid.ruled and layout.RULER.fullmatch(line):
+                    skipped.add(record)
+                    continue
                 if record not in skipped and line.strip():
                     filled += 1
                     if laid.units and filled == 2 - laid.marked:
                         skipped.add(record)
                         lines.append((_units_sentence(laid), (record,)))
-                    if filled >= 2 and not laid.comment:
+                    if again and filled > 1 and line.rstrip("\n") == again:
+                        copies.append(record)
+                    if filled >= 2 and not (laid.comment or laid.ruled or again):
                         break
-            if laid.separator != r"\s+" and line.count('"') % 2:
+            if laid.separator not in layout.BLANKS and line.count(laid.quote) % 2:
                 inside = not inside
+    if copies:
+        where = tables.lines_text(copies[:6]) + " and more" * (len(copies) > 6)
+        said = f"the line of names stands there {count(len(copies), 'more time')} (line {where}), which is left out"
+        lines.append((said, tuple(copies)))
+        skipped.update(copies)
     return tuple(sorted(skipped)), lines
+
+
+def _repeated(path: Path, encoding: str, head: str) -> bool:
+    """Whether the line of names may stand in the file more than once, as where files were put together."""
+    line = head.encode(encoding).removeprefix("".encode(encoding))  # without its byte order mark
+    if not line:
+        return False
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        first = data.find(line)
+        return first < 0 or data.find(line, first + len(line)) >= 0
 
 
 def _decimal(rows: list[list[str]], options: CsvOptions, separator: str) -> str:
@@ -754,6 +795,16 @@ def _types(opened: _Opened, kinds: dict[str, str], options: CsvOptions) -> dict[
         if not signed:
             opened.whole.add(name)
     return types
+
+
+def _lookalikes(opened: _Opened, kinds: dict[str, str], types: dict[str, str]) -> list[Decision]:
+    """What columns of plain numbers may be instead, as far as the sample tells."""
+    found = []
+    for i, name in enumerate(opened.names):
+        if types[name] == "float32" and not kinds.get(name):
+            column = [c for c in (r[i].strip() for r in opened.sample if i < len(r)) if c]
+            found += columns.lookalike(name, column)
+    return found
 
 
 def _decoded(opened: _Opened, types: dict[str, str]) -> pd.DataFrame:
@@ -804,12 +855,21 @@ def _tail(table: pd.DataFrame, types: dict[str, str]) -> tuple[int, str]:
                 1,
                 f"the last row says {shown(last[n])} and is left out: it holds no data of its own",
             )
+
+    def odd(value: str) -> bool:
+        """Whether it is a word where all cells above are numbers, below a last column that is full."""
+        own = cast(pd.Series, table[first]).iloc[-60:-5]
+        parts = cells.number_parts(pd.Series([*own.dropna(), value], dtype="str")).body.notna()
+        full = table.iloc[-60:-5, -1].notna().all()
+        return bool(full and parts.iloc[:-1].all() and not parts.iloc[-1])
+
     tail = 0
     while tail < min(10, len(table) - 3):
         row = table.iloc[-1 - tail]
         value = row[first]
-        alone = isinstance(value, str) and bool(row.drop(first).isna().all())
-        if not alone or not (tail or _NOTE.match(value.strip())):
+        if not isinstance(value, str) or not (tail or _NOTE.match(value.strip())):
+            break
+        if not row.drop(first).isna().all() and not (row.isna().iloc[-1] and odd(value)):
             break
         tail += 1
     if tail and not table.iloc[-1 - tail].drop(first).isna().all():
@@ -872,7 +932,7 @@ def _records(opened: _Opened) -> Iterator[tuple[int, int, list[str]]]:
     skipped = set(opened.skipped)
     laid = opened.layout
     with opened.path.open(encoding=opened.encoding, newline="") as stream:
-        if laid.separator == r"\s+":
+        if laid.separator in layout.BLANKS:
             for number, line in enumerate(stream):
                 if number not in skipped and line.strip():
                     yield number, number + 1, layout.records(line, laid.separator)[0]
@@ -881,6 +941,7 @@ def _records(opened: _Opened) -> Iterator[tuple[int, int, list[str]]]:
             stream,
             delimiter=laid.separator,
             skipinitialspace=True,
+            quotechar=laid.quote,
             escapechar="\\" if laid.escape else None,
             doublequote=not laid.escape,
         )
@@ -920,9 +981,9 @@ def _long_rows(opened: _Opened) -> list[Decision]:
     )
 
 
-def _short_rows(size: int, opened: _Opened) -> list[Decision]:
-    """A sentence on rows with fewer cells than columns; nothing of large files where quotes or two-byte letters forbid
-    counting bytes."""
+def _short_rows(size: int, opened: _Opened, tail: int) -> list[Decision]:
+    """A sentence on rows with fewer cells than columns, those of the tail not counted; nothing of large files where quotes
+    or two-byte letters forbid counting bytes."""
     encoding, separator = opened.encoding, opened.layout.separator
     plain = len(separator) == 1 and not encoding.startswith(("utf-16", "utf-32"))
     width = len(opened.names)
@@ -945,16 +1006,23 @@ def _short_rows(size: int, opened: _Opened) -> list[Decision]:
             lacking, _, heads = _lacking(rest + b"\n", separator, width, line, ignored, heads)
             first = first or (int(lacking[0]) + 1 if len(lacking) else 0)
             short += len(lacking)
+        if plain and tail:
+            stream.seek(-min(size, 1 << 16), 2)
+            last = [line for line in stream.read().splitlines() if line.strip()][-tail:]
+            short -= sum(line.count(separator.encode()) < width - 1 for line in last)
     if not plain:
         if size > _READ_BYTES:
             return []
         short = first = 0
         heads = int(opened.layout.header)
+        last = deque([False] * tail, maxlen=tail)
         for _, at, row in _records(opened):
+            last.append(not heads and len(row) < width)
             if heads:
                 heads -= 1
             elif len(row) < width:
                 short, first = short + 1, first or at
+        short -= sum(last)
     if not short:
         return []
     return [
@@ -999,6 +1067,34 @@ def _number_notes(table: pd.DataFrame, columns: Sequence[Column]) -> list[Decisi
             other = Choice("they are names", f"{about.name}=category")
             found.append(Decision("numbers", said, "column_kinds", (other,), about.name))
     return found
+
+
+def _stand_ins(table: pd.DataFrame, held: Sequence[Column], opened: _Opened) -> list[Decision]:
+    """Numbers that may mean missing: 999 and the like, far beyond all others of their column."""
+    found = []
+    for i, about in enumerate(held):
+        for extreme in (about.low, about.high):
+            if about.kind != "number" or abs(extreme) not in _NINES:
+                continue
+            values = table[about.name].to_numpy()
+            same = values == np.float32(extreme)
+            others = np.abs(values[~same & np.isfinite(values)])
+            n = int(same.sum())
+            if n < 2 or not len(others) or 2 * others.max() > abs(extreme):
+                continue
+            cells = (r[i].strip() for r in opened.sample if i < len(r))
+            text = next((c for c in cells if _is(c, extreme)), f"{extreme:g}")
+            said = f"column {shown(about.name)}: {text} stands in {count(n, 'cell')}, far beyond all other numbers, and is read as one"
+            other = Choice(f"{text} means missing", f"{about.name}={text}")
+            found.append(Decision("missing", said, "missing_words", (other,), about.name, True))
+    return found
+
+
+def _is(cell: str, value: float) -> bool:
+    try:
+        return float(cell.replace(",", ".")) == value
+    except ValueError:
+        return False
 
 
 def _kept_kind(chosen: str) -> str:
@@ -1058,6 +1154,9 @@ _BOOK: dict[str, Any] = {
     "na_values": [""],
 }
 _READ_BYTES = 20_000_000  # of a file that is read cell by cell to find short rows: half a second
+_NINES = (99.0, 999.0, 9999.0, 99999.0, 999999.0)
+_UNITS = "the row below the header holds no data but units"
+_PARTED = {"blanks": "runs of blanks", "wide blanks": "two blanks or more"}
 _DECIMALS = {"point": ".", "comma": ","}
 _POINT_FLOAT = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 _COMMA_FLOAT = re.compile(r"[+-]?(\d+,?\d*|,\d+)([eE][+-]?\d+)?", re.ASCII)
@@ -1067,7 +1166,11 @@ _THOUSANDS = {
     ",": re.compile(r"[+-]?[1-9]\d{0,2},\d{3}", re.ASCII),
     ".": re.compile(r"[+-]?[1-9]\d{0,2}\.\d{3}", re.ASCII),
 }
-_COMPACT_DATE = re.compile(r"(1[5-9]|20|21)\d\d(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])", re.ASCII)
+_COMPACT_DATE = re.compile(
+    r"(1[5-9]|20|21)\d\d(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])(([01]\d|2[0-3])[0-5]\d([0-5]\d)?)?"
+    r"|(0[1-9]|[12]\d|3[01])(0[1-9]|[12]\d|3[01])(19|20)\d\d",
+    re.ASCII,
+)
 _LONGER = re.compile(
     r"Expected \d+ fields in line \d+, saw \d+|too many columns|Length of header or names",
     re.IGNORECASE,

@@ -231,7 +231,8 @@ def date_form(words: Words, day_first: str) -> tuple[DateForm | None, np.ndarray
         if shape:
             shapes[shape] = shapes.get(shape, 0) + int(n)
             if "%1" in shape:
-                a, b, c = (int(x) for x in re.findall(r"\d+", text)[:3])
+                dense = re.fullmatch(r"(\d\d)(\d\d)(\d{4})", text)
+                a, b, c = map(int, dense.groups() if dense else re.findall(r"\d+", text)[:3])
                 first.append(a)
                 second.append(b)
                 years.append(c)
@@ -337,8 +338,12 @@ _DATE = re.compile(
     r"|(?P<by>[A-Z][a-z]{2}[-/, ]{1,2}(?:\d{4}|\d\d))"
     r"|(?P<yb>\d{4}[-/ ][A-Z][a-z]{2})"
     r"|(?P<ym>(?:1\d|20|21)\d\d[-/.](?:0[1-9]|1[0-2]))"
-    r"|(?P<my>(?:0[1-9]|1[0-2])[-/.](?:1\d|20|21)\d\d)"
+    r"|(?P<my>(?:0?[1-9]|1[0-2])[-/.](?:1\d|20|21)\d\d)"
+    r"|(?P<dense>(?:1[5-9]|20|21)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])(?:[01]\d|2[0-3])[0-5]\d[0-5]\d)"
+    r"|(?P<brief>(?:1[5-9]|20|21)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])(?:[01]\d|2[0-3])[0-5]\d)"
     r"|(?P<compact>(?:1[5-9]|20|21)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01]))"
+    r"|(?P<turned>(?:0[1-9]|[12]\d|3[01])(?:0[1-9]|[12]\d|3[01])(?:19|20)\d\d)"
+    r"|(?P<clock>[A-Z][a-z]{2} (?:0?[1-9]|[12]\d|3[01]) (?:[01]?\d|2[0-3]):[0-5]\d:[0-6]\d \d{4})"
     r")"
     r"(?P<time>(?P<between>T|,? )(?:[01]?\d|2[0-4])(?P<colon>:?)[0-5]\d(?P<second>(?P=colon)[0-6]\d(?P<fraction>\.\d{1,9})?)?"
     r"(?P<half> [AP]M)?(?P<zone>[+-]\d\d:?\d\d)?)?"
@@ -354,5 +359,9 @@ _PARTS = {
     "yb": "S%Y%b",
     "ym": "S%Y%m",
     "my": "S%m%Y",
+    "dense": "%Y%m%d%H%M%S",
+    "brief": "%Y%m%d%H%M",
     "compact": "%Y%m%d",
+    "turned": "%1%2%Y",
+    "clock": "%b %d %H:%M:%S %Y",
 }

@@ -22,10 +22,12 @@ SEPARATORS = {
     "tilde": "~",
     "caret": "^",
     "blanks": r"\s+",
+    "wide blanks": r"\s{2,}",
 }
+BLANKS = (r"\s+", r"\s{2,}")
 SAMPLE_ROWS = 2000
 _LOOKED = 200  # lines from which the separator is found out
-_COMMENTS = ("#", "//", "%", "--", ";", "!", "*", "'")
+_COMMENTS = ("#", "//", "%", "--", ";", "!", "*", "'", "@")
 
 Rows = list[list[str]]
 
@@ -36,25 +38,28 @@ class Layout:
 
     Attributes:
         separator: the character, or a pattern for runs of blanks.
-        escape: quotes within quoted cells are written with a backslash in front.
+        quote: what stands around cells that hold the separator. escape: within, it has a backslash in front.
         skipped: records of the file, from 0 and blank ones counted, that are no part of the table.
         said: why lines are skipped, a sentence with their numbers each.
-        comment: what comment lines begin with; "" where there are none.
+        comment: what comment lines begin with; "" where there are none. ruled: lines drawn of dashes part the rows.
         marked: the name line begins with the comment sign.
-        header: the first record that is left names the columns.
+        header: the first record that is left names the columns. head: its line, where one is enough.
         units: the record below the header holds no data.
         rows: the first records of the table, the header among them.
     """
 
     separator: str
+    quote: str
     escape: bool
     skipped: tuple[int, ...]
     said: tuple[tuple[str, tuple[int, ...]], ...]
     comment: str
+    ruled: bool
     marked: bool
     header: bool
     units: tuple[str, ...]
     rows: Rows
+    head: str = ""
 
 
 def find(
@@ -75,9 +80,11 @@ def find(
         left_out = set(skip)
         kept = [k for k, line in enumerate(lines) if line.strip() and k not in left_out]
         text = "\n".join(lines[k] for k in kept[: SAMPLE_ROWS + 50])
-        separator = separator or _separator(text)
+        quote = _quote(text)
+        separator = separator or _separator(text, quote)
         escape = _escaped(text, separator)
-        return _as_set(records(text, separator, escape), separator, escape, header, skip)
+        table = records(text, separator, escape, quote)
+        return _as_set(table, separator, quote, escape, header, skip)
     said: list[tuple[str, tuple[int, ...]]] = []
     top = 0
     named = re.fullmatch(r'"?sep=(.|\\t)"?[;,\t]*\s*', lines[0], re.IGNORECASE) if lines else None
@@ -88,27 +95,39 @@ def find(
         top = 1
     filled = [k for k, line in enumerate(lines) if k >= top and line.strip()]
     if not filled:
-        return Layout(separator or ",", False, (), (), "", False, False, (), [])
+        return Layout(separator or ",", '"', False, (), (), "", False, False, False, (), [])
     comment = _comment(lines[top:], separator)
-    data = [k for k in filled if not (comment and lines[k].lstrip().startswith(comment))]
+    rulers = [k for k in filled if RULER.fullmatch(lines[k])]
+    drawn = set(rulers)
+    data = [
+        k
+        for k in filled
+        if k not in drawn and not (comment and lines[k].lstrip().startswith(comment))
+    ]
     if not data:
-        data, comment = filled, ""
+        data, comment, rulers = filled, "", []
     text = "\n".join(lines[k] for k in data[: SAMPLE_ROWS + 50])
-    separator = separator or _separator(text)
+    quote = _quote(text)
+    separator = separator or _separator(text, quote)
     escape = _escaped(text, separator)
-    table = records(text, separator, escape)
+    table = records(text, separator, escape, quote)
     above = _preamble(table) or _titles(data, table)
     if above and _width(table[above - 1]) > 1 and not has_header(table[above:]):
         above = 0  # names, but not enough of them
     table = table[above:]
+    titled = above
+    if header != "no" and (groups := _groups(table)):
+        said.append((groups, (data[above],)))
+        above, table = above + 1, _named_by_both(table)
     marked = False
     decided = header == "yes" or (header == "auto" and has_header(table))
     skipped = set(range(top))
     table_lines = set(data)
-    comments = [k for k in filled if k not in table_lines]
+    comments = [k for k in filled if k not in table_lines and k not in drawn]
     before = [k for k in comments if k < data[0]]
     if before and not above and not decided and header != "no":
-        names = records(lines[before[-1]].lstrip().removeprefix(comment).strip(), separator, escape)
+        line = lines[before[-1]].lstrip().removeprefix(comment).strip()
+        names = records(line, separator, escape, quote)
         if names and len(names[0]) == len(table[0]) > 1 and has_header([names[0], *table]):
             table, marked, decided = [names[0], *table], True, True
             skipped.add(before[-1])
@@ -121,27 +140,34 @@ def find(
                 tuple(comments),
             )
         )
-    if above:
-        title = tuple(k for k in range(top, data[above]) if k not in comments)
+    if rulers:
+        said.append((f"{count(len(rulers), 'line')} drawn of dashes left out", tuple(rulers)))
+        skipped.update(rulers)
+    if titled:
+        title = tuple(k for k in range(top, data[titled]) if k not in comments and k not in drawn)
         said.append(
             (
-                f"{count(above, 'line')} above the table skipped, the first {shown(lines[data[0]])}",
+                f"{count(titled, 'line')} above the table skipped, the first {shown(lines[data[0]])}",
                 title,
             )
         )
         skipped.update(title)
+    skipped.update(data[titled:above])
     skipped.update(comments)
     units = _taken_units(table, decided)
     return Layout(
         separator,
+        quote,
         escape,
         tuple(sorted(skipped)),
         tuple(said),
         comment,
+        bool(rulers),
         marked,
         decided,
         units,
         table[: SAMPLE_ROWS + 1],
+        lines[data[above]] if decided and not marked and len(table[0]) > 1 else "",
     )
 
 
@@ -150,7 +176,7 @@ def of_rows(rows: Rows, header: str = "auto", skip: Sequence[int] | None = None)
     if skip is not None:
         left_out = set(skip)
         kept = [row for k, row in enumerate(rows) if k not in left_out]
-        return _as_set(kept, "", False, header, skip)
+        return _as_set(kept, "", '"', False, header, skip)
     top = next((k for k, row in enumerate(rows) if not all(map(_empty, row))), 0)
     table = rows[top:]
     above = _preamble(table) if table else 0
@@ -164,19 +190,23 @@ def of_rows(rows: Rows, header: str = "auto", skip: Sequence[int] | None = None)
             )
         )
     table = table[above:]
+    if header != "no" and (groups := _groups(table)):
+        said.append((groups, (top + above,)))
+        above, table = above + 1, _named_by_both(table)
     decided = bool(table) and (header == "yes" or (header == "auto" and has_header(table)))
     units = _taken_units(table, decided)
-    return Layout(
-        "", False, tuple(range(top + above)), tuple(said), "", False, decided, units, table
-    )
+    skipped = tuple(range(top + above))
+    return Layout("", '"', False, skipped, tuple(said), "", False, False, decided, units, table)
 
 
-def _as_set(table: Rows, separator: str, escape: bool, header: str, skip: Sequence[int]) -> Layout:
+def _as_set(
+    table: Rows, separator: str, quote: str, escape: bool, header: str, skip: Sequence[int]
+) -> Layout:
     """The layout where a person said which lines are no part of the table."""
     decided = bool(table) and (header == "yes" or (header == "auto" and has_header(table)))
     above = tuple(n for n in skip if n >= 0)
     said = ((f"{count(len(skip), 'line')} skipped, as set", ()),) if skip else ()
-    return Layout(separator, escape, above, said, "", False, decided, (), table)
+    return Layout(separator, quote, escape, above, said, "", False, False, decided, (), table)
 
 
 def _taken_units(table: Rows, header: bool) -> tuple[str, ...]:
@@ -186,12 +216,13 @@ def _taken_units(table: Rows, header: bool) -> tuple[str, ...]:
     return ()
 
 
-def records(text: str, separator: str, escape: bool = False) -> Rows:
+def records(text: str, separator: str, escape: bool = False, quote: str = '"') -> Rows:
     """The cells of the first lines that are not blank."""
-    if separator == r"\s+":
-        return [_blank_parted(line) for line in _lines(text, True) if line.strip()][
-            : SAMPLE_ROWS + 50
-        ]
+    if separator in BLANKS:
+        lines = [line for line in _lines(text, True) if line.strip()][: SAMPLE_ROWS + 50]
+        if separator == r"\s+":
+            return [_blank_parted(line) for line in lines]
+        return [re.split(separator, line.strip()) for line in lines]
     rows: Rows = []
     # a long text is no error
     usual = csv.field_size_limit(max(csv.field_size_limit(), len(text) + 1))
@@ -200,6 +231,7 @@ def records(text: str, separator: str, escape: bool = False) -> Rows:
             io.StringIO(text, newline=""),
             delimiter=separator,
             skipinitialspace=True,
+            quotechar=quote,
             escapechar="\\" if escape else None,
             doublequote=not escape,
         )
@@ -218,18 +250,21 @@ def has_header(rows: Rows) -> bool:
     first, below = rows[0], rows[1:300]
     if all(_empty(cell) for cell in first):
         return False
-    names = [
-        k
-        for k, cell in enumerate(first)
-        if not _number(cell) and not _date(cell) and not _missing(cell)
-    ]
-    figures = [k for k, cell in enumerate(first) if _number(cell) or _date(cell)]
-    if not below:
-        return not figures
     values = {
         k: [row[k] for row in below if k < len(row) and not _missing(row[k])]
         for k in range(len(first))
     }
+    days = {  # a day may name a column of amounts
+        k
+        for k, cell in enumerate(first)
+        if _date(cell) and values[k] and not any(map(_date, values[k]))
+    }
+    names = [
+        k for k, cell in enumerate(first) if k in days or not (_amount(cell) or _missing(cell))
+    ]
+    figures = [k for k, cell in enumerate(first) if _amount(cell) and k not in days]
+    if not below:
+        return not figures
     amounts = {
         k
         for k, column in values.items()
@@ -260,9 +295,14 @@ def _counting(first: Sequence[str], figures: list[int], values: dict[int, list[s
     if len(steps) != 1 or 0 in steps:
         return False
     below = [value.strip() for k in figures for value in values[k]]
-    years = all(1500 <= n <= 2200 for n in numbers)
-    if years:
-        return not all(re.fullmatch(r"(1[5-9]|20|21)\d\d", value) for value in below[:50])
+    if all(1500 <= n <= 2200 for n in numbers):  # years, unless rows below count in the same steps
+        rows = list(zip(*(values[k][:50] for k in figures), strict=False))
+        alike = [
+            all(re.fullmatch(r"(1[5-9]|20|21)\d\d", cell.strip()) for cell in row)
+            and {int(b) - int(a) for a, b in itertools.pairwise(row)} == steps
+            for row in rows
+        ]
+        return 2 * sum(alike) < len(rows)
     places = numbers == list(range(numbers[0], numbers[0] + len(numbers))) and numbers[0] in (0, 1)
     return places and (
         not first[0].strip() or any(not re.fullmatch(r"\d+", value) for value in below)
@@ -285,6 +325,37 @@ def _units(rows: Rows) -> bool:
     if not said or any(_missing(cell) for cell in said):
         return False
     return len(said) > 1 or all(_UNIT.fullmatch(cell) for cell in said)
+
+
+def _groups(rows: Rows) -> str:
+    """A sentence on a line above the names that groups columns, as merged cells do; "" where there is none."""
+    if len(rows) < 4 or len(rows[0]) < 2 or any(map(_amount, (*rows[0], *rows[1]))):
+        return ""
+    first = [cell.strip() for cell in rows[0]]
+    filled = [cell for cell in first if cell]
+    below = rows[2:300]
+    amounts = any(
+        all(k < len(row) and (_amount(row[k]) or _missing(row[k])) for row in below)
+        for k in range(len(first))
+    )
+    merged = len(set(filled)) < len(filled) or len(filled) < len(first)
+    names = [cell.strip() for cell in rows[1] if cell.strip()]
+    units = all(map(_SURE_UNIT.fullmatch, names))
+    if not (merged and amounts and filled) or units or len(names) < max(2, len(filled)):
+        return ""
+    return f"the line above the names groups columns ({', '.join(map(shown, dict.fromkeys(filled)))}) and is no row"
+
+
+def _named_by_both(rows: Rows) -> Rows:
+    """The rows below a line of groups, whose names stand in front of those that are there twice."""
+    groups, names = rows[0], list(rows[1])
+    twice = len(set(names)) < len(names)
+    group = ""
+    for k, name in enumerate(names):
+        group = groups[k].strip() if k < len(groups) and groups[k].strip() else group
+        if twice and group and group != name.strip():
+            names[k] = f"{group} {name.strip()}".strip()
+    return [names, *rows[2:]]
 
 
 def _comment(lines: Sequence[str], separator: str) -> str:
@@ -333,15 +404,21 @@ def _titles(data: Sequence[int], rows: Rows) -> int:
     if not gap or any(map(_amount, rows[gap])):
         return 0
     below = rows[gap + 1 : gap + 50]
+    # the names of these columns, where the rows above hold no amounts in them
     named = any(
-        all(k < len(row) and _amount(row[k]) for row in below) for k in range(len(rows[gap]))
+        all(k < len(row) and _amount(row[k]) for row in below)
+        and not any(k < len(row) and _amount(row[k]) for row in rows[:gap])
+        for k in range(len(rows[gap]))
     )
-    return gap if named and not any(_amount(cell) for row in rows[:gap] for cell in row) else 0
+    return gap if named and rows[0] != rows[gap] else 0
 
 
 def _full(rows: Rows, k: int, usual: int) -> bool:
     """Whether this row may be a header with one name less than the rows have cells."""
-    return k + 1 < len(rows) and _width(rows[k + 1]) >= usual and not any(map(_empty, rows[k]))
+    if k + 1 >= len(rows) or _width(rows[k + 1]) < usual or any(map(_empty, rows[k])):
+        return False
+    amounts = [any(map(_amount, row)) for row in rows[k : k + 3]]
+    return not amounts[0] and amounts != [False, False, True]  # where names follow
 
 
 def _width(row: Sequence[str]) -> int:
@@ -352,20 +429,21 @@ def _width(row: Sequence[str]) -> int:
     return width if width == 1 else len(row)
 
 
-def _separator(text: str) -> str:
+def _quote(text: str) -> str:
+    """What stands around cells: a single quote where most words have one and none a double one."""
+    some = text[:200_000]
+    cells = re.findall(r"(?:^|[,;\t|])[ ]*'[^'\n]*'[ ]*(?=[,;\t|\r\n]|$)", some, re.MULTILINE)
+    words = re.findall(r"(?:^|[,;\t|])[ ]*[^\W\d]", some, re.MULTILINE)
+    return "'" if '"' not in some and len(cells) > max(2, 2 * len(words)) else '"'
+
+
+def _separator(text: str, quote: str) -> str:
     """What cuts the lines, the first among them, into equally many clean cells; a comma where nothing does."""
     start = text[:200_000]
     lines = [line for line in _lines(start, True) if line.strip()][:_LOOKED]
-    best, best_score = ",", 0.0
-    for candidate in ("\t", ";", ",", "|", "~", "^", ":", r"\s+"):
-        if candidate != r"\s+" and candidate not in start:
-            continue
-        text = "\n".join(lines)
-        rows = records(text, candidate, _escaped(text, candidate))[:_LOOKED]
-        above = _preamble(rows)
-        rows = rows[above:]
-        widths = [len(row) for row in rows]
-        if not widths or max(widths) < 2:
+    best, fits = _Fit(",", 0.0, 0, False, False), []
+    for candidate in ("\t", ";", ",", "|", "~", "^", ":", *BLANKS):
+        if candidate not in BLANKS and candidate not in start:
             continue
         if (
             candidate == ","
@@ -373,29 +451,65 @@ def _separator(text: str) -> str:
             and all(map(_COMMA_NUMBER.fullmatch, lines[1:]))
         ):
             return ";"  # a single column of numbers, which no semicolon cuts
-        if candidate == r"\s+" and not any(map(_amount, rows[-1])):
-            continue  # words of a text
-        usual = max(set(widths), key=widths.count)
-        if usual < 2:
-            continue
-        alike = widths.count(usual) / len(widths)
-        alike = max(alike, sum(_trimmed(row) == _trimmed(rows[0]) > 1 for row in rows) / len(rows))
-        head = widths[0] in (usual, usual - 1) and widths[0] > 1
-        if not head and len(rows) > 1:
-            alike *= 0.3
-        body = [cell for row in rows for cell in row]
-        clean = sum(map(_clean, body)) / len(body)
-        score = (
-            alike
-            * clean
-            * (0.6 if candidate in (":", r"\s+") else 0.9 if candidate in ("~", "^") else 1.0)
-        )
-        score *= 1 - 0.3 * min(1.0, above / max(1, len(rows)))
-        if candidate == r"\s+" and (alike < 0.95 or len(rows) < 2):
-            continue
-        if score > best_score + 0.02:
-            best, best_score = candidate, score
-    return best
+        if fit := _fit(lines, candidate, quote):
+            fits.append(fit)
+            if fit.score > best.score + 0.02:
+                best = fit
+    # lines that another separator leaves out as a title are names where they are cut like all the others
+    for fit in fits:
+        better = fit.whole and fit.above < best.above and not best.amounts
+        if better and fit.score > 0.4 * best.score:
+            return fit.separator
+    return best.separator
+
+
+@dataclass(frozen=True)
+class _Fit:
+    """How well a separator cuts lines.
+
+    Attributes:
+        score: 0 to 1. above: lines at the top that would be no part of the table. whole: all others have equally many
+            cells. amounts: all their cells are numbers or dates.
+    """
+
+    separator: str
+    score: float
+    above: int
+    whole: bool
+    amounts: bool
+
+
+def _fit(lines: Sequence[str], separator: str, quote: str) -> _Fit | None:
+    """How well it cuts them; None where it cuts nothing."""
+    text = "\n".join(lines)
+    blanks = separator in BLANKS
+    rows = records(text, separator, _escaped(text, separator), quote)[:_LOOKED]
+    above = _preamble(rows)
+    rows = rows[above:]
+    widths = [len(row) for row in rows]
+    if not widths or max(widths) < 2:
+        return None
+    if blanks and not any(map(_amount, rows[-1])):
+        return None  # words of a text
+    usual = max(set(widths), key=widths.count)
+    if usual < 2:
+        return None
+    unnamed = len(widths) > 2 and widths[0] == usual - 1 > 0  # no name for the index
+    alike = (widths.count(usual) + unnamed) / len(widths)
+    alike = max(alike, sum(_trimmed(row) == _trimmed(rows[0]) > 1 for row in rows) / len(rows))
+    if blanks and (alike < 0.95 or len(rows) < 2):
+        return None
+    whole = alike == 1.0
+    head = widths[0] in (usual, usual - 1) and widths[0] > 1
+    if not head and len(rows) > 1:
+        alike *= 0.3
+    body = [cell for row in rows for cell in row]
+    clean = sum(map(_clean, body)) / len(body)
+    rare = 0.6 if separator == ":" or blanks else 0.9 if separator in ("~", "^") else 1.0
+    if blanks and unnamed:
+        rare *= 0.9
+    score = alike * clean * rare * (1 - 0.3 * min(1.0, above / max(1, len(rows))))
+    return _Fit(separator, score, above, whole, all(map(_amount, body)))
 
 
 def _trimmed(row: Sequence[str]) -> int:
@@ -407,18 +521,21 @@ def _trimmed(row: Sequence[str]) -> int:
 
 
 def _clean(cell: str) -> bool:
-    """A number, a date, nothing or a word: no piece that holds numbers parted by another separator."""
+    """A number, a date, nothing or a word: no piece that holds numbers parted by another separator, or half of a quoted cell."""
     cell = cell.strip()
     return (
         not cell
         or _amount(cell)
-        or not re.search(r"\w\s*[;\t|~^]\s*-?[\w,.]|\d\s+-?\d|^[,:]|\w\s+\d+[.,]\d", cell)
+        or (
+            not cell.count('"') % 2
+            and not re.search(r"\w\s*[;\t|~^]\s*-?[\w,.]|\d\s+-?\d|^[,:]|\w\s+\d+[.,]\d", cell)
+        )
     )
 
 
 def _escaped(text: str, separator: str) -> bool:
     """Whether a backslash stands in front of the quotes within quoted cells."""
-    if '\\"' not in text or separator == r"\s+":
+    if '\\"' not in text or separator in BLANKS:
         return False
     sign = re.escape(separator)
     return bool(re.search(rf'(?:^|[{sign}\n]) ?"[^"\n]*\\"(?! *(?:[{sign}\n]|$))', text)) or bool(
@@ -463,6 +580,13 @@ def _amount(cell: str) -> bool:
     return _number(cell) or _date(cell)
 
 
+_SURE_UNIT = re.compile(
+    r"[\[(<{].{0,20}[\])>}]|[%‰°-]|°[CF]|.{1,6}/.{1,6}|s|ms|min|h|d|m|mm|cm|km|g|kg|mg|t|V|A|W|kW|K|Pa|hPa|Hz|J|N|l|ml|USD|EUR"
+    r"|(?i:int|float|double|string|str|text|number|date|bool|seconds|minutes|hours|days|met(er|re)s|volts|grams|kilograms)"
+)
+RULER = re.compile(
+    r"[\s|+]*(?:(?::?[-=─━]{2,}:?|:[-=]:?|[-=]:)[\s|+┼]*)+"
+)  # of text tables: ----+---- and |:-:|
 _CODES = r"CHF|EUR|USD|GBP|JPY|SEK|NOK|DKK|PLN|kr\.?|zł|Kč|元|円|원"
 _MONEY = r"[A-Z]{0,2}[$€£¥₹₽]|R\$"
 _NUMBER = re.compile(
