@@ -85,6 +85,13 @@ def test_only_as_many_row_groups_are_read_as_rows_are_wanted(
     assert "first 25,000 of 100,000" in report["notes"][-1]
 
 
+@pytest.mark.parametrize("shift", range(3))
+def test_a_long_json_file_is_utf8_wherever_its_letters_lie(shift: int) -> None:
+    records = [{"word": "电影" * 20, "n": k} for k in range(1000)]
+    frame, _ = taken((" " * shift + json.dumps(records, ensure_ascii=False)).encode(), "t.json")
+    assert set(frame["word"]) == {"电影" * 20}
+
+
 def test_json_lines_arrive_with_gaps_and_broken_lines_are_listed() -> None:
     lines = [
         '{"a": 1, "b": "x"}',

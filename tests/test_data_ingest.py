@@ -279,6 +279,55 @@ def test_a_test_folder_and_loose_pictures_beside_the_classes_are_set_aside() -> 
     assert "outside of the class folders" in said(card)
 
 
+@pytest.mark.parametrize(
+    ("encoding", "words"),
+    [
+        ("cp1250", ("kočka", "žába")),
+        ("cp1251", ("кошка", "собака")),
+        ("cp1253", ("γάτα", "σκύλος")),
+        ("koi8_r", ("кошка", "собака")),
+        ("cp932", ("ねこ", "いぬです")),
+        ("gb18030", ("小猫咪", "大黄狗")),
+        ("big5", ("貓咪", "小狗狗")),
+        ("euc_kr", ("고양이", "강아지")),
+    ],
+)
+def test_a_table_of_labels_is_read_in_its_code_page_which_is_said(
+    encoding: str, words: tuple[str, str]
+) -> None:
+    table = "file,label\n" + "".join(f"{i}.png,{words[i % 2]}\n" for i in range(4))
+    files = {f"{i}.png": noise(i) for i in range(4)}
+    card = taken({"labels.csv": table.encode(encoding), **files})
+    assert card.classes == {words[0]: 2, words[1]: 2}
+    assert "read as" in said(card)
+    assert "read as" not in said(taken({"labels.csv": table.encode(), **files}))
+
+
+@pytest.mark.parametrize("top", ["", "file,label\n", "# taken in May\nfile,label\n", "sep=,\n"])
+def test_a_table_of_labels_needs_no_names_and_no_first_line(top: str) -> None:
+    files = {f"{i}.png": noise(i) for i in range(4)}
+    table = top + "0.png,cat\n1.png,dog\n2.png,cat\n3.png,dog\n"
+    card = taken({"labels.csv": table.encode(), **files})
+    assert card.classes == {"cat": 2, "dog": 2}
+    assert not card.refused
+
+
+def test_of_two_tables_of_labels_the_one_that_is_not_used_is_named() -> None:
+    files = {f"{i}.png": noise(i) for i in range(2)}
+    card = taken(
+        {"a.csv": b"f,l\n0.png,x\n1.png,y\n", "b.csv": b"f,l\n0.png,z\n1.png,z\n", **files}
+    )
+    assert card.classes == {"x": 1, "y": 1}
+    assert [name for name, _ in card.refused] == ["b.csv"]
+
+
+def test_every_row_of_a_long_table_of_labels_counts() -> None:
+    table = "file,label\n" + "".join(f"{i}.png,{i % 3}\n" for i in range(3000))
+    files = {f"{i}.png": noise(i) for i in (*range(0, 201, 2), 2999)}
+    card = taken({"labels.csv": table.encode(), **files})
+    assert sum(card.classes.values()) == len(files)
+
+
 @pytest.mark.parametrize("named", ["img_{}.jpg", "IMG_{}.JPG", "img_{}", "./images/img_{}.jpg "])
 def test_labels_find_files_whose_names_differ_in_case(named: str) -> None:
     rows = ["file,label", *(f"{named.format(i)},{'cat' if i % 2 else 'dog'}" for i in range(4))]

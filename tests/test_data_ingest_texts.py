@@ -51,6 +51,28 @@ def test_text_and_label_are_found_in_every_format(name: str, content: str) -> No
         assert card["refused"] == []
 
 
+@pytest.mark.parametrize(
+    ("encoding", "text"),
+    [
+        ("cp1250", "příliš žluťoučký kůň"),
+        ("cp1251", "хороший фильм, очень смешной"),
+        ("cp1253", "πολύ καλή ταινία"),
+        ("koi8_r", "хороший фильм, очень смешной"),
+        ("cp932", "とても面白い映画でした"),
+        ("gb18030", "这部电影非常好看"),
+        ("big5", "這部電影非常好看"),
+        ("euc_kr", "정말 재미있는 영화였다"),
+    ],
+)
+def test_texts_are_read_in_their_code_page_which_is_said(encoding: str, text: str) -> None:
+    rows, card = taken(f"{text}\n{text}!\n".encode(encoding), "a.txt")
+    assert [row for row, _ in rows] == [text, f"{text}!"]
+    assert not any("UTF-8" in note for note in card["notes"])
+    rows, card = taken(packed({"a/1.txt": text.encode(encoding), "b/2.txt": b"good"}), "set.zip")
+    assert (text, "a") in rows
+    assert any("1 file read as" in note for note in card["notes"])
+
+
 def test_plain_text_is_one_text_a_line_without_a_label() -> None:
     rows, card = taken(b"one\r\n\n  two words \n", "a.txt")
     assert rows == [("one", ""), ("two words", "")]

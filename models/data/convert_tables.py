@@ -440,9 +440,12 @@ def _json(path: Path, name: str) -> Source:
 
 def _records(path: Path, left_out: list[tuple[str, str]]) -> Iterator[dict[str, Any]]:
     """The records of a JSON file: one a line, a list of them in any layout, or an object that holds them."""
-    with path.open("rb") as file:
-        encoding = encodings.of_bytes(file.read(1 << 16)) or "utf-8-sig"
-    encoding = "utf-8-sig" if encoding in ("utf-8", "cp1252") else encoding
+    try:
+        encoding = encodings.detect(path, "The file").encoding
+    except SpecError:
+        encoding = "utf-8"
+    if encoding == "utf-8":
+        encoding = "utf-8-sig"
     with path.open(encoding=encoding, errors="replace") as file:
         filled = (line for line in iter(lambda: file.readline(_LINE), "") if line.strip())
         line, more = next(filled, ""), next(filled, "")

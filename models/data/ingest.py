@@ -7,7 +7,6 @@ to say what there is.
 
 from __future__ import annotations
 
-import csv
 import dataclasses
 import hashlib
 import io
@@ -30,7 +29,16 @@ import numpy as np
 from models.core import spec as core
 from models.core.control import Control, Snapshot
 from models.core.spec import SpecError, knob
-from models.data import archives, array_pictures, code_pages, image_folder, images, workspace
+from models.data import (
+    archives,
+    array_pictures,
+    code_pages,
+    encodings,
+    image_folder,
+    images,
+    layout,
+    workspace,
+)
 from models.data.archives import Member, Refused
 from models.data.naming import FreeNames
 from models.data.wording import count, names_text, shown
@@ -344,41 +352,39 @@ class _Plan:
         loosely: dict[str, list[Member]] = {}  # as a system reads them that knows no case
         for name, some in names.items():
             loosely.setdefault(_key(name), []).extend(m for m in some)
-        small = [t for t in tables if t.size <= _TABLE_BYTES]
-        for table, data in archives.read(path, small):
-            rows = _rows(data) if isinstance(data, bytes) else []
-            found = _label_columns(rows, set(loosely))
-            if found is None:
-                continue
-            file, label = found
-            otherwise = 0
-            for row in rows[1:]:
-                name = (
-                    row[file].strip().replace("\\", "/").removeprefix("./")
-                    if len(row) > file
-                    else ""
-                )
-                last = name.split("/")[-1]
-                exact = names.get(name) or names.get(last)
-                some = exact or loosely.get(_key(name)) or loosely.get(_key(last)) or []
-                otherwise += bool(some) and not exact
-                for member in some:
-                    self.classes[member.place] = row[label].strip() if len(row) > label else ""
-            self.layout = (
-                f"labels from {table.shown}, column {workspace.display_name(rows[0][label], 40)!r}"
+        found = list(_label_tables(path, tables, set(loosely)))
+        if not found:
+            return False
+        table, encoding, rows, file, label = found[0]
+        for other, *_ in found[1:]:
+            self._refuse(other, f"it names pictures, too, but {table.shown} is the one in use")
+        headed = _key(_file(rows[0], file).split("/")[-1]) not in loosely
+        otherwise = 0
+        for row in rows[headed:]:
+            name, last = _file(row, file), _file(row, file).split("/")[-1]
+            exact = names.get(name) or names.get(last)
+            some = exact or loosely.get(_key(name)) or loosely.get(_key(last)) or []
+            otherwise += bool(some) and not exact
+            for member in some:
+                self.classes[member.place] = row[label].strip() if len(row) > label else ""
+        column = shown(rows[0][label]) if headed else str(label + 1)
+        self.layout = f"labels from {table.shown}, column {column}"
+        if not encoding.startswith("utf"):
+            self.notes.append(
+                f"{table.shown} does not say how its letters are written: they are read as {encoding}. If the classes "
+                "are no words, save it as UTF-8 and upload again."
             )
-            if otherwise:
-                self.notes.append(
-                    f"{count(otherwise, 'name')} of {table.shown} and of the files differ in upper and lower case only: "
-                    "they are taken for the same."
-                )
-            for member in members:
-                if not self.classes.get(member.place, "").strip():
-                    self.classes.pop(member.place, None)
-                    self._refuse(member, f"{table.shown} has no label for it")
-            self._say_alike()
-            return True
-        return False
+        if otherwise:
+            self.notes.append(
+                f"{count(otherwise, 'name')} of {table.shown} and of the files differ in upper and lower case only: "
+                "they are taken for the same."
+            )
+        for member in members:
+            if not self.classes.get(member.place, "").strip():
+                self.classes.pop(member.place, None)
+                self._refuse(member, f"{table.shown} has no label for it")
+        self._say_alike()
+        return True
 
 
 class _Taker:
@@ -570,42 +576,41 @@ def _office(known: archives.Contents) -> str:
     return "an OpenDocument file" if {"mimetype", "content.xml"} <= names else ""
 
 
-def _rows(data: bytes) -> list[list[str]]:
-    """A table's rows; an unreadable one has none."""
-    for encoding in ("utf-8-sig", "utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "cp1252"):
-        try:
-            text = data.decode(encoding)
-            break
-        except UnicodeError:
-            continue
-    else:
-        return []
-    try:
-        dialect = csv.Sniffer().sniff(text[:4000], delimiters=",;\t|")
-        return [row for row in csv.reader(io.StringIO(text), dialect) if row]
-    except csv.Error:
-        return []
+def _label_tables(
+    path: Path, tables: Iterable[Member], names: set[str]
+) -> Iterator[tuple[Member, str, list[list[str]], int, int]]:
+    """The tables that label pictures of these `_key`s: encoding, rows, the column of files and the one of labels."""
+    small = [t for t in tables if t.size <= _TABLE_BYTES]
+    for table, data in archives.read(path, small):
+        encoding = encodings.of_bytes(data) if isinstance(data, bytes) else ""
+        if isinstance(data, bytes) and encoding:
+            rows = layout.of_text(data.decode(encoding).removeprefix("\ufeff"))
+            if columns := _label_columns(rows, names):
+                yield table, encoding, rows, *columns
 
 
 def _label_columns(rows: list[list[str]], names: set[str]) -> tuple[int, int] | None:
     """Which column names files (of these `_key`s) and which one labels; None when no column names files."""
-    if len(rows) < 2 or len(rows[0]) < 2:
+    if not rows or len(rows[0]) < 2:
         return None
-    some = rows[1:201]
+    some = rows[1:201] or rows
     hits = [
-        sum(
-            len(r) > c and _key(r[c].strip().replace("\\", "/").split("/")[-1]) in names
-            for r in some
-        )
+        [key for row in some if (key := _key(_file(row, c).split("/")[-1])) in names]
         for c in range(len(rows[0]))
     ]
-    file = max(range(len(hits)), key=lambda c: hits[c])
-    if hits[file] * 2 < len(some):
+    # the most different files: classes called 0 and 1 are the names of 0.png and 1.png, too
+    file = max(range(len(hits)), key=lambda c: len(set(hits[c])))
+    if len(hits[file]) * 2 < len(some):
         return None
     words = [title.strip().lower() for title in rows[0]]
     named = [c for c, word in enumerate(words) if word in _LABEL_WORDS and c != file]
     others = named or [c for c in range(len(words)) if c != file]
     return file, min(others, key=lambda c: len({r[c] for r in some if len(r) > c}))
+
+
+def _file(row: list[str], column: int) -> str:
+    """The path of a file as a table names it."""
+    return row[column].strip().replace("\\", "/").removeprefix("./") if len(row) > column else ""
 
 
 def _key(name: str) -> str:

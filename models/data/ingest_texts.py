@@ -21,7 +21,7 @@ from typing import Any
 from models.core import spec as core
 from models.core.control import Control, Snapshot
 from models.core.spec import SpecError, knob
-from models.data import archives, workspace
+from models.data import archives, encodings, workspace
 from models.data.wording import count, names_text
 
 MAX_BYTES = 200_000_000
@@ -174,16 +174,11 @@ def decoded(data: bytes, name: str) -> tuple[str, str]:
     """
     if not data.strip():
         raise SpecError(f"{name} is empty ({len(data)} bytes). Choose another file.")
-    wide = data[:2] in (b"\xff\xfe", b"\xfe\xff")
-    for encoding in ("utf-16",) if wide else ("utf-8-sig", "cp1252", "latin-1"):
-        try:
-            text = data.decode(encoding)
-        except UnicodeError:
-            continue
+    if encoding := encodings.of_bytes(data):
+        text = data.decode(encoding).removeprefix("\ufeff")
         strange = sum(c < " " and c not in "\t\n\r\f" for c in text[:20_000])
-        if "\0" in text[:20_000] or strange > len(text[:20_000]) * 0.02:
-            break
-        return text, "UTF-8" if encoding == "utf-8-sig" else encoding
+        if "\0" not in text[:20_000] and strange <= len(text[:20_000]) * 0.02:
+            return text, "UTF-8" if encoding.startswith("utf-8") else encoding
     raise SpecError(
         f"{name} is no text: it begins with {data[:12].hex(' ')}. Save it as a text file in UTF-8."
     )
@@ -212,7 +207,7 @@ def _packed(
     refused += [(r.name, r.reason) for r in known.refused]
     foldered = sum(len(m.parts) > 1 for m in known.members) * 2 > len(known.members)
     found: dict[int, list[tuple[str, Row]]] = {}
-    files = 0
+    read: Counter[str] = Counter()  # files by their encoding
     total = 0
     for member, data in archives.read(path, known.members):
         *folders, last = member.parts
@@ -229,11 +224,11 @@ def _packed(
                 raise SpecError(data.reason)
             if total > MAX_BYTES:
                 raise SpecError(f"beyond the first {MAX_BYTES // 1_000_000} MB")
-            text, _ = decoded(data, "it")
+            text, encoding = decoded(data, "it")
         except SpecError as error:
             refused.append((member.shown, str(error)))
             continue
-        files += 1
+        read[encoding] += 1
         if ending in _RECORDS:
             inside: list[tuple[str, str]] = []
             rows = list(_rows(text, ending, inside))
@@ -249,7 +244,12 @@ def _packed(
         else "Each line of a text file is a text, the file's name its label."
     )
     rows = [row for place in sorted(found) for row in found[place]]
-    return rows, [f"{count(files, 'file')} of the archive read. {layout}", *known.notes]
+    others = [f"{count(n, 'file')} read as {e}." for e, n in read.most_common() if e != "UTF-8"]
+    return rows, [
+        f"{count(read.total(), 'file')} of the archive read. {layout}",
+        *others,
+        *known.notes,
+    ]
 
 
 def _rows(text: str, ending: str, refused: list[tuple[str, str]]) -> Iterator[tuple[str, Row]]:

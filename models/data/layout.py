@@ -216,10 +216,16 @@ def _taken_units(table: Rows, header: bool) -> tuple[str, ...]:
     return ()
 
 
-def records(text: str, separator: str, escape: bool = False, quote: str = '"') -> Rows:
-    """The cells of the first lines that are not blank."""
+def records(
+    text: str,
+    separator: str,
+    escape: bool = False,
+    quote: str = '"',
+    most: int | None = SAMPLE_ROWS + 50,
+) -> Rows:
+    """The cells of the first `most` lines that are not blank; None for all lines."""
     if separator in BLANKS:
-        lines = [line for line in _lines(text, True) if line.strip()][: SAMPLE_ROWS + 50]
+        lines = [line for line in _lines(text, True) if line.strip()][:most]
         if separator == r"\s+":
             return [_blank_parted(line) for line in lines]
         return [re.split(separator, line.strip()) for line in lines]
@@ -238,11 +244,20 @@ def records(text: str, separator: str, escape: bool = False, quote: str = '"') -
         for row in reader:
             if row and not (len(row) == 1 and not row[0].strip()):
                 rows.append(row)
-            if len(rows) > SAMPLE_ROWS + 50:
+            if most is not None and len(rows) > most:
                 break
     finally:
         csv.field_size_limit(usual)
     return rows
+
+
+def of_text(text: str) -> Rows:
+    """All rows of a table that is at hand as text, its names among them, without the lines that are no part of it."""
+    found = find(text, True)
+    skipped = set(found.skipped)
+    kept = [line for k, line in enumerate(_lines(text, True)) if k not in skipped]
+    rows = records("\n".join(kept), found.separator, found.escape, found.quote, None)
+    return [found.rows[0], *rows] if found.marked else rows
 
 
 def has_header(rows: Rows) -> bool:
